@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.signals import user_login_failed
@@ -12,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 
+from inference_site.admin_sections import by_section, described, navigation
 from jobs.services.access.second_factor import is_needed, verified_device
 
 
@@ -66,12 +68,33 @@ class PlatformAdminSite(AdminSite):
         red = red_on_index(request, newest=newest_reading)
         return super().index(request, {"operations": red, **(extra_context or {})})
 
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """Return the index's sections, with Flower's where its address is known; of one app its models."""
+        apps = super().get_app_list(request, app_label)
+        if app_label is None:
+            sections, url = by_section(apps), settings.INFERENCE.flower_url
+            return [*sections, _flower(url)] if sections and url else sections
+        return [{**app, "models": described(app["models"])} for app in apps]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what every page shows: with the links on top of it."""
+        context = super().each_context(request)
+        return context | {"navigation": navigation(context["available_apps"], request.path)}
+
 
 def _live_page(request: HttpRequest) -> HttpResponse:
     from inference_site.newest_reading import newest_reading  # its models need the apps, which need this site
     from jobs.admin.operations.live_page import live_page
 
     return live_page(request, newest=newest_reading)
+
+
+def _flower(url: str) -> dict[str, Any]:
+    tasks = {"name": "Tasks and workers in Flower", "object_name": "Flower", "admin_url": f"{url}/tasks"}
+    row: dict[str, Any] = {**tasks, "model": None, "perms": {}, "add_url": None, "view_only": True}
+    row["about"] = "What Celery's events say: tasks, workers, and the queues of the broker."
+    app = {"name": "Celery", "app_label": "celery", "app_url": url, "has_module_perms": True}
+    return {**app, "models": [row]}
 
 
 def _is_verified(user: Any) -> bool:

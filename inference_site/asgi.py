@@ -1,6 +1,5 @@
 """The ASGI application of the servers `web` and `stream`."""
 
-import gc
 import os
 import sys
 
@@ -18,12 +17,11 @@ from jobs.api import endpoints  # noqa: E402, F401  # these need Django's settin
 from jobs.api.app import Server  # noqa: E402
 from jobs.api.http.counted_calls import CountedCalls  # noqa: E402
 from jobs.exporting import exporter  # noqa: E402
+from models_registry.shared.kept_heap import keep_heap  # noqa: E402
 
 # With Python's default of 5 ms, a thread with a bulk call delays short calls by that much at every step.
 sys.setswitchinterval(0.0005)
 application = CountedCalls(Server(handler))
 exporter.serve_in_turn()
-# What is loaded now stays. A full collection that looked through it stopped every call for some 100 ms, each
-# second or two under load.
-gc.collect()
-gc.freeze()
+# A full collection that looked through what is loaded stopped every call for some 100 ms, each second or two.
+keep_heap()

@@ -47,6 +47,7 @@ beat_schedule = {
     "old": {"task": "jobs.forget_old", "schedule": crontab(minute="7", hour="4")},
     "letters": {"task": "jobs.purge_letters", "schedule": crontab(minute="37", hour="4")},
     "erasures": {"task": "jobs.continue_erasures", "schedule": crontab()},
+    "edits": {"task": "jobs.continue_edits", "schedule": crontab()},
     "tokens": {"task": "jobs.warn_of_tokens", "schedule": crontab(minute="53", hour="3")},
     "events": {"task": "jobs.forget_events", "schedule": crontab(minute="37", hour="3")},
 }

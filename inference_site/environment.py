@@ -105,12 +105,29 @@ def _is_broker(node: str) -> bool:
 
 
 # Types of settings; `parse` makes a text into what msgspec then checks against the type.
+Whole = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Threads = Annotated[int, Meta(ge=1, le=1_000)]
+Days = Annotated[int, Meta(ge=1, le=36_500)]
 Words = Annotated[tuple[str, ...], Meta(extra={"parse": words})]
 Key = Annotated[bytes, Meta(extra={"parse": key})]
 NamedKeys = Annotated[tuple[tuple[str, bytes], ...], Meta(extra={"parse": named_keys})]
 PostgresUrl = Annotated[str, Meta(extra={"parse": database_url, "secret": True})]
 BrokerUrl = Annotated[str, Meta(extra={"parse": broker_url, "secret": True})]
 SiteUrl = Annotated[str, Meta(extra={"parse": without_slash})]
+# A page that ours link to: no other scheme may come into a link, and no login.
+PageUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://[^\s?#@]+$",
+        extra={
+            "parse": without_slash,
+            "allowed": "http:// or https://, with no user and no query",
+            "secret": True,
+        },
+    ),
+]
 ServerUrl = Annotated[
     str,
     Meta(

@@ -1,4 +1,8 @@
-"""Ends the admin's sessions that are over, and notes that the others were used."""
+"""Ends the admin's sessions that are over, and notes that a person used the others.
+
+A page that reads itself again is no request of a person: left open, it would keep its session until the
+twelve hours.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 
 from jobs.api.http.middleware import Next
 from jobs.services.access.admin_sessions import BEGAN, SEEN, is_over
+from models_registry.shared.admin_refresh import is_refresh
 
 NOTED_EVERY_S = 60  # so that not every page writes its session
 
@@ -32,5 +37,5 @@ def _keep_or_end(request: HttpRequest, now: float) -> None:
     session = request.session
     if is_over(session, now):
         logout(request)
-    elif SEEN not in session or now - session[SEEN] >= NOTED_EVERY_S:
+    elif SEEN not in session or (now - session[SEEN] >= NOTED_EVERY_S and not is_refresh(request)):
         session[BEGAN], session[SEEN] = session.get(BEGAN, now), now

@@ -5,14 +5,16 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from csp.constants import NONE, SELF, UNSAFE_INLINE
+from csp.constants import NONE, SELF
 
 from inference_site.backends import django_database, django_storages, pin_pooled_sessions
 from inference_site.config import Config
-from inference_site.logs.log_config import logging_config, start_logging
+from inference_site.logs.log_config import SERVICES, logging_config, start_logging
 from inference_site.process_needs import NEEDS, process_of
 
 PROCESS = process_of(sys.argv)
+if PROCESS not in SERVICES:  # a command: its files would stay until somebody looks at the page
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 CONFIG = Config.from_env(os.environ, NEEDS[PROCESS])
 start_logging(CONFIG, PROCESS)
 LOGGING = logging_config(CONFIG, PROCESS)
@@ -24,7 +26,9 @@ ROOT_URLCONF = "inference_site.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = ["inference_site.formats"]
 STATIC_URL = "/static/"
+STATICFILES_DIRS = [Path(__file__).parent / "static"]  # of the admin: this package is not a Django app
 WHITENOISE_USE_FINDERS = True  # files come from the installed packages, listed once at start
 WHITENOISE_AUTOREFRESH = DEBUG
 
@@ -49,12 +53,14 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",  # the admin's static files, on any server
+    "inference_site.page_refresh.PageRefreshMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "inference_site.session_limits.SessionLimitsMiddleware",
     "django_otp.middleware.OTPMiddleware",
+    "inference_site.nul_bytes.NulBytesMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",  # last: it replaces the answer to a login that is locked out
@@ -87,12 +93,12 @@ LOGIN_REDIRECT_URL = "admin:index"  # also where `next` names another site
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3_600  # `session_limits` ends a session then, and an idle one earlier
 X_FRAME_OPTIONS = "DENY"
-# Of the admin; the documents and the API's page have stricter ones. No page has a script of its own in it.
+# Of the admin, no page of which has a script or a style inside. The documents and the API's page have others.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
         "script-src": [SELF],
-        "style-src": [SELF, UNSAFE_INLINE],
+        "style-src": [SELF],
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
         "connect-src": [SELF],

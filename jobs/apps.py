@@ -1,7 +1,5 @@
 """Django's entry to the jobs app."""
 
-from importlib.metadata import PackageNotFoundError, version
-from platform import python_version
 from typing import Any
 
 from django.apps import AppConfig
@@ -12,18 +10,20 @@ class JobsConfig(AppConfig):
     """Jobs, batches, workers, tokens and their API."""
 
     name = "jobs"
+    verbose_name = "Platform"
 
     def ready(self) -> None:
         """Register the checks and the audit of logins; give connections, objects and keys what they need."""
         from jobs import checks  # noqa: F401
         from jobs.db import database_clock, django_connections
+        from jobs.exporting.build_info import show_build
         from jobs.payloads import object_store, vault
         from jobs.services.access import logins
         from jobs.services.access.data_key_rows import StoredDataKeys
         from jobs.services.lifecycle.loaded_versions import workers_without
         from models_registry.services.changes import registry_changed, version_asked
 
-        _show_build()
+        show_build()
         django_connections.register()
         registry_changed.connect(_note_registry, dispatch_uid="jobs.note_registry")
         version_asked.connect(workers_without, dispatch_uid="jobs.workers_without")
@@ -31,16 +31,6 @@ class JobsConfig(AppConfig):
         object_store.use_clock(database_clock.now)
         vault.use_rows(StoredDataKeys())
         logins.listen()
-
-
-def _show_build() -> None:
-    from jobs import metrics
-
-    try:
-        release = version("inference-platform")
-    except PackageNotFoundError:
-        release = "source"  # it runs from its folder, not installed
-    metrics.BUILD.labels(release, python_version()).set(1)
 
 
 def _apply_rights(**_kwargs: Any) -> None:

@@ -14,6 +14,7 @@ from jobs.broker.webhook_task import DELIVER
 from jobs.core.messages.envelope import TASK_NAME
 from jobs.services.access.audit import forget_events
 from jobs.services.access.tokens import warn_of_ends
+from jobs.services.dead_letters.edited_replays import continue_edits
 from jobs.services.dead_letters.purge import purge_stale
 from jobs.services.erasure.erase_subject import continue_erasures
 from jobs.services.erasure.unwanted_objects import delete_unwanted
@@ -76,6 +77,12 @@ def erasures() -> None:
     """Carry requested erasures to their ends, and delete the objects that earlier ones left."""
     continue_erasures()
     delete_unwanted()
+
+
+@shared_task(name="jobs.continue_edits", ignore_result=True)
+def edits() -> None:
+    """Let the jobs of edited replays follow whose first jobs have succeeded."""
+    continue_edits()
 
 
 @shared_task(name="jobs.purge_letters", ignore_result=True)

@@ -7,4 +7,4 @@ class ModelsRegistryConfig(AppConfig):
     """Registered models, their versions and aliases."""
 
     name = "models_registry"
-    verbose_name = "Models"
+    verbose_name = "Registry"

@@ -33,6 +33,9 @@ class RegisteredModel(models.Model):
     description = models.TextField(blank=True, default="")
     created_at = models.DateTimeField(auto_now_add=True)
 
+    class Meta:
+        verbose_name = "model"
+
     def __str__(self) -> str:
         return self.name
 
@@ -77,6 +80,7 @@ class ModelVersion(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = "version"
         constraints = [
             models.UniqueConstraint(fields=["model", "version"], name="version_once_per_model"),
             models.CheckConstraint(condition=Q(max_batch__gt=0), name="version_max_batch_positive"),

@@ -1,5 +1,6 @@
 """Real Postgres and RabbitMQ for every test outside tests/unit; they are up before Django is."""
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -41,6 +42,14 @@ def pytest_unconfigure() -> None:
     """End the servers, also when tests failed."""
     while _running:
         _running.pop().stop()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _left_behind() -> Iterator[None]:
+    """Collect what a file left behind at its own end: found later, it would fail a test of another file."""
+    yield
+    gc.collect()
+    gc.freeze()  # what lives on (modules, mostly) is looked at once, not at the end of each file
 
 
 @pytest.fixture(scope="session")

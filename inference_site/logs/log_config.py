@@ -19,6 +19,11 @@ from inference_site.process_needs import Process
 
 OURS = ("jobs", "models_registry", "inference_site", "access")
 SERVERS = ("celery", "_granian", "flower", "uncaught")
+REFUSALS = "django.security."
+HINTS = {
+    f"{REFUSALS}DisallowedHost": "its Host header names no host of ALLOWED_HOSTS",
+    f"{REFUSALS}csrf": "its form lacks the CSRF token",
+}
 # They bring handlers of their own.
 OTHERS = ("django", "django.server", "granian.access", "celery.task", "celery.redirected", "py.warnings")
 SERVICES = frozenset({
@@ -37,9 +42,9 @@ def logging_config(config: Config, process: Process) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"failures": {"()": Failures}},
+        "filters": {"failures": {"()": Failures}, "refusals": {"()": Refusals}},
         "formatters": {"line": {"()": partial(_line, config, process)}},
-        "handlers": {"stderr": {"()": LineHandler, "formatter": "line"}},
+        "handlers": {"stderr": {"()": LineHandler, "formatter": "line", "filters": ["refusals"]}},
         "loggers": {
             **{name: {"level": level, "handlers": [], "propagate": True} for name, level in levels.items()},
             "django.request": {"filters": ["failures"]},
@@ -54,6 +59,21 @@ class Failures(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a record is about an error."""
         return record.exc_info is not None
+
+
+class Refusals(logging.Filter):
+    """Names the reason of what Django refuses, without its text and traceback: they quote paths and headers.
+
+    Anybody can cause such a record, as often as they like; the access log has its call.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return True, with the record changed where it is a refusal."""
+        if record.name.startswith(REFUSALS):
+            record.msg = f"a call is refused: {HINTS.get(record.name, record.name.removeprefix(REFUSALS))}"
+            record.args = record.exc_info = record.exc_text = record.stack_info = None
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
 
 
 def start_logging(config: Config, process: Process) -> None:

@@ -14,6 +14,7 @@ from inference_site.stack.leash import Child, Command
 from inference_site.stack.ports import LOOPBACK, RememberedPorts
 from inference_site.stack.private_files import private_dir, secret, write_private
 from inference_site.stack.stack_errors import StackError, StartError
+from inference_site.viewer import monitor_login
 
 USER = "inference"
 START_TIMEOUT_S = 120.0
@@ -106,6 +107,7 @@ class RabbitMQ:
         self._unpack_root = unpack_root
         self._home = private_dir(self.run_dir / "rabbitmq")
         self._password = secret(self._home / "password")
+        self._monitor_password = secret(self._home / "monitor-password")
 
     @property
     def url(self) -> str:
@@ -122,6 +124,15 @@ class RabbitMQ:
         """Return the management API's URL, with its login."""
         return f"http://{USER}:{self._password}@{LOOPBACK}:{self._chosen_ports().management}"
 
+    @property
+    def monitor_env(self) -> dict[str, str]:
+        """Return the variables of a process that only reads: events, and the sizes of queues."""
+        ports = self._chosen_ports()
+        return {
+            "BROKER_URL": f"amqp://{monitor_login.USER}:{self._monitor_password}@{LOOPBACK}:{ports.amqp}//",
+            "RABBITMQ_MANAGEMENT_URL": f"http://{LOOPBACK}:{ports.management}",
+        }
+
     def start(self) -> None:
         """Start the port mapper and the node without waiting for them."""
         installation = find_installation(self._unpack_root)
@@ -133,10 +144,11 @@ class RabbitMQ:
         self.child = Child(Command(name=self.name, argv=argv, env=env), run_dir=self.run_dir)
 
     def wait_ready(self) -> None:
-        """Return once a client can log in."""
+        """Return once a client can log in, also the one that only reads."""
         if self.child is None:
             raise StartError("rabbitmq is not started")
         self.child.wait_until(self._answers, timeout_s=START_TIMEOUT_S)
+        self.child.wait_until(self._has_monitor, timeout_s=START_TIMEOUT_S)
 
     def ask_to_stop(self) -> None:
         """Ask the node to stop; kill it if its data need not last."""
@@ -176,6 +188,12 @@ class RabbitMQ:
                 return True
         except (OSError, amqp.AMQPError):
             return False
+
+    def _has_monitor(self) -> bool:
+        try:
+            return monitor_login.add_monitor(self.management_url, self._monitor_password)
+        except monitor_login.LoginRefusedError as error:
+            raise StartError(str(error)) from error
 
     def settings(self) -> dict[str, str]:
         """Return what rabbitmq.conf says."""

@@ -76,6 +76,11 @@ class Services:
         """Return the variable with which every program runs, as in production."""
         return {} if self.postgres is None else {"DATABASE_URL": self.postgres.url_of(DatabaseRole.RUNTIME)}
 
+    @property
+    def monitor_env(self) -> dict[str, str]:
+        """Return the variables with which Flower runs: at our own RabbitMQ it may only read."""
+        return {} if self.rabbitmq is None else self.rabbitmq.monitor_env
+
     def __enter__(self) -> dict[str, str]:
         """Start the servers, and return the URLs when they answer."""
         self.start()

@@ -28,7 +28,8 @@ HEADERS = ("--http", "1", "--http1-header-read-timeout", "30000", "--http1-buffe
 MODELS = "minilm,echo,sleeper"
 STOPS_FIRST, STOPS_NEXT = 0, 1
 WEB = "web"
-ONE_OF_EACH = (WEB, "stream", "relay", "cpu-worker", "beat", "flower")
+FLOWER = "flower"
+ONE_OF_EACH = (WEB, "stream", "relay", "cpu-worker", "beat", FLOWER)
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def make_plan(
     gpus = count_gpus()
     workers = max(1, gpus) if workers is None else workers
     ports = RememberedPorts(run_dir)
-    api, stream, flower = ports.take(WEB, "stream", "flower")
+    api, stream, flower = ports.take(WEB, "stream", FLOWER)
     names = (*ONE_OF_EACH, *map(gpu_worker_name, range(workers + len(served.requirements))))
     pages = ports.take(*(f"metrics of {name}" for name in names))
     return StackPlan(
@@ -244,7 +245,7 @@ def _flower(plan: StackPlan) -> Spec:
     argv = python("inference_site.viewer.serve_events", *listen)
     # The password is in the environment, because every user can read command lines.
     env = {"FLOWER_BASIC_AUTH": plan.login}
-    return Spec(name="flower", argv=argv, env=env, health_url=f"{plan.flower_url}/healthcheck")
+    return Spec(name=FLOWER, argv=argv, env=env, health_url=f"{plan.flower_url}/healthcheck")
 
 
 def _name(word: str) -> str:

@@ -26,7 +26,7 @@ from inference_site.stack.program import Program, Spec
 from inference_site.stack.record import FILE, stack_info, write_stack_info
 from inference_site.stack.served import Served, stop_together
 from inference_site.stack.services import PROJECT, Services
-from inference_site.stack.specs import ServedModels, StackPlan, chosen, make_plan, manage, specs
+from inference_site.stack.specs import FLOWER, ServedModels, StackPlan, chosen, make_plan, manage, specs
 from inference_site.stack.stack_errors import StartError
 from inference_site.stack.supervisor_lock import supervisor_lock
 
@@ -166,7 +166,8 @@ class Supervisor:
         )
 
     def _program(self, spec: Spec) -> Program:
-        return Program(spec, run_dir=self.run_dir, env=self._env, cwd=PROJECT)
+        env = {**self._env, **self._services.monitor_env} if spec.name == FLOWER else self._env
+        return Program(spec, run_dir=self.run_dir, env=env, cwd=PROJECT)
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -181,6 +182,7 @@ class Supervisor:
             **self._payload_keys(),
             "API_URL": self._plan.api_url,
             "STREAM_URL": self._plan.stream_url,
+            "FLOWER_URL": self._plan.flower_url,
             "STACK_JSON": str(self.run_dir / FILE),
             "HEALTH_DIR": str(empty_dir(self.run_dir / "health")),
             "PYTHONUNBUFFERED": "1",

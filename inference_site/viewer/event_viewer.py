@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, ClassVar
 
 from celery import Celery
@@ -14,16 +15,23 @@ from flower.views import BaseHandler
 from flower.views.auth import LoginHandler, LogoutHandler
 from flower.views.error import NotFoundErrorHandler
 from flower.views.monitor import Healthcheck
-from flower.views.tasks import TasksDataTable, TasksView, TaskView
+from flower.views.tasks import TasksDataTable, TasksView
 from flower.views.workers import WorkersView
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 from tornado.web import Application, HTTPError, StaticFileHandler, authenticated, url
 
+from inference_site.viewer.admin_links import CALLS
+from inference_site.viewer.broker_view import BrokerQueuesView
 from inference_site.viewer.event_reader import EventThread
+from inference_site.viewer.job_view import JobView
+from inference_site.viewer.management_api import ManagementApi
+from inference_site.viewer.page_policy import PagePolicy
+from inference_site.viewer.page_templates import PageTemplates
 from jobs.broker.uncompressed import refuse_compressed
 
 HEARTBEAT_S = 10
+SCRIPTS = str(Path(__file__).parent / "static")
 # What a worker's heartbeat says of it.
 SHOWN = ("pid", "freq", "loadavg", "active", "processed", "clock", "sw_ident", "sw_ver", "sw_sys")
 
@@ -45,19 +53,24 @@ class NotShown(BaseHandler):
         raise HTTPError(404, "This viewer only sees events. Ask `celery inspect stats` as the operator.")
 
 
+def handlers(api: ManagementApi) -> list[Any]:
+    """Return the pages, all there are; that of the broker asks `api`."""
+    return [url(r"/broker", BrokerQueuesView, {"api": api}, name="broker"), *HANDLERS]
+
+
 HANDLERS: list[Any] = [
     url(r"/", WorkersView, name="main"),
     url(r"/workers", WorkersView, name="workers"),
     url(r"/worker/(.+)", NotShown, name="worker"),
-    url(r"/task/(.+)", TaskView, name="task"),
+    url(r"/task/(.+)", JobView, name="task"),
     url(r"/tasks", TasksView, name="tasks"),
     url(r"/tasks/datatable", TasksDataTable),
-    url(r"/broker", NotShown, name="broker"),
     (r"/api/workers", ListWorkers),
     (r"/api/tasks", ListTasks),
     (r"/api/task/types", ListTaskTypes),
     (r"/api/task/info/(.*)", TaskInfo),
     (r"/healthcheck", Healthcheck),
+    url(r"/script/(.*)", StaticFileHandler, {"path": SCRIPTS}, name="script"),
     (r"/static/(.*)", StaticFileHandler, {"path": page_settings["static_path"]}),
     (r"/login/?", LoginHandler),
     url(r"/logout", LogoutHandler, name="logout"),
@@ -88,11 +101,12 @@ def _shown(worker: Any) -> dict[str, Any]:
 class EventViewer(Flower):
     """Flower, with its own readers and a part of its pages."""
 
-    def __init__(self, *, capp: Celery, options: Any, **settings: Any) -> None:
+    def __init__(self, *, capp: Celery, options: Any, broker: ManagementApi, **settings: Any) -> None:
         """Prepare to serve; `settings` are Tornado's. Flower's own would register all of its pages."""
-        prefix = options.url_prefix
-        pages = [rewrite_handler(page, prefix) for page in HANDLERS] if prefix else HANDLERS
-        Application.__init__(self, handlers=pages, **settings)
+        pages, prefix = handlers(broker), options.url_prefix
+        pages = [rewrite_handler(page, prefix) for page in pages] if prefix else pages
+        settings |= {"template_loader": PageTemplates(), "ui_methods": CALLS}
+        Application.__init__(self, handlers=pages, transforms=[PagePolicy], **settings)
         self.options, self.capp, self.started = options, capp, False
         self.io_loop, self.ssl_options = IOLoop.current(), settings.get("ssl_options")
         self.executor = ThreadPoolExecutor(max_workers=1)

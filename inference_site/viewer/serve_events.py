@@ -23,9 +23,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inference_site.settings")
 from inference_site.process_needs import refuse  # noqa: E402
 from inference_site.settings import CONFIG  # noqa: E402
 from inference_site.viewer.event_viewer import EventViewer, viewing_app  # noqa: E402
+from inference_site.viewer.management_api import ManagementApi  # noqa: E402
 from jobs.broker.connection import refuse_untrusted  # noqa: E402
 from jobs.core.errors import BrokerTlsError  # noqa: E402
 from jobs.exporting import exporter  # noqa: E402
+from jobs.exporting.build_info import show_build  # noqa: E402
 
 LAST_S = 4.0  # its threads ask the broker, which may never answer
 
@@ -47,9 +49,11 @@ def main(argv: list[str]) -> None:
     options.read_only, options.enable_events, options.persistent = True, False, False
     command.extract_settings()
     command.setup_logging()
-    viewer = EventViewer(capp=viewing_app(CONFIG.broker_url), options=options, **page_settings)
+    broker = ManagementApi.of(CONFIG.rabbitmq_management_url, CONFIG.broker_url, CONFIG.broker_ca_file)
+    viewer = EventViewer(capp=viewing_app(CONFIG.broker_url), options=options, broker=broker, **page_settings)
     atexit.register(viewer.stop)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    show_build()
     exporter.serve()
     viewer.start_http_server()
     viewer.start()

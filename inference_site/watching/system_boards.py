@@ -34,7 +34,7 @@ WORKER = Dashboard(
         in_bytes("Memory of loaded versions", summed("inference_pool_bytes", "version"), stacked=True),
         each_second("Loads", rate("inference_pool_loads_total", "version", "outcome")),
         each_second("Evictions", rate("inference_pool_evictions_total", "version")),
-        seconds("One load", quantile(0.95, "inference_model_load_seconds", "model", over="1h")),
+        seconds("One load", quantile(0.95, "inference_model_load_seconds", over="1h")),
         count("Versions that cannot be loaded", summed("inference_model_load_failed", "version")),
         each_second(
             "Versions that rest on one worker",
@@ -52,7 +52,7 @@ RELAY = Dashboard(
     "Relay and broker",
     (
         each_second("Jobs by the broker's answer", rate("inference_relay_published_total", "outcome")),
-        seconds("Due to published", quantile(0.95, "inference_relay_lag_seconds", "model")),
+        seconds("Due to published", quantile(0.95, "inference_relay_lag_seconds")),
         count("Published and not yet claimed", biggest("inference_outbox_in_flight_jobs", "model")),
         count("Queues that are fed", summed("inference_relay_queues_owned", "instance")),
         count("Blocked connections", summed("inference_broker_blocked_connections", "job")),

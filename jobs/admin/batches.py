@@ -9,19 +9,20 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from jobs.admin import job_page
 from jobs.admin.base import BoundedAdmin, Rows
 from jobs.admin.batch_filters import ModelFilter, OpenMenu, SealFilter, WorkerFilter
-from jobs.admin.links import batch_link, job_link, one_line, whole_id, worker_link
+from jobs.admin.links import batch_link, job_link, one_line, row_link, worker_link
 from jobs.admin.waterfall import batch_waterfall
 from jobs.core.batching.explain import seconds
 from jobs.models import Batch, Worker
 from models_registry.models import VersionLoad
+from models_registry.shared.admin_moment import aged
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
-from models_registry.shared.admin_render import table
+from models_registry.shared.admin_render import NONE, table
 
 MEMBERS_SHOWN = 256
 BATCHES_SHOWN = 50
@@ -35,9 +36,9 @@ class BatchAdmin(BoundedAdmin):
 
     search_help_text = "A batch's complete id, a UUID."
     list_display = (
-        "key", "claimed", "model_version", "node", "device", "size", "padded_size", "seal_reason", "waited",
-        "ran", "ended",
+        "key", "model_version", "size", "ended", "seal_reason", "waited", "ran", "node_and_device", "claimed",
     )  # fmt: skip
+    list_display_links = None
     list_filter = (OpenMenu, SealFilter, ModelFilter, WorkerFilter)
     shown_related = ("version__model", "worker")
     fields = (
@@ -47,6 +48,10 @@ class BatchAdmin(BoundedAdmin):
     readonly_fields = (
         "node", "device", "why", "claimed", "finished", "waited", "ran", "ended", "side_by_side", "jobs",
     )  # fmt: skip
+
+    def is_live(self, obj: Batch) -> bool:
+        """Return whether it is being run."""
+        return obj.finished_at is None
 
     def listed(self, request: HttpRequest) -> tuple[Rows, bool]:
         """Return the newest batches, or all open ones of any age."""
@@ -60,18 +65,18 @@ class BatchAdmin(BoundedAdmin):
 
     @admin.display(description="id")
     def key(self, batch: Batch) -> SafeString:
-        """Return the id on one line."""
-        return whole_id(batch.pk)
+        """Return a link to its page."""
+        return row_link("batch", batch.pk)
 
-    @admin.display(description="claimed (UTC)")
-    def claimed(self, batch: Batch) -> str:
-        """Return the claim's time to the millisecond."""
-        return job_page.moment(batch.claimed_at)
+    @admin.display(description="claimed")
+    def claimed(self, batch: Batch) -> SafeString:
+        """Return the claim's time."""
+        return aged(batch.claimed_at)
 
-    @admin.display(description="finished (UTC)")
-    def finished(self, batch: Batch) -> str:
-        """Return the settle's time to the millisecond."""
-        return job_page.moment(batch.finished_at) if batch.finished_at else job_page.NONE
+    @admin.display(description="finished")
+    def finished(self, batch: Batch) -> SafeString | str:
+        """Return the settle's time."""
+        return aged(batch.finished_at) if batch.finished_at else NONE
 
     @admin.display(description="worker")
     def node(self, batch: Batch) -> Any:
@@ -79,10 +84,15 @@ class BatchAdmin(BoundedAdmin):
         worker = job_page.worker_of(batch)
         return worker_link(worker.id, worker.node) if worker else batch.worker_id
 
+    @admin.display(description="worker")
+    def node_and_device(self, batch: Batch) -> SafeString:
+        """Return a link to the worker, and its device."""
+        return format_html('{} <span class="note">{}</span>', self.node(batch), self.device(batch))
+
     def device(self, batch: Batch) -> str:
         """Return the worker's device."""
         worker = job_page.worker_of(batch)
-        return worker.device if worker else job_page.NONE
+        return worker.device if worker else NONE
 
     @admin.display(description="version")
     def model_version(self, batch: Batch) -> str:
@@ -121,7 +131,8 @@ class BatchAdmin(BoundedAdmin):
 class WorkerAdmin(ReadOnlyAdmin):
     """One incarnation of a worker process: a small table."""
 
-    list_display = ("node", "status", "device", "model_names", "host", "pid", "started_at", "heartbeat_at")
+    list_display = ("status", "node", "device", "model_names", "heartbeat_at", "started_at", "host", "pid")
+    list_display_links = ("node",)
     ordering = (F("ended_at").desc(nulls_first=True), "-started_at")
     search_fields = ("node", "host")
     fields = (
@@ -129,6 +140,10 @@ class WorkerAdmin(ReadOnlyAdmin):
         "heartbeat_at", "ended_at", "end_reason", "open_batches", "loads",
     )  # fmt: skip
     readonly_fields = ("status", "open_batches", "loads")
+
+    def is_live(self, obj: Worker) -> bool:
+        """Return whether it has not ended."""
+        return obj.ended_at is None
 
     def get_queryset(self, request: HttpRequest) -> Rows:
         """Return the workers with the age of their heartbeats by the database's clock."""
@@ -152,7 +167,7 @@ class WorkerAdmin(ReadOnlyAdmin):
             for row in rows
         ]
         if worker.ended_at is not None or not cells:
-            return job_page.NONE
+            return NONE
         words = ("version", "state", "since", "seconds to load", "bytes", "failed loads", "last error")
         return table(words, cells)
 
@@ -163,4 +178,4 @@ class WorkerAdmin(ReadOnlyAdmin):
         cells = [
             (batch_link(row.id), row.size, f"{(now - row.claimed_at).total_seconds():.1f} s") for row in rows
         ]
-        return table(("batch", "size", "claimed for"), cells) if cells else job_page.NONE
+        return table(("batch", "size", "claimed for"), cells) if cells else NONE

@@ -10,11 +10,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from jobs.admin.job_page import moment
 from jobs.core.errors import PlatformError
 from jobs.models import Circuit, Client
 from jobs.services.circuits.operate import close_by_hand, open_by_hand, probe_now
 from models_registry.selectors import info
+from models_registry.shared.admin_moment import aged
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
 from models_registry.shared.admin_render import bounded_text
 
@@ -23,7 +23,8 @@ from models_registry.shared.admin_render import bounded_text
 class CircuitAdmin(ReadOnlyAdmin):
     """Circuits that opened at least once: of a version's jobs, or of one client's jobs at a version."""
 
-    list_display = ("version", "whose", "state", "short_reason", "changed", "tried_again", "openings")
+    list_display = ("state", "version", "whose", "short_reason", "changed", "tried_again", "openings")
+    list_display_links = ("state", "version")
     list_filter = ("state",)
     list_select_related = ("version__model",)
     ordering = ("-since",)
@@ -87,14 +88,14 @@ class CircuitAdmin(ReadOnlyAdmin):
         """Return the reason."""
         return bounded_text(circuit.reason)
 
-    @admin.display(description="since (UTC)")
-    def changed(self, circuit: Circuit) -> str:
+    @admin.display(description="since")
+    def changed(self, circuit: Circuit) -> SafeString:
         """Return when the state last changed."""
-        return moment(circuit.since)
+        return aged(circuit.since)
 
-    @admin.display(description="tried again (UTC)")
-    def tried_again(self, circuit: Circuit) -> str:
+    @admin.display(description="tried again")
+    def tried_again(self, circuit: Circuit) -> SafeString | str:
         """Return when its jobs are tried again."""
         if circuit.state != "open":
             return "-"
-        return moment(circuit.retry_at) if circuit.retry_at else "when a person closes it"
+        return aged(circuit.retry_at) if circuit.retry_at else "when a person closes it"

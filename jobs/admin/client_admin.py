@@ -61,8 +61,8 @@ class ClientAdmin(ReadOnlyAdmin):
 class ApiTokenAdmin(ReadOnlyAdmin):
     """A bearer token. No page shows one that works: its owner rotates it by the API."""
 
-    list_display = ("id", "prefix", "client", "label", "may", "valid", "created_at", "expires_at")
-    list_display_links = ("id", "prefix")
+    list_display = ("valid", "prefix", "client", "label", "may", "created_at", "expires_at")
+    list_display_links = ("prefix",)
     list_select_related = ("client",)
     ordering = ("-id",)
     search_fields = ("=prefix", "client__name", "label")

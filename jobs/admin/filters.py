@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from jobs.admin.job_search import ANY_TIME, DEFAULT_WINDOW, WINDOWS_S, JobSearch
@@ -34,7 +36,12 @@ class ColumnFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002  # Django's signature
         """Return the rows with the chosen value."""
-        return queryset if self.value() is None else queryset.filter(**{self.column: self.value()})
+        if self.value() is None:
+            return queryset
+        try:
+            return queryset.filter(**{self.column: self.value()})
+        except (ValueError, ValidationError) as error:
+            raise IncorrectLookupParameters(error) from None  # Django shows the list without filters
 
 
 class StateMenu(MenuFilter):

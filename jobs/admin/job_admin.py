@@ -22,20 +22,23 @@ from jobs.admin.base import BoundedAdmin, Rows
 from jobs.admin.filters import ClientMenu, ModelMenu, PriorityMenu, StateMenu, WhenMenu
 from jobs.admin.job_reuse import shared
 from jobs.admin.job_search import JobSearch, search_jobs
-from jobs.admin.links import trace_link, whole_id
+from jobs.admin.links import flower_link, row_link, trace_link
 from jobs.admin.progress_cell import progress
 from jobs.admin.rights import HIDDEN, may_act, may_see
 from jobs.admin.waterfall import job_waterfall
 from jobs.core.acting.bulk_verbs import BulkVerb
 from jobs.core.payloads.keyring import Column
-from jobs.core.states import CELERY_STATES, State
+from jobs.core.states import CELERY_STATES, TERMINAL, State
 from jobs.models import Batch, Job
 from jobs.services.access.audit import view_payload
 from jobs.services.lifecycle.cancel import cancel_job
 from jobs.services.lifecycle.replay import replay_job
+from models_registry.shared.admin_moment import aged
+from models_registry.shared.admin_refresh import is_refresh
+from models_registry.shared.admin_render import NONE
 
-DOCUMENTS = {"fields": ("input_document", "parameters", "metadata", "output_document", "whole_error")}
-NO_DOCUMENTS = {"fields": ("error",), "description": HIDDEN}
+PAYLOAD = {"fields": ("input_document", "parameters", "metadata", "output_document", "whole_error")}
+NO_PAYLOAD = {"fields": ("error",), "description": HIDDEN}
 LIST = "admin:jobs_job_changelist"
 PAGES: tuple[tuple[str, Any, str], ...] = (
     ("all/cancel/", partial(bulk_page, page=BulkPage(BulkVerb.CANCEL, jobs_selected, LIST)), "cancel_all"),
@@ -49,14 +52,15 @@ PAGES: tuple[tuple[str, Any, str], ...] = (
 class JobAdmin(BoundedAdmin):
     """One request for one answer."""
 
-    list_display = ("key", "coloured_state", "model", "priority", "owner", "tries", "created", "took")
+    list_display = ("coloured_state", "key", "model", "owner", "priority", "tries", "created", "took")
+    list_display_links = None
     list_filter = (StateMenu, ModelMenu, PriorityMenu, ClientMenu, WhenMenu)
     shown_related = ("client",)
     actions = ("cancel", "replay")
     form_params = FORM_PARAMS
     readonly_fields = (
-        "coloured_state", "celery_state", "tries", "why", "timeline", "next_publish", "webhook", "ledger",
-        "trace",
+        "coloured_state", "key", "celery_state", "tries", "why", "timeline", "next_publish", "webhook",
+        "ledger", "trace", "task",
         "whole_events", "events", "whole_progress", "seen_progress", "shared",
         "input_document", "parameters", "metadata", "output_document", "whole_error", "error",
     )  # fmt: skip
@@ -69,22 +73,27 @@ class JobAdmin(BoundedAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:  # noqa: ARG002  # Django's signature
         """Return the page's parts; those with payloads only for users who may see payloads."""
-        named = ("id", "coloured_state", "celery_state", "version", "client", "priority", "tries")
-        seen = ("whole_progress", "whole_events") if may_see(request) else ("seen_progress", "events")
-        road = ("why", "timeline", "shared", "next_publish", "ledger", "webhook", "trace", *seen)
-        keys = {"fields": ("model", "epoch", "size", "idempotency_key"), "classes": ("collapse",)}
+        shows = _shows_payload(request)
+        named = ("coloured_state", "key", "version", "client", "priority", "tries")
+        seen = ("whole_progress", "whole_events") if shows else ("seen_progress", "events")
+        times = ("why", "timeline", "shared", "next_publish", "ledger", "webhook", "trace", "task", *seen)
+        details = ("model", "celery_state", "epoch", "size", "idempotency_key")
         return (
             (None, {"fields": named}),
-            ("Road", {"fields": road}),
-            ("Documents", DOCUMENTS if may_see(request) else NO_DOCUMENTS),
-            ("Keys", keys),
+            ("Timeline", {"fields": times}),
+            ("Payload", PAYLOAD if shows else NO_PAYLOAD),
+            ("Details", {"fields": details, "classes": ("collapse",)}),
         )
+
+    def is_live(self, obj: Job) -> bool:
+        """Return whether the job has not ended."""
+        return State(obj.state) not in TERMINAL
 
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
         """Show one job and what this user may do to it; showing its payloads is audited first."""
-        if may_see(request):
+        if _shows_payload(request):
             view_payload(job_id=kwargs["obj"].pk, actor=request.user.get_username())
         context |= job_buttons(request, kwargs["obj"])
         return super().render_change_form(request, context, *args, **kwargs)
@@ -128,13 +137,13 @@ class JobAdmin(BoundedAdmin):
 
     @admin.display(description="id")
     def key(self, job: Job) -> SafeString:
-        """Return the id on one line."""
-        return whole_id(job.pk)
+        """Return a link to its page."""
+        return row_link("job", job.pk)
 
-    @admin.display(description="created (UTC)")
-    def created(self, job: Job) -> str:
-        """Return the creation's time to the millisecond."""
-        return job_page.moment(job.created_at)
+    @admin.display(description="created")
+    def created(self, job: Job) -> SafeString:
+        """Return the creation's time."""
+        return aged(job.created_at)
 
     @admin.display(description="state")
     def coloured_state(self, job: Job) -> SafeString:
@@ -159,17 +168,14 @@ class JobAdmin(BoundedAdmin):
     @admin.display(description="took")
     def took(self, job: Job) -> str:
         """Return the seconds from creation to the end."""
-        return (
-            f"{(job.finished_at - job.created_at).total_seconds():.3f} s"
-            if job.finished_at
-            else job_page.NONE
-        )
+        return f"{(job.finished_at - job.created_at).total_seconds():.3f} s" if job.finished_at else NONE
 
     @admin.display(description="why it took so long")
     def why(self, job: Job) -> Any:
         """Return the cause of its longest wait, and its stages as a waterfall."""
         return job_waterfall(job)
 
+    @admin.display(description="times")
     def timeline(self, job: Job) -> SafeString:
         """Return the job's times."""
         return job_page.timeline(job)
@@ -192,6 +198,11 @@ class JobAdmin(BoundedAdmin):
     def trace(self, job: Job) -> SafeString:
         """Return its trace, as a link where one can be shown."""
         return trace_link(job.pk)
+
+    @admin.display(description="in Celery")
+    def task(self, job: Job) -> SafeString:
+        """Return its task in Flower, as a link where Flower's address is known."""
+        return flower_link(job.pk)
 
     @admin.display(description="batch")
     def ledger(self, job: Job) -> Any:
@@ -244,3 +255,8 @@ class JobAdmin(BoundedAdmin):
     def whole_error(self, job: Job) -> Any:
         """Return why it failed."""
         return job_page.error(job, quoting=True)
+
+
+def _shows_payload(request: HttpRequest) -> bool:
+    """Return whether a page shows payloads; a page that reads itself again does not, and leaves no audit."""
+    return may_see(request) and not is_refresh(request)

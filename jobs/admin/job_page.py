@@ -6,10 +6,8 @@ from datetime import datetime
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
 
 from jobs.admin.links import batch_link, delivery_link, worker_link
 from jobs.core.access.audit_kinds import without_payload
@@ -21,25 +19,15 @@ from jobs.models import AttemptMessage, Batch, DeadLetter, Delivery, Event, Job,
 from jobs.services.admission.admit import expected_of
 from jobs.services.reads.payloads import show_payload
 from models_registry.core.version import VersionInfo
-from models_registry.shared.admin_render import SHOWN_BYTES, bounded_json, bounded_text, pretty, table
+from models_registry.shared.admin_moment import moment
+from models_registry.shared.admin_render import NONE, SHOWN_BYTES, bounded_json, bounded_text, pretty, table
 
-NONE = "-"
 EVENTS_SHOWN = 100
-COLOURS = {
-    State.QUEUED: "#5b6b7b",
-    State.WAITING: "#a06a00",
-    State.RUNNING: "#1f6fb2",
-    State.SUCCEEDED: "#2e7d32",
-    State.DEAD: "#b3261e",
-    State.CANCELLED: "#6d4c7d",
-    State.EXPIRED: "#7d5a4c",
-}
 
 
 def badge(state: str) -> SafeString:
     """Return a state as a coloured word."""
-    style = "background:{};color:#fff;padding:.1em .6em;border-radius:.8em;white-space:nowrap"
-    return format_html(f'<span style="{style}">{{}}</span>', COLOURS[State(state)], state)
+    return format_html('<span class="state state-{}">{}</span>', state, state)
 
 
 def timeline(job: Job) -> SafeString:
@@ -52,16 +40,11 @@ def timeline(job: Job) -> SafeString:
             previous = at
     if job.deadline is not None:
         rows.append(("deadline", moment(job.deadline), _apart(job.created_at, job.deadline)))
-    return table(("what", "when (UTC)", "after the one before"), rows)
+    return table(("what", "when", "after the one before"), rows)
 
 
 def _apart(first: datetime, second: datetime) -> str:
     return f"{(second - first).total_seconds():.3f} s after creation"
-
-
-def moment(at: datetime) -> str:
-    """Return a time to the millisecond."""
-    return f"{date_format(localtime(at), 'Y-m-d H:i:s')}.{at.microsecond // 1000:03d}"
 
 
 def ledger(batch: Batch | None) -> SafeString | str:
@@ -140,7 +123,8 @@ def error(job: Job, *, quoting: bool) -> SafeString | str:
         ("message", bounded_text(dead_letter.message)),
         ("traceback", bounded_text(dead_letter.traceback) if dead_letter.traceback else NONE),
     ]
-    return table(("dead letter", moment(dead_letter.created_at)), rows + quotes if quoting else rows)
+    named = ("died", moment(dead_letter.created_at))
+    return table(("dead letter", ""), [named, *rows, *(quotes if quoting else ())])
 
 
 def outbox(job: Job) -> SafeString | str:
@@ -148,7 +132,7 @@ def outbox(job: Job) -> SafeString | str:
     row = Outbox.objects.filter(pk=job.pk).first()
     if row is None:
         return NONE
-    names = ("epoch", "due (UTC)", "published", "ahead of it, about", "answered in about")
+    names = ("epoch", "due", "published", "ahead of it, about", "answered in about")
     return table(names, [(row.epoch, moment(row.due), f"{row.published} times", *_place(job))])
 
 
@@ -170,7 +154,7 @@ def webhook(job: Job) -> SafeString | str:
         return NONE
     due = moment(row.due) if row.due else NONE
     return table(
-        ("webhook", "attempts", "next (UTC)"), [(delivery_link(job.pk, row.state), row.attempts, due)]
+        ("webhook", "attempts", "next attempt"), [(delivery_link(job.pk, row.state), row.attempts, due)]
     )
 
 
@@ -179,7 +163,7 @@ def events(job: Job, *, quoting: bool = False) -> SafeString | str:
     rows = list(Event.objects.filter(job_id=job.pk).order_by("-id")[:EVENTS_SHOWN])[::-1]
     messages = AttemptMessage.objects.filter(event_id__in=[row.pk for row in rows]) if quoting else ()
     quoted = {message.event_id: message.message for message in messages}
-    names = ("when (UTC)", "what", "who", "from", "epoch", "detail")
+    names = ("when", "what", "who", "from", "epoch", "detail")
     return table(names, (_event(row, quoted.get(row.pk), quoting=quoting) for row in rows)) if rows else NONE
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from jobs.admin.job_page import NONE
 from jobs.admin.links import job_link
 from jobs.models import Follower, Job, JobResult
+from models_registry.shared.admin_render import NONE
 
 MOST_COUNTED = 1_000
 

@@ -12,27 +12,44 @@ from django.utils.safestring import SafeString
 from jobs.models import JobInput
 from jobs.tracing.trace_context import trace_id_of
 
-ID = '<span style="font-family:monospace;white-space:nowrap">{}</span>'
+ID = '<code class="id">{}</code>'
+# The page hides the head of the id, but copies it: the end is what tells ids of one minute apart.
+SHORT_ID = '<code class="id" title="{}"><span>{}</span>{}</code>'
+COPY = (
+    '<button type="button" class="copy" data-copy="{}" title="Copy the id" aria-label="Copy the id"></button>'
+)
+END_CHARS = 12
 
 
 def whole_id(key: UUID) -> SafeString:
-    """Return an id on one line."""
-    return format_html(ID, key)
+    """Return an id on one line, with a button that copies it."""
+    return format_html(ID + COPY, key, key)
+
+
+def short_id(key: UUID) -> SafeString:
+    """Return the end of an id; a copy of it has the whole, and so has its title."""
+    text = str(key)
+    return format_html(SHORT_ID, text, text[:-END_CHARS], text[-END_CHARS:])
+
+
+def row_link(model: str, key: UUID) -> SafeString:
+    """Return the cell of a list that leads to a row of `jobs`: its short id, and a button that copies it."""
+    return format_html("{}" + COPY, _link(model, key, short_id(key)), key)
 
 
 def one_line(text: str) -> SafeString:
     """Return a text that is not broken into lines."""
-    return format_html('<span style="white-space:nowrap">{}</span>', text)
+    return format_html('<span class="one-line">{}</span>', text)
 
 
 def job_link(job_id: UUID) -> SafeString:
     """Return a link to a job's page."""
-    return _link("job", job_id, whole_id(job_id))
+    return row_link("job", job_id)
 
 
 def batch_link(batch_id: UUID) -> SafeString:
     """Return a link to a batch's page."""
-    return _link("batch", batch_id, whole_id(batch_id))
+    return row_link("batch", batch_id)
 
 
 def worker_link(worker_id: UUID, node: str) -> SafeString:
@@ -52,6 +69,14 @@ def trace_link(job_id: UUID) -> SafeString:
     if not trace or not url:
         return format_html(ID, trace or "-")
     return format_html('<a href="{}">{}</a>', url.replace("{trace_id}", trace), trace)
+
+
+def flower_link(job_id: UUID) -> SafeString:
+    """Return a link to a job's task in Flower; a dash where FLOWER_URL is not set."""
+    url = settings.INFERENCE.flower_url
+    if not url:
+        return format_html(ID, "-")
+    return format_html('<a href="{}/task/{}">the task in Flower</a>', url, job_id)
 
 
 def _link(model: str, key: UUID, text: str) -> SafeString:

@@ -10,12 +10,13 @@ from django.utils.safestring import SafeString
 
 from jobs.admin.base import BoundedAdmin, field_names
 from jobs.admin.filters import ColumnFilter, ModelNameFilter
-from jobs.admin.links import job_link
+from jobs.admin.links import job_link, row_link
 from jobs.admin.rights import may_see
 from jobs.core.access.audit_kinds import without_payload
 from jobs.core.priority import HIGHEST, LOWEST
 from jobs.models import Event, Outbox
-from models_registry.shared.admin_render import bounded_text, pretty
+from models_registry.shared.admin_columns import shown_columns
+from models_registry.shared.admin_render import NONE, bounded_text, compact, pretty
 
 KINDS_FROM_ROWS = 1_000
 
@@ -45,10 +46,16 @@ class EventKindFilter(ColumnFilter):
 class OutboxAdmin(BoundedAdmin):
     """The next publish of each queued or waiting job."""
 
-    list_display = ("job_id", "model", "priority", "due", "published", "epoch", "deadline")
+    list_display = ("key", "model", "priority", "due", "published", "epoch", "deadline")
+    list_display_links = None
     list_filter = (ModelNameFilter, PriorityFilter)
     fields = ("link", *field_names(Outbox, "job"))
     readonly_fields = ("link",)
+
+    @admin.display(description="job")
+    def key(self, row: Outbox) -> SafeString:
+        """Return a link to its page."""
+        return row_link("outbox", row.job_id)
 
     @admin.display(description="job")
     def link(self, row: Outbox) -> SafeString:
@@ -66,27 +73,28 @@ class EventAdmin(BoundedAdmin):
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         """Return the columns; details that may quote an input only for users who may see payloads."""
-        return ("at", "kind", "actor", "address", "link", "short_detail" if may_see(request) else "seen_part")
+        detail = "short_detail" if may_see(request) else "seen_part"
+        return shown_columns(Event, ("at", "kind", "actor", "address", "link", detail))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:  # noqa: ARG002  # Django's signature
         """Return the page's lines; details that may quote an input only for users who may see payloads."""
         detail = "whole_detail" if may_see(request) else "seen_detail"
-        return ("at", "kind", "actor", "address", "token", "link", "epoch", detail)
+        return shown_columns(Event, ("at", "kind", "actor", "address", "token", "link", "epoch", detail))
 
     @admin.display(description="job")
     def link(self, event: Event) -> SafeString | str:
         """Return a link to the job, where the event has one."""
-        return job_link(event.job_id) if event.job_id else "-"
+        return job_link(event.job_id) if event.job_id else NONE
 
     @admin.display(description="detail")
     def short_detail(self, event: Event) -> str:
         """Return the detail's beginning."""
-        return str(event.detail)[:120]
+        return compact(event.detail)
 
     @admin.display(description="detail")
     def seen_part(self, event: Event) -> str:
         """Return the beginning of the part of the detail that every user may see."""
-        return str(without_payload(event.kind, event.detail))[:120]
+        return compact(without_payload(event.kind, event.detail))
 
     @admin.display(description="detail")
     def seen_detail(self, event: Event) -> SafeString:

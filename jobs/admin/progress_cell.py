@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from django.db.models.fields.json import KeyTransform
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from jobs.admin.job_page import NONE
 from jobs.models import Batch, Job
-from models_registry.shared.admin_render import bounded_text, table
+from models_registry.shared.admin_render import NONE, bounded_text, table
 
 
 def progress(job: Job, *, quoting: bool) -> SafeString | str:
@@ -16,5 +16,7 @@ def progress(job: Job, *, quoting: bool) -> SafeString | str:
     report = batches.values_list(KeyTransform(str(job.pk), "progress"), flat=True).first()
     if not report:
         return NONE
+    # The page's script renews this part by its name, without the message, which may quote the input.
     rows = [("done", f"{report['fraction']:.0%}"), ("reports", report["step"]), ("in epoch", report["epoch"])]
-    return table(("progress", ""), [*rows, ("message", bounded_text(report["message"]))] if quoting else rows)
+    shown = [*rows, ("message", bounded_text(report["message"]))] if quoting else rows
+    return format_html('<div data-part="progress">{}</div>', table(("progress", ""), shown))

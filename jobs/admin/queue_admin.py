@@ -6,13 +6,13 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
-from jobs.admin.job_page import NONE, moment
 from jobs.core.priority import HIGHEST, LOWEST
 from jobs.db.statement import fetch_all
 from jobs.models import Client, QueueStanding
 from jobs.services.reads.horizon import HOLDER, OLD_S
+from models_registry.shared.admin_moment import aged
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
-from models_registry.shared.admin_render import table
+from models_registry.shared.admin_render import NONE, table
 
 CLIENTS_SHOWN = 20
 
@@ -24,6 +24,10 @@ class QueueStandingAdmin(ReadOnlyAdmin):
     list_display = ("model", "jobs", "longest", "rate", "answer", "counted")
     ordering = ("model",)
     fields = ("model", "jobs", "rate", "answer", "counted", "levels", "clients")
+
+    def is_live(self, obj: QueueStanding) -> bool:  # noqa: ARG002  # of every queue
+        """Return True: a queue is counted again and again."""
+        return True
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, str] | None = None
@@ -56,10 +60,10 @@ class QueueStandingAdmin(ReadOnlyAdmin):
         """Return how long a job takes once a worker has claimed it."""
         return f"{row.answer_s:.3f} s"
 
-    @admin.display(description="counted (UTC)")
-    def counted(self, row: QueueStanding) -> str:
+    @admin.display(description="counted")
+    def counted(self, row: QueueStanding) -> SafeString:
         """Return the time of the count."""
-        return moment(row.counted_at)
+        return aged(row.counted_at)
 
     @admin.display(description="by priority")
     def levels(self, row: QueueStanding) -> SafeString:

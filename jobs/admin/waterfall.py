@@ -15,21 +15,16 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from jobs.admin.job_page import NONE, moment
 from jobs.core.batching.explain import seconds
 from jobs.core.timeline.attempt_marks import AttemptMarks, JobStage, LedgerMarks, TimelinePart, split
 from jobs.models import Batch, Job
 from jobs.services.reads.job_timeline import JobTimeline, read_timeline
-from models_registry.shared.admin_render import table
+from models_registry.shared.admin_moment import moment
+from models_registry.shared.admin_render import NONE, table
 
 MEMBERS_DRAWN = 64
 WIDTH, LEFT, RIGHT, ROW, HEAD = 1_000, 150, 110, 22, 26
 LEAST = 1.5  # so wide is the shortest bar
-# On a phone it is scrolled: scaled down, it could not be read.
-STYLE = mark_safe(  # a constant
-    "<style>.waterfall{max-width:calc(100vw - 5rem);overflow-x:auto}"
-    ".waterfall svg{display:block;width:60rem}</style>"
-)
 # Readable on a light and on a dark page.
 COLOURS = {
     JobStage.FOLLOW: "#8a63b8",
@@ -60,9 +55,10 @@ def waterfall(rows: Sequence[WaterfallRow], name: str) -> SafeString:
     height = HEAD + ROW * len(rows) + 6
     lines = [_row(row, HEAD + ROW * number, begin, per_s) for number, row in enumerate(rows)]
     return format_html(
-        '{}<div class="waterfall"><svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{}"'
+        '<div class="waterfall" tabindex="0">'
+        '<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{}"'
         ' viewBox="0 0 {} {}" font-size="12" fill="currentColor">{}{}</svg></div>',
-        STYLE, name, WIDTH, height, _axis(whole_s, per_s, height), mark_safe("".join(lines)),  # noqa: S308  # SafeStrings
+        name, WIDTH, height, _axis(whole_s, per_s, height), mark_safe("".join(lines)),  # noqa: S308  # SafeStrings
     )  # fmt: skip
 
 
@@ -118,7 +114,7 @@ def job_waterfall(job: Job) -> SafeString | str:
     return format_html(
         "<p><strong>{}</strong> {}</p>{}{}",
         timeline.cause or "unknown", timeline.explanation, waterfall(rows, "the job's stages"),
-        table(("attempt", "stage", "begin (UTC)", "seconds", "what happened"), _words(timeline)),
+        table(("attempt", "stage", "begin", "seconds", "what happened"), _words(timeline)),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -11,14 +12,14 @@ from django.utils.safestring import SafeString
 
 from jobs.admin.actions import act_on
 from jobs.admin.base import BoundedAdmin
-from jobs.admin.job_page import NONE, moment
-from jobs.admin.links import job_link, whole_id
+from jobs.admin.links import job_link, row_link
 from jobs.admin.rights import may_act
 from jobs.core.webhooks.policy import DeliveryState
 from jobs.models import Delivery, DisabledEndpoint, WebhookSecret
 from jobs.services.webhooks.subscriptions import enable, send_again
+from models_registry.shared.admin_moment import aged, moment
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
-from models_registry.shared.admin_render import table
+from models_registry.shared.admin_render import NONE, table
 
 ATTEMPT = ("attempt", "at", "status", "said", "took_ms", "state", "again_in_s")
 
@@ -27,7 +28,8 @@ ATTEMPT = ("attempt", "at", "status", "said", "took_ms", "state", "again_in_s")
 class DeliveryAdmin(BoundedAdmin):
     """The webhook of a job."""
 
-    list_display = ("key", "client", "url", "outcome", "attempts", "answer", "next_attempt")
+    list_display = ("outcome", "key", "client", "url", "attempts", "answer", "next_attempt")
+    list_display_links = None
     list_filter = ("state",)
     shown_related = ("client",)
     fields = ("of_job", "client", "url", "outcome", "attempts", "next_attempt", "ended", "attempts_made")
@@ -45,8 +47,8 @@ class DeliveryAdmin(BoundedAdmin):
 
     @admin.display(description="job")
     def key(self, delivery: Delivery) -> SafeString:
-        """Return the job's id."""
-        return whole_id(delivery.job_id)
+        """Return a link to its page."""
+        return row_link("delivery", delivery.job_id)
 
     @admin.display(description="job")
     def of_job(self, delivery: Delivery) -> SafeString:
@@ -66,20 +68,20 @@ class DeliveryAdmin(BoundedAdmin):
         last = delivery.history[-1]
         return str(last["status"] or last["said"][:60])
 
-    @admin.display(description="next attempt (UTC)")
-    def next_attempt(self, delivery: Delivery) -> str:
+    @admin.display(description="next attempt")
+    def next_attempt(self, delivery: Delivery) -> SafeString | str:
         """Return when it is sent next."""
-        return moment(delivery.due) if delivery.due else NONE
+        return aged(delivery.due) if delivery.due else NONE
 
-    @admin.display(description="ended (UTC)")
-    def ended(self, delivery: Delivery) -> str:
+    @admin.display(description="ended")
+    def ended(self, delivery: Delivery) -> SafeString | str:
         """Return when it was delivered or given up."""
-        return moment(delivery.finished_at) if delivery.finished_at else NONE
+        return aged(delivery.finished_at) if delivery.finished_at else NONE
 
     @admin.display(description="attempts made")
     def attempts_made(self, delivery: Delivery) -> SafeString:
         """Return the log of attempts."""
-        cells = ([_cell(entry.get(name)) for name in ATTEMPT] for entry in reversed(delivery.history))
+        cells = (_cells(entry) for entry in reversed(delivery.history))
         return table(("number", "at", "status", "answer", "ms", "then", "again in s"), cells)
 
 
@@ -118,5 +120,9 @@ def _waits_for_job(delivery: Delivery) -> bool:
     return delivery.state == DeliveryState.WAITING and delivery.due is None
 
 
-def _cell(value: Any) -> Any:
-    return NONE if value is None else value
+def _cells(entry: dict[str, Any]) -> list[Any]:
+    """Return an attempt's cells; an entry of the log may lack any key."""
+    at = entry.get("at")
+    return [
+        moment(datetime.fromisoformat(at)) if name == "at" and at else entry.get(name) for name in ATTEMPT
+    ]

@@ -208,7 +208,9 @@ class CallEndpoint:
         scope = call.request.scope
         if not tracing.on or scope["method"] != "POST":
             return await self._end(call)
-        trace = call_traces.begin("POST", scope["path"], scope["scheme"], call.header("traceparent"))
+        headers = call.request.headers
+        states = ",".join(headers.getlist("tracestate"))
+        trace = call_traces.begin("POST", scope["path"], scope["scheme"], headers.get("traceparent"), states)
         try:
             await self._end(call)
         finally:

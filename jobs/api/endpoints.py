@@ -11,6 +11,7 @@ from jobs.api.docs.openapi import DescribedApi
 from jobs.api.problems import on_exception
 from jobs.api.router import router
 from jobs.api.routes import (
+    bulk_act_calls,
     erasures,
     file_uploads,
     health,
@@ -28,8 +29,8 @@ from models_registry.api import router as models_router
 
 # Each put its calls on the router.
 ROUTES = (
-    erasures, file_uploads, job_events, job_lineage, job_timelines, jobs, live_workers, own_token,
-    registrations, submissions,
+    bulk_act_calls, erasures, file_uploads, job_events, job_lineage, job_timelines, jobs, live_workers,
+    own_token, registrations, submissions,
 )  # fmt: skip
 ABOUT = """
 Submit a job and get its acknowledgement at once. Then get its result in the way that suits you: send
@@ -47,8 +48,8 @@ of a token, each answer, but to a call that waits, names its end in `Token-Expir
 
 **Problems.** Every error is `application/problem+json` (RFC 9457) with a stable `code`. After a 429 or 503,
 send the call again once `Retry-After` seconds have passed. A submit with an `Idempotency-Key` can also be
-sent again when its answer was lost. A client with quotas finds them in the headers `RateLimit-Policy` and
-`RateLimit`.
+sent again when its answer was lost, and so can the start of an act on many jobs. A client
+with quotas finds them in the headers `RateLimit-Policy` and `RateLimit`.
 
 **Files.** Anywhere in an input, `{"$upload": ID}` stands for a file that was sent to `POST /uploads` before,
 and `{"$part": NAME}` for a file in the same `multipart/form-data` call. An input may refer to at most sixteen

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import HttpResponse
 
 from jobs.api.output_formats import JSON, job_body
 from jobs.core.admission.shedding import EtaUnknown, Expected
+from jobs.core.errors import JobNotFoundError
 from jobs.core.payloads.stored_output import view_json
 from jobs.core.states import TERMINAL, State
 from jobs.services.admission.admit import expected_of
 from jobs.services.reads.job_views import View, brief_view
 from jobs.services.submission.submitted import Submitted
+
+Read = TypeVar("Read")
+
+
+def existing(read: Read | None) -> Read:
+    """Return what was read of a job; JobNotFoundError where the caller has no such job."""
+    if read is None:
+        raise JobNotFoundError
+    return read
 
 
 def json_answer(value: Any, status: int = 200) -> HttpResponse:

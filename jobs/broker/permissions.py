@@ -4,8 +4,9 @@ RabbitMQ asks for `configure` to declare a queue or exchange, for `write` on the
 exchange to bind, for `write` on the exchange to publish, and for `read` on the queue to consume. To declare
 a queue with a dead-letter exchange also takes `read` on the queue and `write` on that exchange. On a topic
 exchange the routing keys of a publish and of a binding have permissions of their own; without a line there
-a user may use every key, so each user has one. No user has a tag: nobody sees RabbitMQ's own pages, which
-show every connection.
+a user may use every key, so each user has one. One user has a tag: with `management` Flower's sees the queues
+of the virtual host over HTTP, and its own connections; `monitoring` would show every connection. Over HTTP
+it may do what it may do over AMQP. Nobody else sees RabbitMQ's own pages.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def _login(user: BrokerUser) -> dict[str, str]:
         "name": user,
         "password_hash": "",
         "hashing_algorithm": "rabbit_password_hashing_sha256",
-        "tags": "",
+        "tags": "management" if user is BrokerUser.MONITOR else "",
     }
 
 

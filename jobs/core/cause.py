@@ -19,7 +19,9 @@ from jobs.core.timeline.attempt_marks import JobStage
 class Cause(StrEnum):
     """Why a job waited longest; the value is shown by the API."""
 
+    PAUSED = "paused"
     NO_WORKER = "no_worker"
+    NO_RELAY = "no_relay"
     BACKLOG = "backlog"
     PRIORITY = "priority"
     FAIR_SHARE = "fair_share"
@@ -39,12 +41,14 @@ class Cause(StrEnum):
 
 # In the order in which they count.
 HOLDS = (
+    Cause.PAUSED,
     Cause.NO_WORKER,
     Cause.CIRCUIT,
     Cause.BACKOFF,
     Cause.RETRY_BUDGET,
     Cause.BROKER,
     Cause.DATABASE,
+    Cause.NO_RELAY,
     Cause.QUARANTINE,
     Cause.COLD_MODEL,
 )
@@ -138,6 +142,8 @@ def cause_of(longest: JobStage, circumstances: Circumstances) -> Cause:
 
 
 _EXPLAINED: Mapping[Cause, str] = {
+    Cause.PAUSED: "Its model, version or client was paused for {held} of the {wait} before the claim.",
+    Cause.NO_RELAY: "No relay was there to publish it for {held} of the {wait} before the claim: start one.",
     Cause.NO_WORKER: "No live worker served {model} for {held} of the {wait} before the claim: start one.",
     Cause.CIRCUIT: "A circuit held {model} back for {held} of the {wait} before the claim: jobs had failed.",
     Cause.BACKOFF: "It waited {part} to be due: the pause after a failed attempt, or of a replay.",
@@ -145,7 +151,7 @@ _EXPLAINED: Mapping[Cause, str] = {
     Cause.BROKER: "The broker was away or refused messages for {held} of the {wait} before the claim.",
     Cause.DATABASE: "It waited {part} while the database was away, or slow to claim it.",
     Cause.QUARANTINE: "A worker had died with it in hand, so it waited {wait} to run apart from other jobs.",
-    Cause.COLD_MODEL: "{model} was being loaded for {held} of the {wait} before the claim.",
+    Cause.COLD_MODEL: "{model} was being loaded, or could not be, for {held} of the {wait} before the claim.",
     Cause.BACKLOG: "Of {total} jobs of {model} that were claimed before it, most had come before it.",
     Cause.PRIORITY: "Of {total} jobs of {model} that were claimed before it, {higher} had a higher priority.",
     Cause.FAIR_SHARE: "Of {total} jobs of {model} that were claimed before it, {others} were of others.",

@@ -6,6 +6,7 @@ Its own reader makes a text of each key. Here the keys stay bytes until all file
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from struct import Struct
@@ -15,7 +16,8 @@ SUMMED = frozenset({"counter", "histogram", "summary"})
 LIVE = "live"  # how the modes of gauges begin that disappear with their process
 _LENGTH = Struct("i").unpack_from
 _VALUE = Struct("dd").unpack_from
-_HEAD = 8
+_HEAD, _FIGURES = 8, 16
+log = logging.getLogger(__name__)
 
 
 class CounterFile(NamedTuple):
@@ -45,9 +47,10 @@ def file_of(name: str) -> CounterFile | None:
 
 
 def entries(path: Path) -> Iterator[tuple[bytes, float, float]]:
-    """Yield key, value and time of each series of a file; FileNotFoundError.
+    """Yield key, value and time of each series of a file; FileNotFoundError, OSError.
 
-    An entry is written before the number of used bytes grows, so a reader meets whole entries only.
+    An entry is written before the number of used bytes grows, so a reader meets whole entries only. A machine
+    that crashes leaves others: from the first of them on, a file holds nothing.
     """
     with path.open("rb") as file:
         data = file.read(_HEAD)
@@ -55,8 +58,11 @@ def entries(path: Path) -> Iterator[tuple[bytes, float, float]]:
         data += file.read(max(0, used - _HEAD))
     at = _HEAD
     while at < used:
-        length = _LENGTH(data, at)[0]
+        length = _LENGTH(data, at)[0] if at + 4 <= len(data) else 0
         value_at = at + 4 + length + 8 - (length + 4) % 8
+        if length <= 0 or value_at + _FIGURES > len(data):
+            log.warning("%s is broken at its byte %d: what it counted after that is lost", path, at)
+            return
         value, time = _VALUE(data, value_at)
         yield data[at + 4 : at + 4 + length], value, time
-        at = value_at + 16
+        at = value_at + _FIGURES

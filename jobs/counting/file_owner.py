@@ -9,12 +9,13 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
 from prometheus_client import values
 from prometheus_client.values import MultiProcessValue, MutexValue
+
+from jobs.counting.allocated_file import AllocatedFile
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 OWNER = ".owner"
@@ -23,6 +24,7 @@ OWNER = ".owner"
 def count_together() -> None:
     """Have the metrics that are made from now on count in the folder, if the environment names one."""
     folder = os.environ.get(FOLDER, "")
+    vars(values)["MmapedDict"] = AllocatedFile
     shared = MultiProcessValue(FileOwner(Path(folder))) if folder else MutexValue  # type: ignore[no-untyped-call]  # it ships no types
     values.ValueClass = shared
 
@@ -52,7 +54,7 @@ class FileOwner:
         self._folder.mkdir(parents=True, exist_ok=True)
         name = f"{os.getpid()}-{secrets.token_hex(4)}"
         fresh = self._folder / f"{name}.new"
-        self._lock = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        self._lock = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         fresh.rename(self._folder / f"{name}{OWNER}")  # it is locked before anybody can see it
         self._name = name
@@ -66,14 +68,18 @@ def lives(folder: Path, owner: str) -> bool:
     """
     if owner.isdigit():
         return psutil.pid_exists(int(owner))
-    with suppress(FileNotFoundError):
+    try:
         file = os.open(folder / f"{owner}{OWNER}", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(file)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # another user's: it cannot be known, so its files are left alone
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
     return False
 
 

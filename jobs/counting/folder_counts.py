@@ -67,18 +67,32 @@ class FolderCounts:
                 self.sums[kind][key] += value
         self._gauges += other._gauges
 
+    def texts(self) -> dict[str, dict[str, float]]:
+        """Return the sums by kind and key as texts; what is no key is left out."""
+        return {
+            kind: {key.decode(): value for key, value in values.items() if _parsed(key)}
+            for kind, values in self.sums.items()
+        }
+
+    def labels(self, name: str) -> set[str]:
+        """Return the values that a label has in what was summed."""
+        parsed = (_parsed(key) for values in self.sums.values() for key in values)
+        return {value for one in parsed if one for label, value in one[0].labels if label == name}
+
     def metrics(self) -> Iterator[Metric]:
         """Yield the metrics of a page, by name."""
         metrics, meanings = dict[str, Metric](), dict[str, str]()
         for kind, values in self.sums.items():
             samples = defaultdict[_Series, float](float)
             for key, value in values.items():
-                samples[_named(key, meanings)] += value
+                if series := _named(key, meanings):
+                    samples[series] += value
             for series, value in _cumulated(samples) if kind == "histogram" else samples.items():
                 _add(metrics, kind, series, value)
         by_series = defaultdict[_Series, list[_Gauge]](list)
         for gauge in self._gauges:
-            by_series[_named(gauge.key, meanings)].append(gauge)
+            if series := _named(gauge.key, meanings):
+                by_series[series].append(gauge)
         for series, gauges in by_series.items():
             _add(metrics, "gauge", series, _CHOICE[gauges[0].mode](gauges))
         for name, metric in sorted(metrics.items()):
@@ -93,17 +107,23 @@ def _add(metrics: dict[str, Metric], kind: str, series: _Series, value: float) -
     metric.add_sample(series.sample, dict(series.labels), value)
 
 
-def _named(key: bytes, meanings: dict[str, str]) -> _Series:
+def _named(key: bytes, meanings: dict[str, str]) -> _Series | None:
     """Return a key's series, and note what its metric means: a release may have other words than the last."""
-    series, meaning = _parsed(key)
+    if (parsed := _parsed(key)) is None:
+        return None
+    series, meaning = parsed
     meanings[series.metric] = meaning
     return series
 
 
 @lru_cache(maxsize=_KEYS)
-def _parsed(key: bytes) -> tuple[_Series, str]:
-    metric, sample, labels, meaning = json.loads(key)
-    return _Series(metric, sample, tuple(sorted(labels.items()))), meaning
+def _parsed(key: bytes) -> tuple[_Series, str] | None:
+    """Return a key's series and meaning; None for bytes that a crash of the machine left there."""
+    try:
+        metric, sample, labels, meaning = json.loads(key)
+        return _Series(str(metric), str(sample), tuple(sorted(labels.items()))), str(meaning)
+    except (ValueError, TypeError, AttributeError):
+        return None
 
 
 def _cumulated(samples: Mapping[_Series, float]) -> Iterator[tuple[_Series, float]]:

@@ -35,7 +35,7 @@ class FolderCollector(Collector):
     def _folders(self) -> Iterator[SharedFolder]:
         yield SharedFolder(self._path)
         if self._deep:
-            yield from (SharedFolder(path) for path in sorted(self._path.iterdir()) if path.is_dir())
+            yield from (SharedFolder(path) for path in sorted(self._path.glob("*/")))
 
 
 def _of_system(pids: Iterable[int]) -> Iterable[Metric]:

@@ -1,7 +1,7 @@
 """What the surveyor counted of all queues and workers, on every process's page of metrics.
 
-Nothing is counted anew, so all pages of all processes show the same. While the database is away, a page has
-what was read before, until the count is too old; then only its age is left.
+Nothing is counted anew, so all pages of all processes show the same. While the database is away, a page says
+so, and has what was read before, until the count is too old; then only its age is left.
 """
 
 from __future__ import annotations
@@ -44,10 +44,12 @@ class SurveyCollector(Collector):
         self._began_s = float("-inf")
         self._thread: Thread | None = None
         self._reading: _Reading | None = None
+        self._failed = False
 
     def collect(self) -> Iterable[Metric]:
-        """Yield the age of the last count, and what it says if it is not too old."""
-        self._renew()
+        """Yield whether the database answers, the age of the last count, and it if it is not too old."""
+        answered = self._renew()
+        yield metrics.DATABASE_UP.family([((), int(answered and not self._failed))])
         reading = self._reading
         if reading is None or not reading.queues:
             return
@@ -57,8 +59,11 @@ class SurveyCollector(Collector):
         if age_s <= STALE_S:
             yield from _figures(reading.queues)
 
-    def _renew(self) -> None:
-        """Wait for a read that is not older than a second; a slow one goes on beside the page."""
+    def _renew(self) -> bool:
+        """Wait for a read that is not older than a second; return whether it has ended.
+
+        A slow one goes on beside the page.
+        """
         with self._lock:
             running = self._thread is not None and self._thread.is_alive()
             if not running and self._clock() - self._began_s >= READ_EVERY_S:
@@ -68,11 +73,12 @@ class SurveyCollector(Collector):
             thread, left_s = self._thread, self._began_s + PATIENCE_S - self._clock()
         if thread is not None:
             thread.join(max(0.0, left_s))
+        return thread is None or not thread.is_alive()
 
     def _read_once(self) -> None:
-        began_s = self._clock()
+        began_s, self._failed = self._clock(), True
         try:
-            self._reading = _Reading(self._read(), began_s)
+            self._reading, self._failed = _Reading(self._read(), began_s), False
         except psycopg.Error as error:
             log.debug("the survey cannot be read: %s", error)  # each page would say it again
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Lock
 
 OTHER = "other"
@@ -33,12 +33,19 @@ class BusiestNames:
 
     The first ones are taken soon, so that a small installation sees all of its own; the last ones only once
     they were counted often. When all are taken, a name that is far busier takes the place of the least busy,
-    whose series `forget` ends; None where series cannot be ended, as in a folder that processes share.
+    whose series `forget` ends; None where series cannot be ended, as in a folder that processes share. There
+    `known` returns the names that others have taken: without it each restart would bring names of its own.
     """
 
-    def __init__(self, most: int = MOST_NAMES, *, forget: Callable[[str], None] | None = None) -> None:
-        """Begin without names."""
-        self._most, self._forget = most, forget
+    def __init__(
+        self,
+        most: int = MOST_NAMES,
+        *,
+        forget: Callable[[str], None] | None = None,
+        known: Callable[[], Iterable[str]] | None = None,
+    ) -> None:
+        """Begin without names; those that are known are asked for at the first count."""
+        self._most, self._forget, self._known = most, forget, known
         self._named = Counter[str]()
         self._unnamed = Counter[str]()
         self._total, self._lock = 0, Lock()
@@ -49,7 +56,12 @@ class BusiestNames:
             add(self._label(name, count))
 
     def _label(self, name: str, count: int) -> str:
+        if self._known is not None:
+            self._named.update(dict.fromkeys({*self._known()} - {OTHER}, 1))
+            self._known = None
         self._age(count)
+        if name == OTHER:  # a client may have that name: its series is not only its own
+            return OTHER
         if name in self._named:
             self._named[name] += count
             return name

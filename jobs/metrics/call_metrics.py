@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from jobs.counting.file_owner import FOLDER
+from jobs.counting.known_labels import labels_in_folder
 from jobs.metrics.busiest_names import BusiestNames
 from jobs.metrics.metric_kinds import counter, gauge, histogram
 
@@ -54,4 +56,10 @@ def _end_series_of(client: str) -> None:
         metric.remove_by_labels({"client": client})
 
 
-CLIENTS = BusiestNames(forget=None if "PROMETHEUS_MULTIPROC_DIR" in os.environ else _end_series_of)
+def _clients_of_others() -> set[str]:
+    return labels_in_folder("client")
+
+
+CLIENTS = (
+    BusiestNames(known=_clients_of_others) if os.environ.get(FOLDER) else BusiestNames(forget=_end_series_of)
+)

@@ -46,3 +46,7 @@ SURVEY_AGE = read_gauge(
     "inference_survey_age_seconds",
     "Age of the count that the gauges of queues and workers are from; they vanish when it is above 10.",
 )
+DATABASE_UP = read_gauge(
+    "inference_database_up",
+    "1 where the process could read the database for this page; 0 where that failed or took over a second.",
+)

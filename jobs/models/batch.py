@@ -38,7 +38,7 @@ class Worker(models.Model):
     end_reason = models.CharField(max_length=63, blank=True, db_default="")
 
     def __str__(self) -> str:
-        return f"{self.node} {self.started_at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.node} since {self.started_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 class Batch(models.Model):
@@ -91,4 +91,4 @@ class Batch(models.Model):
         indexes = [models.Index("worker", condition=Q(finished_at__isnull=True), name="batch_open_by_worker")]
 
     def __str__(self) -> str:
-        return f"{self.size} of version {self.version_id} at {self.claimed_at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.size} of version {self.version_id} at {self.claimed_at:%Y-%m-%d %H:%M:%S} UTC"

@@ -37,7 +37,8 @@ class CanaryReplay(models.Model):
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
-        verbose_name = "replay"
+        verbose_name = "replay of dead jobs"
+        verbose_name_plural = "replays of dead jobs"
         indexes = [models.Index("id", condition=Q(ended_at__isnull=True), name="canary_replay_open")]
 
     def __str__(self) -> str:

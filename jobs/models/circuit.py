@@ -46,6 +46,7 @@ class Outage(models.Model):
     kind = models.CharField(max_length=15, choices=[(kind.value, kind.value) for kind in OutageKind])
     model = models.CharField(max_length=63, blank=True, db_default="", help_text="Empty: of all models.")
     version = models.PositiveIntegerField(db_default=0, help_text="A version's row id; 0: all versions.")
+    client = models.BigIntegerField(db_default=0, help_text="A client's row id; 0: all clients.")
     node = models.CharField(
         max_length=255, blank=True, db_default="", help_text="Celery's node name of the worker that waited."
     )

@@ -42,6 +42,7 @@ class Event(models.Model):
     token = models.PositiveBigIntegerField(null=True, help_text="The id of the token that was used.")
 
     class Meta:
+        verbose_name = "audit event"
         # Of no event that a job writes: they are few, and the cause of a job's wait is looked for in them.
         indexes = [
             models.Index(
@@ -53,4 +54,4 @@ class Event(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.kind}"
+        return f"{self.kind} at {self.at:%Y-%m-%d %H:%M:%S} UTC"

@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from jobs.core.failures import FailureKind
 from jobs.core.states import TERMINAL, State
+from jobs.core.trace_chars import MOST_KEPT_CHARS
 from jobs.models.batch import Batch
 from jobs.models.client import Client
 from models_registry.models import ModelVersion
@@ -107,7 +108,9 @@ class JobInput(models.Model):
         help_text="The form in which the client wants an output of bytes; empty for JSON.",
     )
     traceparent = models.CharField(  # noqa: DJ001  # only of traced jobs, and NULL takes no room
-        max_length=55, null=True, help_text="The span that made the job; empty unless it is traced."
+        max_length=MOST_KEPT_CHARS,
+        null=True,
+        help_text="The span that made the job, and its caller's `tracestate`; empty unless it is traced.",
     )
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from jobs.core.trace_chars import MOST_KEPT_CHARS
 from jobs.models.job import Job
 from models_registry.models import ModelVersion
 
@@ -51,7 +52,9 @@ class Outbox(models.Model):
     )
 
     traceparent = models.CharField(  # noqa: DJ001  # only of traced jobs, and NULL takes no room
-        max_length=55, null=True, help_text="The span that made the job; empty unless it is traced."
+        max_length=MOST_KEPT_CHARS,
+        null=True,
+        help_text="The span that made the job, and its caller's `tracestate`; empty unless it is traced.",
     )
 
     class Meta:

@@ -50,5 +50,8 @@ class QueueStanding(models.Model):
     dead_letters = models.PositiveIntegerField(null=True, help_text="Dead letters that are not discarded.")
     counted_at = models.DateTimeField(db_default=Now())
 
+    class Meta:
+        verbose_name = "queue"
+
     def __str__(self) -> str:
         return f"{self.model}: {sum(self.waiting)} waiting"

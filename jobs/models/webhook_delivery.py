@@ -43,7 +43,8 @@ class Delivery(models.Model):
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
-        verbose_name_plural = "deliveries"
+        verbose_name = "webhook delivery"
+        verbose_name_plural = "webhook deliveries"
         indexes = [
             models.Index("job", condition=Q(state="waiting", due__isnull=True), name="delivery_not_ended"),
             models.Index("client", "due", condition=Q(due__isnull=False), name="delivery_due_by_client"),
@@ -74,6 +75,8 @@ class DisabledEndpoint(models.Model):
     since = models.DateTimeField(db_default=Now())
 
     class Meta:
+        verbose_name = "disabled webhook address"
+        verbose_name_plural = "disabled webhook addresses"
         constraints = [models.UniqueConstraint(fields=["client", "url"], name="disabled_endpoint_once")]
 
     def __str__(self) -> str:

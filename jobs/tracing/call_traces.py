@@ -90,8 +90,8 @@ class CallTrace:
             spans = [self._start(model, "messaging.batch.message_count", len(jobs))] * len(jobs)
         self._creates |= dict(zip((job for job, _ in jobs), spans, strict=True))
         if not own:
-            return [spans[0].place.traceparent] * len(jobs)
-        return [span.place.traceparent for span in spans]
+            return [spans[0].place.kept] * len(jobs)
+        return [span.place.kept for span in spans]
 
     @harmless
     def shares(self, job: UUID, role: str, leader: TraceContext | None) -> None:
@@ -140,12 +140,16 @@ def _untraced(*_: object) -> CallTrace | None:
 
 
 @or_else(_untraced)
-def begin(method: str, path: str, scheme: str, traceparent: str | None) -> CallTrace | None:
+def begin(
+    method: str, path: str, scheme: str, traceparent: str | None, state: str | None = None
+) -> CallTrace | None:
     """Return the trace of a call that begins now on this task; None where it surely has none.
+
+    `traceparent` and `state` are the headers of its caller.
 
     Only where `tracing.on`.
     """
-    caller = context_of(traceparent) or trace_switch.recorder().root(None, path)
+    caller = context_of(traceparent, state) or trace_switch.recorder().root(None, path)
     trace = CallTrace(method, path, scheme, caller) if caller else None
     if trace is not None or _current.get() is not None:
         _current.set(trace)

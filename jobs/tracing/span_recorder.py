@@ -27,6 +27,7 @@ from opentelemetry.trace import (
     Status,
     StatusCode,
     TraceFlags,
+    TraceState,
     set_span_in_context,
 )
 
@@ -53,7 +54,7 @@ class RecordedSpan:
     def place(self) -> TraceContext:
         """Return its place."""
         context = self._span.get_span_context()
-        return TraceContext(context.trace_id, context.span_id)
+        return TraceContext(context.trace_id, context.span_id, state=context.trace_state.to_header())
 
     def link(self, place: TraceContext) -> None:
         """Link it to another span."""
@@ -174,7 +175,8 @@ def _resource(process: str) -> Resource:
 
 def _remote(context: TraceContext) -> SpanContext:
     flags = TraceFlags(TraceFlags.SAMPLED if context.sampled else TraceFlags.DEFAULT)
-    return SpanContext(context.trace_id, context.span_id, is_remote=True, trace_flags=flags)
+    state = TraceState.from_header([context.state]) if context.state else None
+    return SpanContext(context.trace_id, context.span_id, True, flags, state)  # it is remote
 
 
 def _within(parent: TraceContext) -> Context:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from threading import Lock
+from time import monotonic
 from typing import TypeVar
 
 from django.db import Error as DjangoDatabaseError
@@ -34,6 +35,7 @@ class LoadReports:
         self._node = node
         self._unsent: dict[int, Callable[[], object]] = {}  # by version
         self._late = set[int]()
+        self._cold_since: dict[int, float] = {}  # by version, until it is loaded: failures and rests too
         self._lock = Lock()
 
     def started(self) -> dict[int, tuple[float, str]]:
@@ -42,6 +44,7 @@ class LoadReports:
 
     def loading(self, version: int) -> None:
         """Report that the load of a version begins."""
+        self._cold_since.setdefault(version, monotonic())
         self._write(version, partial(note_loading, node=self._node, version=version))
 
     def failed(self, version: int, error: Exception, *, late: bool = False) -> None:
@@ -51,7 +54,9 @@ class LoadReports:
         logger.error("version %d cannot be loaded, and its jobs are left to others: %s", version, error)
         self._show(version, failed=True)
         failure = partial(note_load_failure, node=self._node, version=version, reason=str(error))
-        self._write(version, partial(failure, late=late))
+        cold = self._cold(version)
+        self._cold_since[version] = monotonic()
+        self._write(version, lambda: (failure(late=late), cold()))
         if late:
             self._late.add(version)
 
@@ -63,8 +68,9 @@ class LoadReports:
             return
         self._show(version, failed=False)
         ready = partial(note_ready, node=self._node, version=version)
-        took = partial(note_load, node=self._node, version=version, load_s=load_s)
-        self._write(version, lambda: (ready(memory_bytes=memory_bytes, load_s=load_s), took()))
+        cold = self._cold(version, load_s)
+        self._cold_since.pop(version, None)
+        self._write(version, lambda: (ready(memory_bytes=memory_bytes, load_s=load_s), cold()))
 
     def dropped(self, version: int) -> None:
         """Report that a version has left memory."""
@@ -79,6 +85,12 @@ class LoadReports:
             with self._lock:
                 for version, write in list(self._unsent.items()):
                     self._send(version, write)
+
+    def _cold(self, version: int, load_s: float = 0.0) -> Callable[[], None]:
+        """Return what records that the version was not there until now, since its load was first tried."""
+        now = monotonic()
+        cold_s = max(now - self._cold_since.get(version, now), load_s)
+        return partial(note_load, node=self._node, version=version, load_s=cold_s)
 
     def _show(self, version: int, *, failed: bool) -> None:
         label = version_label(version)

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from models_registry.models import Alias, ModelVersion, Promotion, RegisteredModel
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
-from models_registry.shared.admin_render import bounded_text, pretty, table
+from models_registry.shared.admin_render import NONE, bounded_text, pretty, table
 
 
 @admin.register(RegisteredModel)
@@ -62,7 +62,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
     def aliases(self, version: ModelVersion) -> str:
         """Return the aliases that point here."""
-        return ", ".join(f"@{alias.name}" for alias in version.aliases.order_by("name")) or "-"
+        return ", ".join(f"@{alias.name}" for alias in version.aliases.order_by("name")) or NONE
 
     @admin.display(description="on workers")
     def loads(self, version: ModelVersion) -> SafeString | str:
@@ -73,7 +73,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             for row in rows
         ]
         words = ("worker", "state", "since", "seconds to load", "bytes", "failed loads", "last error")
-        return table(words, cells) if cells else "-"
+        return table(words, cells) if cells else NONE
 
     @admin.display(description="input schema")
     def accepts(self, version: ModelVersion) -> SafeString:

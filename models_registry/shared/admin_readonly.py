@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import PAGE_VAR
 from django.contrib.auth import get_permission_codename
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
+
+from models_registry.shared.admin_columns import shown_columns
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
@@ -21,6 +25,41 @@ class ReadOnlyAdmin(ModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     sortable_by = ()
     list_per_page = 100
+    refresh_s = 5  # so often a page that is looked at reads itself again
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Return the columns, with times and JSON in our style."""
+        return shown_columns(self.model, super().get_list_display(request))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the page's lines, with times and JSON in our style."""
+        return shown_columns(self.model, super().get_fields(request, obj))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the lines without a form, with times and JSON in our style."""
+        return shown_columns(self.model, super().get_readonly_fields(request, obj))
+
+    def is_live(self, obj: Any) -> bool:  # noqa: ARG002  # for those that override it
+        """Return whether a row's page changes by itself, so that it has to be read again."""
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show the list; the first page of it is kept up to date."""
+        every_s = 0 if PAGE_VAR in request.GET else self.refresh_s
+        return super().changelist_view(
+            request,
+            {"refresh_s": every_s, "title": capfirst(self.opts.verbose_name_plural)} | (extra_context or {}),
+        )
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Show a row; its page is kept up to date while the row lives."""
+        if kwargs.get("obj") is not None and self.is_live(kwargs["obj"]):
+            context["refresh_s"] = self.refresh_s
+        if not self.has_change_permission(request, kwargs.get("obj")):
+            context["title"] = capfirst(self.opts.verbose_name)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
         """Return whether this user may view; unlike in Django, the right to change does not imply it."""

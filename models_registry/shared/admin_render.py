@@ -5,22 +5,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from models_registry.shared.admin_moment import moment
+
+NONE = "-"
 SHOWN_BYTES = 16_384
 _NUMBERS = re.compile(r"\[\s+((?:-?[\d.eE+-]+,\s+)*-?[\d.eE+-]+)\s+\]")
-_BOX = (
-    '<pre style="margin:0;max-height:28em;max-width:70em;overflow:auto;white-space:pre-wrap;'
-    "overflow-wrap:anywhere;padding:.6em;border:1px solid var(--hairline-color);"
-    'background:var(--darkened-bg);font-size:.8rem">{}</pre>'
-)
 
 
 def box(text: str) -> SafeString:
     """Return `text` unchanged in a scrolling box; characters that UTF-8 cannot encode become escapes."""
-    return format_html(_BOX, text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    return format_html('<pre class="box" tabindex="0">{}</pre>', _encodable(text))
 
 
 def bounded_text(text: str) -> SafeString:
@@ -47,12 +46,39 @@ def pretty(value: object) -> str:
     return _NUMBERS.sub(lambda numbers: f"[{' '.join(numbers[1].split())}]", text)
 
 
+def compact(value: object, most: int = 120) -> str:
+    """Return the beginning of `value` as JSON on one line, for a cell; empty for an empty one."""
+    text = _encodable(json.dumps(value, ensure_ascii=False)) if value else ""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> SafeString:
-    """Return an HTML table; cells that are not SafeString are escaped."""
+    """Return an HTML table that scrolls by itself; cells that are not SafeString are escaped."""
     head = format_html_join("", "<th>{}</th>", ((name,) for name in headers))
     body = format_html_join("", "<tr>{}</tr>", ((_cells(row),) for row in rows))
-    return format_html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>", head, body)
+    shown = "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>"
+    return wide(format_html(shown, head, body))
+
+
+def wide(content: SafeString) -> SafeString:
+    """Return content that scrolls by itself where it is wider than the page."""
+    return format_html('<div class="scroll" tabindex="0">{}</div>', content)
 
 
 def _cells(row: Sequence[object]) -> SafeString:
-    return format_html_join("", "<td>{}</td>", ((cell,) for cell in row))
+    return format_html_join("", "<td>{}</td>", ((_cell(value),) for value in row))
+
+
+def _cell(value: object) -> object:
+    """Return a value as an operator reads it: Python's own spelling is none."""
+    if value is None:
+        return NONE
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return moment(value)
+    return compact(value) or NONE if isinstance(value, dict | list) else value
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

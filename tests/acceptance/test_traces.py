@@ -18,6 +18,7 @@ from tests.support.receiver import receiving
 from tests.support.wait import wait_until
 
 QUICK = {"retry": {"base_s": 0.1, "cap_s": 0.2}, "breaker": {"enabled": False}}
+STATE = "vendor=a1"
 SECRET_TEXT = "what nobody else may read"
 
 
@@ -33,7 +34,7 @@ class Caller:
     def __init__(self, app: App, collector: Collector) -> None:
         self.app, self.collector = app, collector
         self.trace, self.span = secrets.token_hex(16), secrets.token_hex(8)
-        self.headers = {"traceparent": f"00-{self.trace}-{self.span}-01"}
+        self.headers = {"traceparent": f"00-{self.trace}-{self.span}-01", "tracestate": STATE}
 
     def post(self, path: str, body: Any) -> Any:
         answer = self.app.http.post(path, json=body, headers=self.headers)
@@ -96,6 +97,8 @@ def test_a_job_is_followed_from_its_caller_to_its_webhook(stack: Stack, caller: 
         webhook = caller.one("webhook")
         assert (webhook.parent, webhook.attributes["http.response.status_code"]) == (create.id, 200)
         assert hooks[0][0]["traceparent"] == f"00-{caller.trace}-{webhook.id}-01"
+        assert (hooks[0][0]["tracestate"], webhook.state) == (STATE, STATE)
+    assert {span.state for span in (server, create, infer)} == {STATE}
 
 
 def test_a_span_holds_ids_and_nothing_that_a_client_sent(caller: Caller) -> None:

@@ -34,6 +34,7 @@ class SeenSpan:
     ended_ns: int
     failed: bool
     service: str
+    state: str
 
     @property
     def place(self) -> tuple[str, str]:
@@ -118,6 +119,7 @@ def seen_spans(body: bytes) -> Iterator[SeenSpan]:
                     span.end_time_unix_nano,
                     failed=span.status.code == 2,
                     service=service,
+                    state=span.trace_state,
                 )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import sys
 import time
 from collections import Counter
@@ -26,14 +27,17 @@ from tests.benchmarks.wire import length
 class StubPlatform:
     """A job ends `service_s` after it was accepted, in the state that `end_of` its number names.
 
-    While it stalls it answers nothing; `refuses` a submit by its number.
+    While it stalls it answers nothing; `refuses` a submit by its number; `garbles` the answers to submits.
     """
 
     service_s: float = 0.0
     stalls: Callable[[float], float] = lambda _now_s: 0.0
     end_of: Callable[[int], str] = lambda _number: "succeeded"
     refuses: Callable[[int], bool] = lambda _number: False
+    garbles: Callable[[bytes], bytes] = lambda answer: answer
     url: str = ""
+    tls: ssl.SSLContext | None = None
+    names: str = ""  # the origin in the addresses of its jobs, where that is another
     began: float = 0.0
     released_s: float = 0.0  # the end of the last stall, from the first submit
     submits: list[dict[str, Any]] = field(default_factory=list)
@@ -50,7 +54,7 @@ class StubPlatform:
                 await asyncio.sleep(stall_s)
                 self.released_s = time.monotonic() - self.began
             self.tokens[token] += 1
-            return self._bulk(body) if parts.path.endswith("/bulk") else self._submit(body)
+            return self.garbles(self._bulk(body) if parts.path.endswith("/bulk") else self._submit(body))
         if parts.path.startswith("/api/v1/models/"):
             return self._model(parts.path.split("/")[4])
         if parts.path == "/api/v1/jobs":
@@ -100,7 +104,7 @@ class StubPlatform:
 
     def _view(self, job: str) -> dict[str, Any]:
         ended = self.due[job] <= time.monotonic() + 1e-3 and self.state[job] != "never"
-        own = f"{self.url}/api/v1/jobs/{job}"
+        own = f"{self.names or self.url}/api/v1/jobs/{job}"
         urls = {"self": own, "wait": f"{own}?wait=30", "events": f"{own}/events", "cancel": f"{own}/cancel"}
         return {"id": job, "state": self.state[job] if ended else "queued", "urls": urls}
 
@@ -161,8 +165,10 @@ def stub_platform(**script: Any) -> Iterator[StubPlatform]:
 
 async def serve(platform: StubPlatform, ready: Callable[[], None], over: Event) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: StubLine(platform), "127.0.0.1", 0, backlog=2_000)
-    platform.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await loop.create_server(
+        lambda: StubLine(platform), "127.0.0.1", 0, backlog=2_000, ssl=platform.tls
+    )
+    platform.url = f"http{'s' if platform.tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     ready()
     while not over.is_set():  # noqa: ASYNC110  # set by another thread
         await asyncio.sleep(0.02)

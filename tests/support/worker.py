@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import sqlalchemy as sa
 
 from jobs.core.batching.sealed_batch import SealReason
@@ -55,7 +55,9 @@ def run(session: sa.Connection, runner: Runner | None = None, *, attempts_left: 
         execute_all(batch)
     verdicts = verdicts_of(batch)
     if not attempts_left:
-        verdicts = [v if v.after is None else replace(v, after=Bury("a test")) for v in verdicts]
+        verdicts = [
+            v if v.after is None else msgspec.structs.replace(v, after=Bury("a test")) for v in verdicts
+        ]
     _settle(session, batch, verdicts)
     return [job.job for job in batch.jobs]
 
@@ -114,5 +116,7 @@ def finish(session: sa.Connection, batch: ClaimedBatch, runner: Runner | None = 
     prepare(batch, runner or Echo())
     if batch.failure is None:
         execute_all(batch)
-    verdicts = [v if v.after is None else replace(v, after=Bury("a test")) for v in verdicts_of(batch)]
+    verdicts = [
+        v if v.after is None else msgspec.structs.replace(v, after=Bury("a test")) for v in verdicts_of(batch)
+    ]
     _settle(session, batch, verdicts)

@@ -19,6 +19,16 @@ ALLOWED = {
 }
 DIRECT = {"execute", "executemany", "exec_driver_sql", "scalar", "scalars", "cursor", "raw"}
 RUNNERS = {"run", "execute", "fetch_all", "fetch_async"}
+# Those that a job passes through on its way.
+HOT = (
+    "jobs/services/lifecycle/claim.py",
+    "jobs/services/lifecycle/settle.py",
+    "jobs/services/lifecycle/settle_answers.py",
+    "jobs/services/relay/statements.py",
+    "jobs/services/submission/shared_statements.py",
+    "jobs/services/submission/statements.py",
+)
+TEXT_LIST = re.compile(r"%\(\w+\)s::\w+\[\]")
 OUTBOX_INSERT = re.compile(r"INSERT\s+INTO\s+jobs_outbox|insert\(OUTBOX\)|Outbox(\.objects\.\w*create)?\(")
 
 
@@ -41,6 +51,11 @@ def test_no_row_is_read_by_position() -> None:
         reads_by_position, ((name, tree) for name, tree in modules() if reads_sql(tree))
     )
     assert lines_by_module == {}
+
+
+def test_the_statements_of_every_job_send_their_lists_in_binary() -> None:
+    texts = {name: TEXT_LIST.findall((ROOT / name).read_text()) for name in HOT}
+    assert {name: found for name, found in texts.items() if found} == {}
 
 
 def test_one_statement_writes_an_outbox_row() -> None:

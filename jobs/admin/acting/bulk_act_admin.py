@@ -15,13 +15,13 @@ from django.views.decorators.http import require_POST
 
 from jobs.admin.acting.bulk_pages import ACT_PAGE
 from jobs.admin.base import BoundedAdmin
-from jobs.admin.job_page import NONE, moment
 from jobs.admin.rights import may_act, may_see, require
 from jobs.core.acting.bulk_verbs import BulkState
 from jobs.core.errors import PlatformError
 from jobs.models import BulkAct
 from jobs.services.bulk_acts.operate_many import stop_bulk_act
-from models_registry.shared.admin_render import bounded_text, pretty
+from models_registry.shared.admin_moment import aged
+from models_registry.shared.admin_render import NONE, bounded_text, pretty
 
 
 @admin.register(BulkAct)
@@ -29,7 +29,7 @@ class BulkActAdmin(BoundedAdmin):
     """Acts on all jobs that matched a filter, newest first."""
 
     list_display = ("state", "verb", "progress", "done", "failed", "rate_per_s", "began", "actor")
-    list_display_links = ("state",)
+    list_display_links = ("state", "verb")
     list_filter = ("state", "verb")
     search_fields = ()
     ordering = ("-id",)
@@ -43,12 +43,16 @@ class BulkActAdmin(BoundedAdmin):
         view = self.admin_site.admin_view(self.stop)
         return [path("<int:act>/stop/", view, name="jobs_bulkact_stop"), *super().get_urls()]
 
+    def is_live(self, obj: BulkAct) -> bool:
+        """Return whether the act runs."""
+        return obj.state == BulkState.RUNNING
+
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Show one act; the page refreshes itself while the act runs."""
-        runs = kwargs["obj"].state == BulkState.RUNNING
-        context |= {"runs": runs, "can_stop": runs and may_act(request), "subtitle": None}
+        """Show one act, and the button that stops it while it runs."""
+        runs = self.is_live(kwargs["obj"])
+        context |= {"can_stop": runs and may_act(request), "subtitle": None}
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: BulkAct | None = None) -> tuple[str, ...]:  # noqa: ARG002  # Django's signature
@@ -80,12 +84,12 @@ class BulkActAdmin(BoundedAdmin):
         """Return the filter."""
         return bounded_text(pretty(act.selection))
 
-    @admin.display(description="began (UTC)")
-    def began(self, act: BulkAct) -> str:
+    @admin.display(description="began")
+    def began(self, act: BulkAct) -> SafeString:
         """Return when it began."""
-        return moment(act.created_at)
+        return aged(act.created_at)
 
-    @admin.display(description="ended (UTC)")
-    def ended(self, act: BulkAct) -> str:
+    @admin.display(description="ended")
+    def ended(self, act: BulkAct) -> SafeString | str:
         """Return when it ended."""
-        return moment(act.ended_at) if act.ended_at else NONE
+        return aged(act.ended_at) if act.ended_at else NONE

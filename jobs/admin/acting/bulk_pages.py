@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from django import forms
 from django.contrib import messages
+from django.core import signing
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from jobs.admin.acting.search_form import SearchForm
+from jobs.admin.acting.search_form import SearchForm, menus_are_usable
 from jobs.admin.job_search import JobSearch
 from jobs.admin.rights import may_act, require
 from jobs.core.acting.bulk_verbs import FASTEST_PER_S, SLOWEST_PER_S, BulkVerb
@@ -24,20 +26,38 @@ from jobs.core.states import State
 from jobs.services.bulk_acts.matching import count_matching
 from jobs.services.bulk_acts.operate_many import start_bulk_act
 from jobs.services.dead_letters.replay_many import now
+from models_registry.shared.admin_moment import moment
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
 
 ACT_PAGE = "admin:jobs_bulkact_change"
 DEFAULT_PER_S = 100
+SALT, SEEN_S = "bulk-act", 3_600
+
+
+class Preview(msgspec.Struct, frozen=True):
+    """What a person was shown: the jobs, none of which came or died later, and how many they were."""
+
+    verb: BulkVerb
+    selection: JobSelection
+    total: int
 
 
 class RateForm(forms.Form):
-    """How fast, and how many a person was shown."""
+    """How fast, and what a person was shown: the act is for these jobs, whatever the filters mean by then."""
 
     rate = forms.FloatField(
         min_value=SLOWEST_PER_S, max_value=FASTEST_PER_S, initial=DEFAULT_PER_S, label="Jobs a second",
         widget=forms.NumberInput(attrs={"step": "any"}),
     )  # fmt: skip
-    total = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    seen = forms.CharField(widget=forms.HiddenInput)
+
+    def clean_seen(self) -> Preview:
+        """Return the preview; an error where it is old, of another act, or was not made by this site."""
+        try:
+            text = signing.loads(self.cleaned_data["seen"], salt=SALT, max_age=SEEN_S)
+            return msgspec.json.decode(text, type=Preview)
+        except (signing.BadSignature, msgspec.DecodeError):
+            raise forms.ValidationError("The number was old: this is a new one.") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +70,11 @@ class BulkPage:
 
 
 def jobs_selected(query: QueryDict) -> JobSelection | None:
-    """Return the selection of the list of jobs' query; None where it is unusable."""
+    """Return the selection of the list of jobs' query; None where any part of it is unusable."""
     form = SearchForm(query)
-    if not form.is_valid():
-        return None
     plain = {key: str(value) for key, value in query.items()}
+    if not form.is_valid() or not menus_are_usable(plain):
+        return None
     search = JobSearch.from_query(plain).narrowed(form.cleaned_data)
     since_ms = search.since_ms(int(timezone.now().timestamp() * 1_000))
     model, field, value = search.label or (None, None, None)
@@ -77,18 +97,19 @@ def bulk_page(request: HttpRequest, *, admin: ReadOnlyAdmin, page: BulkPage) -> 
         )
         return redirect(page.back)
     form = RateForm(request.POST if request.method == "POST" else None)
-    if form.is_bound and form.is_valid():
-        return _started(request, page, selection, form)
+    if form.is_bound and form.is_valid() and form.cleaned_data["seen"].verb is page.verb:
+        return _started(request, page, form)
     return TemplateResponse(
         request, "admin/jobs/bulkact/start.html", _context(request, admin, page, selection, form)
     )
 
 
-def _started(request: HttpRequest, page: BulkPage, selection: JobSelection, form: RateForm) -> HttpResponse:
+def _started(request: HttpRequest, page: BulkPage, form: RateForm) -> HttpResponse:
+    seen: Preview = form.cleaned_data["seen"]
     try:
         act = start_bulk_act(
-            verb=page.verb, selection=selection, rate_per_s=form.cleaned_data["rate"],
-            total=form.cleaned_data["total"], actor=request.user.get_username(),
+            verb=seen.verb, selection=seen.selection, rate_per_s=form.cleaned_data["rate"],
+            total=seen.total, actor=request.user.get_username(),
         )  # fmt: skip
     except PlatformError as error:
         messages.error(request, str(error))
@@ -100,8 +121,10 @@ def _started(request: HttpRequest, page: BulkPage, selection: JobSelection, form
 def _context(
     request: HttpRequest, admin: ReadOnlyAdmin, page: BulkPage, selection: JobSelection, form: RateForm
 ) -> dict[str, Any]:
-    total, is_more = count_matching(selection, page.verb, started_at=now())
-    shown = list(selection.without_content().items())
+    at = now()
+    total, is_more = count_matching(selection, page.verb, started_at=at)
+    preview = Preview(page.verb, selection.by(at), total)
+    shown = [(name.replace("_", " "), _shown(selection, name)) for name in selection.without_content()]
     return {
         **admin.admin_site.each_context(request),
         "title": f"{page.verb.capitalize()} all that match",
@@ -112,13 +135,19 @@ def _context(
         "total": total,
         "is_more": is_more,
         "form": form,
+        "seen": signing.dumps(msgspec.json.encode(preview).decode(), salt=SALT),
         "list": page.back,
     }
 
 
+def _shown(selection: JobSelection, name: str) -> Any:
+    value = getattr(selection, name)
+    return moment(value) if isinstance(value, datetime) else value
+
+
 def all_links(request: HttpRequest) -> dict[str, str]:
     """Return the addresses of the acts that the list of jobs offers this user for its filters."""
-    if not may_act(request):
+    if not may_act(request) or not menus_are_usable({key: str(value) for key, value in request.GET.items()}):
         return {}
     state = JobSearch.from_query({key: str(value) for key, value in request.GET.items()}).state
     query = request.GET.urlencode()

@@ -12,14 +12,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from jobs.admin.job_page import moment
 from jobs.admin.rights import require
 from jobs.core.circuits.paused_work import PauseKind
 from jobs.core.errors import PlatformError
 from jobs.models import WorkPause
-from jobs.services.circuits.pause_work import pause, resume
+from jobs.services.circuits.pause_work import pause, resume_row
+from models_registry.shared.admin_moment import aged
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
 
 LIST = "admin:jobs_workpause_changelist"
@@ -40,6 +41,7 @@ class PauseAdmin(ReadOnlyAdmin):
     """Paused models, versions and clients: their jobs are accepted and wait; what runs goes on."""
 
     list_display = ("kind", "name", "reason", "actor", "began")
+    list_display_links = ("kind", "name")
     ordering = ("-id",)
     fields = ("kind", "name", "reason", "actor", "began")
     readonly_fields = ("began",)
@@ -73,7 +75,7 @@ class PauseAdmin(ReadOnlyAdmin):
         said = form.cleaned_data
         kind, name = PauseKind(said["kind"]), said["name"].strip()
         try:
-            pause(kind=kind, name=name, reason=said["reason"], actor=request.user.get_username())
+            name = pause(kind=kind, name=name, reason=said["reason"], actor=request.user.get_username())
         except PlatformError as error:
             messages.error(request, str(error))
         else:
@@ -85,13 +87,16 @@ class PauseAdmin(ReadOnlyAdmin):
         """Let the jobs of what is selected go on."""
         for row in pauses:
             try:
-                resume(kind=PauseKind(row.kind), name=row.name, actor=request.user.get_username())
+                resume_row(
+                    kind=PauseKind(row.kind), target=row.target, name=row.name,
+                    actor=request.user.get_username(),
+                )  # fmt: skip
             except PlatformError as error:
                 self.message_user(request, str(error), messages.WARNING)
             else:
                 self.message_user(request, f"The {row.kind} {row.name} goes on.", messages.SUCCESS)
 
-    @admin.display(description="since (UTC)")
-    def began(self, row: WorkPause) -> str:
+    @admin.display(description="since")
+    def began(self, row: WorkPause) -> SafeString:
         """Return when it was paused."""
-        return moment(row.since)
+        return aged(row.since)

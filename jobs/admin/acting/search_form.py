@@ -5,15 +5,17 @@ An unusable value is an error and no list, never an absent filter: acts on all t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.contrib.admin.views.main import PAGE_VAR
+from django.contrib.admin.views.main import ERROR_FLAG, ORDER_VAR, PAGE_VAR
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, QueryDict
 
+from jobs.admin.job_search import JobSearch
 from jobs.core.errors import PlatformError
 from jobs.core.failures import FailureKind
 from jobs.core.submission.job_labels import MOST_CHARS
@@ -23,6 +25,7 @@ from models_registry.selectors import resolve
 
 FORM_PARAMS = ("kind", "code", "version", "since", "until", "label", "value")
 MOST_LABELS = 500
+_OF_THE_LIST = (PAGE_VAR, ORDER_VAR, ERROR_FLAG, "_facets", "_changelist_filters")
 
 
 def _kinds() -> list[tuple[str, str]]:
@@ -55,7 +58,7 @@ class SearchForm(forms.Form):
     since = _moment("Created since (UTC)")
     until = _moment("Created before (UTC)")
     label = forms.ChoiceField(required=False, choices=_labels, label="Metadata")
-    value = forms.CharField(required=False, max_length=MOST_CHARS, label="has the value")
+    value = forms.CharField(required=False, max_length=MOST_CHARS, label="has the value", strip=False)
 
     def __init__(self, data: QueryDict | dict[str, Any]) -> None:
         super().__init__(data)
@@ -82,6 +85,23 @@ class SearchForm(forms.Form):
         if bool(cleaned.get("label")) != bool(cleaned.get("value")):
             raise ValidationError("Choose a field of the metadata and the value that it has.")
         return cleaned
+
+
+def menus_are_usable(query: Mapping[str, str]) -> bool:
+    """Return whether each menu's value in the query is one, and nothing else in it selects jobs.
+
+    In a list such a value is no filter, and a search by id replaces all filters: an act would be for more
+    jobs than the list shows.
+    """
+    search = JobSearch.from_query(query)
+    read = {
+        "state": search.state, "model": search.model, "priority": search.priority, "client": search.client,
+        "when": search.window,
+    }  # fmt: skip
+    others = query.keys() - {*read, *FORM_PARAMS, *_OF_THE_LIST}
+    return not any(query[name] for name in others) and all(
+        str("" if value is None else value) == query.get(name, "") for name, value in read.items()
+    )
 
 
 def list_panel(request: HttpRequest) -> dict[str, Any]:

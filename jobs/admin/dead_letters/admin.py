@@ -50,6 +50,7 @@ class DeadLetterAdmin(DeadLetterColumns):
     """Why jobs are dead, and what an operator can do about it."""
 
     actions = ("replay", "discard")
+    refresh_s = 15  # its groups read many rows
     form_params = FILTERS
 
     def get_urls(self) -> list[URLPattern]:

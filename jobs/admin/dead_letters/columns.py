@@ -8,27 +8,30 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.admin import job_page
 from jobs.admin.base import BoundedAdmin
-from jobs.admin.links import batch_link, job_link, one_line, whole_id
+from jobs.admin.links import batch_link, job_link, row_link
 from jobs.admin.rights import may_see
 from jobs.core.errors import PayloadUnreadableError
 from jobs.core.payloads.sealed_words import Words
 from jobs.models import DeadLetter
 from jobs.services.dead_letters.payload import words_of
-from models_registry.shared.admin_render import bounded_text, table
+from models_registry.shared.admin_moment import aged, moment
+from models_registry.shared.admin_render import NONE, bounded_text, table
 
 SHOWN_CHARS = 120
 QUOTING = {"short_message", "whole_message", "whole_traceback"}
-ATTEMPT = ("when (UTC)", "epoch", "kind", "code", "worker", "batch")
+ATTEMPT = ("when", "epoch", "kind", "code", "worker", "batch")
 
 
 class DeadLetterColumns(BoundedAdmin):
     """A dead letter's columns."""
 
     list_display = ("key", "model", "kind", "code", "short_message", "died")
+    list_display_links = None
     fields = (
         "link", "model", "kind", "code", "whole_message", "fingerprint", "died", "dead_letter", "attempts",
         "events", "whole_traceback",
@@ -53,18 +56,18 @@ class DeadLetterColumns(BoundedAdmin):
 
     @admin.display(description="job")
     def key(self, dead_letter: DeadLetter) -> SafeString:
-        """Return the id on one line."""
-        return whole_id(dead_letter.pk)
+        """Return a link to its page."""
+        return row_link("deadletter", dead_letter.pk)
 
     @admin.display(description="job")
     def link(self, dead_letter: DeadLetter) -> SafeString:
         """Return a link to the job."""
         return job_link(dead_letter.job_id)
 
-    @admin.display(description="died (UTC)")
+    @admin.display(description="died")
     def died(self, dead_letter: DeadLetter) -> SafeString:
-        """Return the time of death to the millisecond."""
-        return one_line(job_page.moment(dead_letter.created_at))
+        """Return the time of death."""
+        return aged(dead_letter.created_at)
 
     @admin.display(description="message")
     def short_message(self, dead_letter: DeadLetter) -> str:
@@ -83,19 +86,19 @@ class DeadLetterColumns(BoundedAdmin):
         words = _words(dead_letter)
         return bounded_text((words.traceback if words else dead_letter.traceback) or "none was kept")
 
-    def dead_letter(self, dead_letter: DeadLetter) -> str:
+    def dead_letter(self, dead_letter: DeadLetter) -> SafeString | str:
         """Return the state of its message in the broker."""
         if dead_letter.discarded_at is not None:
-            return f"discarded {job_page.moment(dead_letter.discarded_at)}"
+            return format_html("discarded {}", moment(dead_letter.discarded_at))
         if dead_letter.published_at is not None:
-            return f"in the dead-letter queue since {job_page.moment(dead_letter.published_at)}"
+            return format_html("in the dead-letter queue since {}", moment(dead_letter.published_at))
         return f"not confirmed by the broker yet, published {dead_letter.published} times"
 
     @admin.display(description="attempts before")
     def attempts(self, dead_letter: DeadLetter) -> SafeString | str:
         """Return the failed attempts before the last, oldest first."""
         rows = [_attempt(row) for row in dead_letter.history]
-        return table(ATTEMPT, rows) if rows else job_page.NONE
+        return table(ATTEMPT, rows) if rows else NONE
 
     def events(self, dead_letter: DeadLetter) -> SafeString | str:
         """Return the job's events."""
@@ -115,6 +118,6 @@ def _words(dead_letter: DeadLetter) -> Words | None:
 def _attempt(entry: dict[str, Any]) -> list[object]:
     """Return an attempt's cells; an entry of the history may lack any key."""
     at, batch = entry.get("at"), entry.get("batch")
-    when = one_line(job_page.moment(datetime.fromisoformat(at))) if at else job_page.NONE
-    cells = [entry.get(name) or job_page.NONE for name in ("epoch", "kind", "code", "worker")]
-    return [when, *cells, batch_link(UUID(batch)) if batch else job_page.NONE]
+    when = moment(datetime.fromisoformat(at)) if at else NONE
+    cells = [entry.get(name) or NONE for name in ("epoch", "kind", "code", "worker")]
+    return [when, *cells, batch_link(UUID(batch)) if batch else NONE]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django import forms
@@ -10,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.crypto import constant_time_compare, salted_hmac
 
 from jobs.admin.dead_letters.forms import FILTERS, ManyForm
 from jobs.admin.dead_letters.listing import grouped
@@ -17,6 +19,7 @@ from jobs.admin.dead_letters.many import LIST
 from jobs.admin.rights import may_act, may_see, require
 from jobs.core.acting.json_edit import MOST_CHARS, JsonEdit
 from jobs.core.errors import PlatformError
+from jobs.db.statement import storable
 from jobs.services.dead_letters.canary import start_replay
 from jobs.services.dead_letters.group_edit import EditTrial, GroupEdit, try_edit
 from models_registry.models import ModelVersion
@@ -37,7 +40,8 @@ class EditGroupForm(ManyForm):
 
     def __init__(self, data: QueryDict) -> None:
         super().__init__(data)
-        rows = ModelVersion.objects.filter(model__name=data.get("model", "")).order_by("-id")
+        name = data.get("model", "")
+        rows = ModelVersion.objects.filter(model__name=name if storable(name) else "").order_by("-id")
         pairs = rows.values_list("id", "version")[:VERSIONS_SHOWN]
         choices = [("", "each job's own version"), *pairs]
         self.fields["version"].choices = choices  # type: ignore[attr-defined]  # the stubs know any field
@@ -72,6 +76,12 @@ class EditGroupForm(ManyForm):
         version = self.cleaned_data["version"]
         return GroupEdit(self.cleaned_data["patch"], int(version) if version else None)
 
+    @property
+    def mark(self) -> str:
+        """Return a mark of what a dry run of a valid form tries: only that may be confirmed."""
+        tried = [str(self.cleaned_data[name]) for name in (*FILTERS, "job", "limit", "patch", "version")]
+        return salted_hmac("edit-group", json.dumps(tried), algorithm="sha256").hexdigest()
+
 
 def edit_group(request: HttpRequest, *, admin: ReadOnlyAdmin) -> HttpResponse:
     """Show the form; by POST do a dry run of the edit, or begin the replay."""
@@ -81,12 +91,15 @@ def edit_group(request: HttpRequest, *, admin: ReadOnlyAdmin) -> HttpResponse:
     fault = ""
     if request.method == "POST" and form.is_valid():
         try:
-            if "confirm" in request.POST:
+            if "confirm" in request.POST and constant_time_compare(request.POST.get("tried", ""), form.mark):
                 return _begun(request, form)
+            if "confirm" in request.POST:
+                fault = "This is not what was tried before. It was tried now: look at what it would do."
             trial = try_edit(selection=form.selection(), edit=form.edit, most=form.most)
         except PlatformError as error:
             fault = str(error)
-    context = _context(request, admin, form) | {"trial": trial, "fault": fault}
+    tried = form.mark if trial is not None else ""
+    context = _context(request, admin, form) | {"trial": trial, "fault": fault, "tried": tried}
     return TemplateResponse(request, "admin/jobs/deadletter/edit_group.html", context)
 
 
@@ -104,7 +117,7 @@ def _begun(request: HttpRequest, form: EditGroupForm) -> HttpResponse:
 
 def _context(request: HttpRequest, admin: ReadOnlyAdmin, form: EditGroupForm) -> dict[str, Any]:
     shown = request.method == "POST"
-    is_chosen = form.is_valid() or "model" in form.cleaned_data
+    is_chosen = form.is_valid() or {*FILTERS, "job"} <= form.cleaned_data.keys()
     return {
         **admin.admin_site.each_context(request),
         **(grouped(form.selection(), most=10, quoting=True) if is_chosen else {}),

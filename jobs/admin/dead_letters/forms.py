@@ -110,7 +110,8 @@ class ManyForm(FilterForm):
 def letters_selected(query: QueryDict) -> JobSelection | None:
     """Return the selection of the list of dead letters' query; None where it is unusable."""
     form = FilterForm(query)
-    if not form.is_valid():
+    others = [value for name, value in query.items() if name not in FILTERS]
+    if any(others) or not form.is_valid():
         return None
     chosen = form.selection()
     return JobSelection(

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, QueryDict
+from django.utils.safestring import SafeString
 
 from jobs.admin.base import Rows, newest
 from jobs.admin.dead_letters.forms import FILTERS, FilterForm
@@ -19,6 +20,7 @@ from jobs.services.dead_letters.reads import (
     DeadLetterGroup,
     Groups,
 )
+from models_registry.shared.admin_moment import moment
 
 
 def matching(rows: Rows, query: QueryDict) -> tuple[Rows, bool]:
@@ -75,8 +77,12 @@ def grouped(
     return {
         "groups": groups,
         "quoting": quoting,
-        "grouped": [(group, _query(group, bounds), sample) for group, sample in rows],
+        "grouped": [(group, _query(group, bounds), sample, *_seen(group)) for group, sample in rows],
     }
+
+
+def _seen(group: DeadLetterGroup) -> tuple[SafeString, SafeString]:
+    return moment(group.first_seen), moment(group.last_seen)
 
 
 def _query(group: DeadLetterGroup, bounds: dict[str, str]) -> str:

@@ -15,7 +15,6 @@ from django.urls import reverse
 
 from jobs.admin.dead_letters.forms import FILTERS, ManyForm
 from jobs.admin.dead_letters.listing import grouped
-from jobs.admin.job_page import moment
 from jobs.admin.rights import may_act, may_see, require
 from jobs.core.errors import PlatformError
 from jobs.services.dead_letters import reads as dead_letters
@@ -23,6 +22,7 @@ from jobs.services.dead_letters.canary import start_replay
 from jobs.services.dead_letters.discard import discard_dead_letters
 from jobs.services.dead_letters.dry_run import DryRun, dry_run
 from jobs.services.dead_letters.replay_many import replay_dead_letters
+from models_registry.shared.admin_moment import moment
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
 
 LIST = "admin:jobs_deadletter_changelist"

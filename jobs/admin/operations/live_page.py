@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from csp.constants import SELF
-from csp.decorators import csp_replace
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -31,9 +29,6 @@ TEMPLATE = "admin/jobs/operations/page.html"
 NO_READING = "The platform could not be read yet. Load this page again in a few seconds."
 
 
-NO_INLINE_STYLE = csp_replace({"style-src": [SELF]})  # other pages of the admin have some
-
-
 @require_safe
 @never_cache
 def live_page(request: HttpRequest, *, newest: Callable[[], Reading | None]) -> HttpResponse:
@@ -50,8 +45,7 @@ def live_page(request: HttpRequest, *, newest: Callable[[], Reading | None]) -> 
         "login_url": f"{reverse('admin:login')}?next={reverse('admin:operations')}",
         **(_shown(request, reading) if reading else {}),
     }
-    answer: HttpResponse = NO_INLINE_STYLE(render)(request, TEMPLATE, context)
-    return answer
+    return render(request, TEMPLATE, context)
 
 
 def _shown(request: HttpRequest, reading: Reading) -> dict[str, Any]:

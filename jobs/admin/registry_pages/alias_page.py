@@ -12,7 +12,6 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
-from jobs.admin.job_page import NONE, moment
 from jobs.admin.rights import may_move, require
 from jobs.core.errors import PlatformError
 from jobs.services.access.request_origin import origin
@@ -20,7 +19,8 @@ from models_registry.admin.registry import AliasAdmin
 from models_registry.models import Alias, AliasMove, Promotion
 from models_registry.services.alias_moves import Moved
 from models_registry.services.promote import Mover, promote, version_before
-from models_registry.shared.admin_render import table
+from models_registry.shared.admin_moment import moment
+from models_registry.shared.admin_render import NONE, table
 
 PAGE, MOVE = "admin:models_registry_alias_change", "models_registry_alias_move"
 SHOWN = 100
@@ -118,7 +118,7 @@ class MovableAliasAdmin(AliasAdmin):
             )
             for row in rows
         ]
-        return table(("at (UTC)", "from", "to", "by", "address", "reason"), cells) if cells else NONE
+        return table(("at", "from", "to", "by", "address", "reason"), cells) if cells else NONE
 
 
 def _moves(alias: Alias) -> dict[str, Any]:

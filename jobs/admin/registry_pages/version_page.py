@@ -14,7 +14,6 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from jobs.admin.job_page import NONE, moment
 from jobs.admin.links import one_line, worker_link
 from jobs.admin.registry_pages.failure_counts import failures_of_a_day
 from jobs.admin.registry_pages.picture import drawn
@@ -22,14 +21,15 @@ from jobs.admin.registry_pages.service_times import by_size, fitted, recent_runs
 from jobs.models import Worker
 from models_registry.admin.registry import ModelVersionAdmin
 from models_registry.models import ModelVersion, VersionLoad
-from models_registry.shared.admin_render import bounded_text, table
+from models_registry.shared.admin_moment import moment
+from models_registry.shared.admin_render import NONE, bounded_text, table
 
 PICTURE = "models_registry_modelversion_picture"
 WORKERS_SHOWN = 100
 _IMAGE = (
     '<img src="{}" alt="Service time by batch size; the table below has the numbers"'
-    ' style="max-width:100%;height:auto;background:white;border:1px solid var(--hairline-color)">'
-    '<p style="margin:.6em 0">{}</p>{}'
+    ' class="picture">'
+    "<p>{}</p>{}"
 )
 FIRST = ("model", "version", "aliases")
 admin.site.unregister(ModelVersion)
@@ -80,13 +80,13 @@ class ServedVersionAdmin(ModelVersionAdmin):
             "device",
             "heartbeat",
             "state",
-            "since (UTC)",
+            "since",
             "memory",
             "load time",
             "failed loads",
             "last load error",
         )
-        return _wide(table(headers, cells)) if cells else "no live worker serves this model"
+        return table(headers, cells) if cells else "no live worker serves this model"
 
     @admin.display(description="service time")
     def service_time(self, version: ModelVersion) -> SafeString | str:
@@ -112,13 +112,13 @@ class ServedVersionAdmin(ModelVersionAdmin):
         ]
         numbers = table(("jobs in the batch", "batches", "median", "p95", "line at the largest"), cells)
         words = f"The newest {len(runs):,} batches; {fit}."
-        return format_html(_IMAGE, reverse(f"admin:{PICTURE}", args=(version.pk,)), words, _wide(numbers))
+        return format_html(_IMAGE, reverse(f"admin:{PICTURE}", args=(version.pk,)), words, numbers)
 
     @admin.display(description="failed attempts, last 24 hours")
     def failures(self, version: ModelVersion) -> SafeString | str:
         """Return the failed attempts by kind and code."""
         cells = [(*row[:3], moment(row.last_at)) for row in failures_of_a_day(version.pk)]
-        return _wide(table(("kind", "code", "attempts", "last (UTC)"), cells)) if cells else "none"
+        return table(("kind", "code", "attempts", "last"), cells) if cells else "none"
 
 
 def _loading(load: VersionLoad | None) -> tuple[object, ...]:
@@ -132,7 +132,3 @@ def _loading(load: VersionLoad | None) -> tuple[object, ...]:
 
 def _ms(value_s: float) -> SafeString:
     return one_line(f"{value_s * 1000:,.1f} ms")
-
-
-def _wide(content: SafeString) -> SafeString:
-    return format_html('<div style="overflow-x:auto;max-width:100%">{}</div>', content)

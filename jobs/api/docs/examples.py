@@ -17,7 +17,7 @@ _BATCH_ID, _WORKER_ID = "019b2f6c-5311-7f00-a1b2-c3d4e5f60718", "019b2f00-0000-7
 _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _SOURCE = "hf:my-org/minilm@7c1f5d0a3f8e4b2d9c6a1e0b5f4d3c2b1a098f7e"
 _ORIGIN = {"trained_by": "ann", "code": "3f2c9d1", "metrics": {"recall": 0.93}}
-_AT, _STARTED, _DONE = "2026-01-31T12:00:00.000Z", "2026-01-31T12:00:00.012Z", "2026-01-31T12:00:00.055Z"
+AT, _STARTED, DONE = "2026-01-31T12:00:00.000Z", "2026-01-31T12:00:00.012Z", "2026-01-31T12:00:00.055Z"
 _URLS = {
     "self": f"{_BASE}/{JOB_ID}",
     "wait": f"{_BASE}/{JOB_ID}?wait=30",
@@ -44,14 +44,14 @@ LIVE_WORKER = {
     "device": "cuda:0",
     "device_uuid": "GPU-5f2b1c9e-8a34-4d17-9c60-7d2e41b8a903",
     "models": ["minilm"],
-    "started_at": _AT,
-    "heartbeat_at": _DONE,
+    "started_at": AT,
+    "heartbeat_at": DONE,
     "versions": [
         {
             "model": "minilm",
             "version": "2",
             "state": "loading",
-            "since": _DONE,
+            "since": DONE,
             "load_s": None,
             "memory_bytes": None,
             "failed_loads": 0,
@@ -76,7 +76,7 @@ ACKNOWLEDGED = {
     "model": "minilm",
     "version": "1",
     "attempts": 0,
-    "created_at": _AT,
+    "created_at": AT,
     "queue_position": 12,
     "eta_s": 0.21,
     "eta_unknown": None,
@@ -85,7 +85,7 @@ ACKNOWLEDGED = {
 _LISTED = {**ACKNOWLEDGED, "priority": 7, "max_attempts": 3, "deadline": "2026-01-31T12:01:00.000Z"}
 QUEUED_LISTED = {**_LISTED, "started_at": None, "finished_at": None}
 QUEUED = {**QUEUED_LISTED, "payload_expired": False, "metadata": {"order": 4711}, "cached_from": None}
-_ENDED = {**QUEUED, "queue_position": None, "eta_s": None, "finished_at": _DONE}
+_ENDED = {**QUEUED, "queue_position": None, "eta_s": None, "finished_at": DONE}
 _RAN = {**_ENDED, "attempts": 1, "started_at": _STARTED}
 SUCCEEDED = {**_RAN, "state": "succeeded", "output": {"embedding": [0.0312, -0.0871, 0.0455]}}
 CACHED = {**SUCCEEDED, "attempts": 0, "started_at": None, "cached_from": OTHER_ID}
@@ -128,9 +128,9 @@ MANY: Examples = {"two jobs": [SENTENCE, NOTED], "two jobs with one file": [OF_U
 LINES: Examples = {"two jobs": lines(SENTENCE, NOTED)}
 FILES: Examples = {"a file": "(the bytes of the file)"}
 WEBHOOKS: Examples = {
-    "succeeded": {"type": "job.succeeded", "timestamp": _DONE, "data": SUCCEEDED},
-    "dead": {"type": "job.dead", "timestamp": _DONE, "data": DEAD},
-    "expired": {"type": "job.expired", "timestamp": _DONE, "data": EXPIRED},
+    "succeeded": {"type": "job.succeeded", "timestamp": DONE, "data": SUCCEEDED},
+    "dead": {"type": "job.dead", "timestamp": DONE, "data": DEAD},
+    "expired": {"type": "job.expired", "timestamp": DONE, "data": EXPIRED},
 }
 
 ERASURES: Examples = {
@@ -146,7 +146,7 @@ REGISTRATIONS: Examples = {
     },
     "a file of the hub": {"version": "2", "loader": "onnx", "source": "hf:my-org/iris@main#iris.onnx"},
 }
-ERASURE = {"id": _ERASURE_ID, "jobs": 240, "erased": 240, "created_at": _AT, "finished_at": _DONE}
+ERASURE = {"id": _ERASURE_ID, "jobs": 240, "erased": 240, "created_at": AT, "finished_at": DONE}
 COUNTED = {"id": None, "jobs": 240, "erased": 0, "created_at": None, "finished_at": None}
 
 UPLOADED = {
@@ -194,9 +194,9 @@ LINEAGE = {
     "state": "succeeded",
     "epoch": 1,
     "attempts": 1,
-    "created_at": _AT,
+    "created_at": AT,
     "started_at": _STARTED,
-    "finished_at": _DONE,
+    "finished_at": DONE,
     "model": {
         "name": "minilm",
         "version": "1",
@@ -213,12 +213,12 @@ LINEAGE = {
         "seal_reason": "full",
         "claimed_at": _STARTED,
         "ran_s": 0.041,
-        "finished_at": _DONE,
+        "finished_at": DONE,
     },
     "worker": {"id": _WORKER_ID, "node": "gpu-0@host-a.example", "device": "cuda:0"},
     "history": [
         {
-            "at": _AT,
+            "at": AT,
             "what": "submit",
             "epoch": None,
             "kind": None,
@@ -243,8 +243,8 @@ TIMELINE = {
     "state": "succeeded",
     "model": "minilm",
     "version": "1",
-    "created_at": _AT,
-    "finished_at": _DONE,
+    "created_at": AT,
+    "finished_at": DONE,
     "seconds": 0.906,
     "cause": "priority",
     "explanation": "Of 96 jobs of minilm that were claimed before it, 64 had a higher priority.",
@@ -259,7 +259,7 @@ TIMELINE = {
             "worker": "gpu-0@host-a.example",
             "pruned": False,
             "stages": [
-                {"stage": stage, "begin": _AT, "seconds": seconds, "open": False, "sentence": sentence}
+                {"stage": stage, "begin": AT, "seconds": seconds, "open": False, "sentence": sentence}
                 for stage, (seconds, sentence) in _STAGES.items()
             ],
         }
@@ -270,7 +270,7 @@ MODEL = {
     "description": "Sentence embeddings.",
     "default_version": "1",
     "aliases": {"default": "1"},
-    "created_at": _AT,
+    "created_at": AT,
 }
 VERSION = {
     "model": "minilm",
@@ -290,5 +290,5 @@ VERSION = {
     "p95_goal_s": 0.5,
     "max_attempts": 3,
     "aliases": ["default"],
-    "created_at": _AT,
+    "created_at": AT,
 }

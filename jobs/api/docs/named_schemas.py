@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from jobs.core.acting.bulk_request import BulkRequest
 from jobs.core.submission.erasure_request import ErasureRequest
 from jobs.core.submission.registration_request import RegistrationRequest
 from jobs.core.submission.request import MAX_KEY_CHARS, JobRequest
@@ -17,7 +18,10 @@ BINARY = {"type": "string", "format": "binary"}
 
 def _requests() -> dict[str, Any]:
     """Return the schemas of our own types; what they leave implicit is written out, for generators."""
-    _, schemas = msgspec.json.schema_components([JobRequest, ErasureRequest, RegistrationRequest])
+    requests = [JobRequest, ErasureRequest, RegistrationRequest, BulkRequest]
+    _, named_parts = msgspec.json.schema_components(requests, ref_template="#/components/schemas/{name}")
+    # Answers describe the enumerations by the same names.
+    schemas = {name: schema for name, schema in named_parts.items() if "properties" in schema}
     for field in (field for schema in schemas.values() for field in schema["properties"].values()):
         for choice in field.get("anyOf", (field,)):
             if choice.get("type") == "object":

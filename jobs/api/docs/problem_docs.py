@@ -63,6 +63,10 @@ _UNREGISTERED: Kinds = (
     registry_errors.TrialFailedError,
     registry_errors.VersionConflictError,
 )
+_OF_AN_ACT: Kinds = (
+    *_WITH_BODY, errors.IdempotencyConflictError, errors.WrongStateError, errors.ModelNotFoundError,
+    errors.ResourceNotFoundError,
+)  # fmt: skip
 REFUSALS: Mapping[str, Kinds] = {
     "get jobs": (errors.ResourceNotFoundError,),
     "post jobs": (*_OF_AN_ITEM, *_WITH_BODY, errors.KeysDifferError),
@@ -82,6 +86,12 @@ REFUSALS: Mapping[str, Kinds] = {
     "delete jobs/{job_id}": (*_OF_ANY_JOB, *_WITH_BODY),
     "post erasures": _WITH_BODY,
     "get erasures": (),
+    "post bulk-acts/cancel": _OF_AN_ACT,
+    "post bulk-acts/replay": (*_OF_AN_ACT, errors.ModelNotAllowedError),
+    "post bulk-acts/discard": _OF_AN_ACT,
+    "get bulk-acts": (),
+    "get bulk-acts/{act_id}": (errors.ResourceNotFoundError,),
+    "post bulk-acts/{act_id}/stop": (*_WITH_BODY, errors.ResourceNotFoundError, errors.WrongStateError),
     "post uploads": (*_WITH_BODY, errors.QuotaExceededError, errors.PayloadUnavailableError),
     "post token/rotate": (*_WITH_BODY, errors.TokenEndedError),
     "get workers": (),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.api.docs import examples
+from jobs.api.docs import bulk_act_examples, examples
 from jobs.api.docs.examples import Examples
 from jobs.api.docs.named_schemas import BINARY, lines_of, named
 from jobs.api.docs.response_docs import ANSWERS, by_example
@@ -22,6 +22,7 @@ def _header(name: str, schema: dict[str, Any], description: str, example: str) -
 # Parameters of paths and queries; their types stand in the code.
 PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "job_id": ("A job's `id`.", examples.JOB_ID),
+    "act_id": ("The `id` of an act on many jobs.", 12),
     "name": ("A model's name.", "minilm"),
     "wait": (
         "How many seconds to wait for the job's end, up to the server's limit, usually 55.",
@@ -144,6 +145,16 @@ SUBMIT_DOC: dict[str, Any] = {
 }
 ERASURE_DOC: dict[str, Any] = {
     "requestBody": _body(("application/json", _of("ErasureRequest"), examples.ERASURES))
+}
+_ACT_KEY = _header(
+    "Idempotency-Key",
+    _HEADER_KEY,
+    f"{_SAFE} the act that was started then; with another body, it returns 409.",
+    "cancel-of-today",
+)
+BULK_ACT_DOC: dict[str, Any] = {
+    "requestBody": _body(("application/json", _of("BulkRequest"), bulk_act_examples.REQUESTS)),
+    "parameters": [_ACT_KEY],
 }
 REGISTRATION_DOC: dict[str, Any] = {
     "requestBody": _body(("application/json", _of("RegistrationRequest"), examples.REGISTRATIONS))

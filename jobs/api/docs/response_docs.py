@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from jobs.api.docs import examples
+from jobs.api.docs import bulk_act_examples, examples
 from jobs.api.docs.examples import Examples
 
 _TEXT = {"type": "string"}
@@ -60,6 +60,12 @@ class ResponseDoc:
     headers: tuple[str, ...] = ()
 
 
+_BEGUN = {
+    202: ResponseDoc(
+        "The act, which goes on by itself; or with `dry_run` the number of jobs.",
+        {"it has begun": bulk_act_examples.RUNNING, "a dry run": bulk_act_examples.PREVIEW},
+    )
+}
 ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     "get jobs": {
         200: ResponseDoc("A page of jobs.", {"a page": examples.PAGE, "the last": examples.LAST_PAGE})
@@ -119,6 +125,14 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
         )
     },
     "get erasures": {200: ResponseDoc("The receipts.", {"one": {"erasures": [examples.ERASURE]}})},
+    "post bulk-acts/cancel": _BEGUN,
+    "post bulk-acts/replay": _BEGUN,
+    "post bulk-acts/discard": _BEGUN,
+    "get bulk-acts": {200: ResponseDoc("The acts.", {"one": {"acts": [bulk_act_examples.FINISHED]}})},
+    "get bulk-acts/{act_id}": {200: ResponseDoc("The act.", {"it runs": bulk_act_examples.RUNNING})},
+    "post bulk-acts/{act_id}/stop": {
+        200: ResponseDoc("The act, stopped.", {"stopped": bulk_act_examples.STOPPED})
+    },
     "post uploads": {201: ResponseDoc("The file is stored.", {"a picture": examples.UPLOADED})},
     "post token/rotate": {200: ResponseDoc("The new token, shown only now.", {"a token": examples.ROTATED})},
     "get workers": {200: ResponseDoc("The workers.", {"one worker": {"workers": [examples.LIVE_WORKER]}})},

@@ -15,10 +15,11 @@ from jobs.api import problems
 from jobs.api.access_log import CallRecord, begin_record
 from jobs.api.http.client_address import client_address
 from jobs.api.http.https_only import hsts
-from jobs.api.http.request_id import request_id, trace_id
+from jobs.api.http.request_id import request_id
 from jobs.api.prefer import WaitRequest
 from jobs.core.errors import PlatformError
 from jobs.services.reads.job_views import View
+from jobs.tracing.trace_context import trace_id_of
 
 BIT_BYTES = 262_144
 Headers = list[tuple[str, str]]
@@ -65,7 +66,7 @@ class Call:
         """Return the ids that log lines of the call carry."""
         ids: dict[str, object] = {"request_id": self.request_id}
         if parent := self.request.headers.get("traceparent"):
-            ids |= {"trace_id": trace} if (trace := trace_id(parent)) else {}
+            ids |= {"trace_id": trace} if (trace := trace_id_of(parent)) else {}
         return ids
 
     @property

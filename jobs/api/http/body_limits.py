@@ -12,6 +12,12 @@ from jobs.core.access.scopes import Scope
 SMALL_BYTES = 65_536  # of a body whose sender has not shown who it is
 SUBMIT, BULK, UPLOADS = "/api/v1/jobs", "/api/v1/jobs/bulk", "/api/v1/uploads"
 ERASURES = "/api/v1/erasures"
+# They count the jobs that match.
+BULK_ACTS = {
+    "/api/v1/bulk-acts/cancel": Scope.CANCEL,
+    "/api/v1/bulk-acts/replay": Scope.REPLAY,
+    "/api/v1/bulk-acts/discard": Scope.ADMIN,
+}
 MODELS, VERSIONS = "/api/v1/models/", "/versions"
 ADMIN = "/admin/"
 
@@ -36,6 +42,8 @@ def limit_of(call: Call) -> BodyLimit:
         return BodyLimit(settings.INFERENCE.max_body_bytes, staff=True)
     if (method, path) == ("POST", ERASURES):
         return BodyLimit(scope=Scope.ERASE, named=True)
+    if method == "POST" and path in BULK_ACTS:
+        return BodyLimit(scope=BULK_ACTS[path], named=True)
     if method == "POST" and path.startswith(MODELS) and path.endswith(VERSIONS):
         return BodyLimit(settings.INFERENCE.max_body_bytes, Scope.REGISTER, named=True)
     most = _most_of_a_post(path, call) if method == "POST" else None

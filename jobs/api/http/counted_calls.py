@@ -21,7 +21,8 @@ from jobs.metrics import HTTP_REQUESTS, HTTP_TIME
 SCOPE = "inference.scope"  # the key in the WSGI environment of the call's ASGI scope
 ROUTE = "inference.route"  # the key in that scope of the route that Django found
 OTHER, GONE = "other", "gone"
-_WHOLE = ("/admin/", "/static/")
+# The live page's stream lasts for hours: among the pages it would hide how long these take.
+_WHOLE = ("/admin/operations/readings", "/admin/", "/static/")
 # The event loop answers some of these calls.
 _LOOP = re.compile(r"/api/v1/jobs(?:/stream|/(?P<job>[0-9a-f]{8}(?:-[0-9a-f]{4,12}){4})(?:/events)?)?")
 

@@ -11,10 +11,9 @@ from ninja import Schema
 from pydantic import Field
 
 from jobs.api.auth import ApiRequest, needs
-from jobs.api.responses import json_answer
+from jobs.api.responses import existing, json_answer
 from jobs.api.router import router
 from jobs.core.access.scopes import Scope
-from jobs.core.errors import JobNotFoundError
 from jobs.core.failures import FailureKind
 from jobs.core.states import State
 from jobs.services.reads.lineage import lineage
@@ -114,7 +113,4 @@ class LineageSchema(Schema):
 )
 def read_lineage(request: ApiRequest, job_id: UUID) -> HttpResponse:
     """Return a job's model version, hashes, batch, worker, attempts and times; no payload."""
-    view = lineage(job_id, client_id=request.auth.reach)
-    if view is None:
-        raise JobNotFoundError
-    return json_answer(view)
+    return json_answer(existing(lineage(job_id, client_id=request.auth.reach)))

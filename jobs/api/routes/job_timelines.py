@@ -10,11 +10,10 @@ from ninja import Schema
 from pydantic import Field
 
 from jobs.api.auth import ApiRequest, needs
-from jobs.api.responses import json_answer
+from jobs.api.responses import existing, json_answer
 from jobs.api.router import router
 from jobs.core.access.scopes import Scope
 from jobs.core.cause import Cause
-from jobs.core.errors import JobNotFoundError
 from jobs.core.states import State
 from jobs.core.timeline.attempt_marks import JobStage
 from jobs.services.reads.job_timeline import read_timeline, timeline_view
@@ -40,7 +39,7 @@ class AttemptTimelineSchema(Schema):
     code: str | None = Field(description="The code of its failure.")
     batch: UUID | None
     worker: str | None
-    pruned: bool = Field(description="Its batch's row was deleted: the stages are not known any more.")
+    pruned: bool = Field(description="Its batch's row or earlier events were deleted: no more is known.")
     stages: list[AttemptStageSchema]
 
 
@@ -74,7 +73,4 @@ class JobTimelineSchema(Schema):
 )
 def read_job_timeline(request: ApiRequest, job_id: UUID) -> HttpResponse:
     """Return a job's attempts with the seconds of each stage, and the one cause of its longest wait."""
-    timeline = read_timeline(job_id, client_id=request.auth.reach)
-    if timeline is None:
-        raise JobNotFoundError
-    return json_answer(timeline_view(timeline))
+    return json_answer(timeline_view(existing(read_timeline(job_id, client_id=request.auth.reach))))

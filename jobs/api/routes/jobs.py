@@ -10,11 +10,10 @@ from ninja import Query
 from jobs.api.auth import ApiRequest, check_scope, needs, seen_by
 from jobs.api.docs.request_docs import JOB_DOC
 from jobs.api.prefer import leave_large
-from jobs.api.responses import job_answer, json_answer, placed
+from jobs.api.responses import existing, job_answer, json_answer, placed
 from jobs.api.router import router
 from jobs.api.schemas import JobPageSchema, JobQuerySchema, JobSchema
 from jobs.core.access.scopes import Scope
-from jobs.core.errors import JobNotFoundError
 from jobs.services.access.audit import view_of_another
 from jobs.services.access.owner import Owner, client_id
 from jobs.services.admission.quotas import charge_run
@@ -61,9 +60,7 @@ def list_jobs(request: ApiRequest, listing: Query[JobQuerySchema]) -> HttpRespon
 def read(request: ApiRequest, job_id: UUID, wait: float = 0.0) -> HttpResponse:  # noqa: ARG001  # see below
     """Return one job at once; with `wait`, when it has ended or after so many seconds."""
     # `app` serves calls that wait: they never come here.
-    row = job_row(job_id, client_id=request.auth.reach)
-    if row is None:
-        raise JobNotFoundError
+    row = existing(job_row(job_id, client_id=request.auth.reach))
     if row.is_remote and leave_large(request, job_id):
         return HttpResponse()
     view = view_of(row)
@@ -126,10 +123,7 @@ def erase(request: ApiRequest, job_id: UUID) -> HttpResponse:
 
 
 def _view(request: ApiRequest, job_id: UUID) -> View:
-    view = job_view(job_id, client_id=request.auth.reach)
-    if view is None:
-        raise JobNotFoundError
-    return view
+    return existing(job_view(job_id, client_id=request.auth.reach))
 
 
 def _listed_client(owner: Owner, named: str | None) -> int:

@@ -36,6 +36,12 @@ class JobSelection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         """Return the states of the jobs that the act is for; none where it does not apply to them."""
         return [state for state in verb.states if self.state in (None, state)]
 
+    def by(self, at: datetime) -> JobSelection:
+        """Return the selection without jobs that came, or died, later than `at`."""
+        return msgspec.structs.replace(
+            self, until=min(self.until or at, at), died_until=min(self.died_until or at, at)
+        )
+
     def without_content(self) -> dict[str, Any]:
         """Return the selection for the audit, which holds no value of a job's metadata."""
         plain: dict[str, Any] = msgspec.to_builtins(self)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import jsonpatch
+import msgspec
 
 from jobs.core.errors import MalformedRequestError
 
@@ -24,7 +25,8 @@ class JsonEdit:
         if len(text) > MOST_CHARS:
             raise MalformedRequestError(f"The patch is longer than {MOST_CHARS:,} characters.")
         try:
-            self._patch = jsonpatch.JsonPatch.from_string(text)
+            # Stricter than the library's own reader, which takes NaN and lone surrogates.
+            self._patch = jsonpatch.JsonPatch(msgspec.json.decode(text))
             operations = list(self._patch)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise MalformedRequestError(f"It is no JSON Patch: {error}") from None
@@ -41,3 +43,5 @@ class JsonEdit:
             return self._patch.apply(value)
         except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, ValueError) as error:
             raise MalformedRequestError(f"The patch does not apply: {error}") from None
+        except RecursionError:
+            raise MalformedRequestError("The patch or the edited value nests too deep.") from None

@@ -54,10 +54,17 @@ def distrust(sums: LoadSums, late_p99_ms: float | None, unmeasured: int) -> list
     return reasons
 
 
-def verdict_of(distrusted: Sequence[str], goals: Sequence[GoalResult]) -> tuple[LoadVerdict, list[str]]:
-    """Return the verdict and its reasons; a run that cannot be believed neither meets nor misses a goal."""
+def verdict_of(
+    distrusted: Sequence[str], goals: Sequence[GoalResult], *, measured: int
+) -> tuple[LoadVerdict, list[str]]:
+    """Return the verdict and its reasons; a run that cannot be believed neither meets nor misses a goal.
+
+    Nor is a run good that has no goal and no job whose latency was `measured`.
+    """
     if distrusted:
         return "invalid", list(distrusted)
+    if not goals and not measured:
+        return "invalid", ["no job was seen to succeed, so nothing was measured"]
     missed = [f"{goal.goal} was missed: {_seen(goal)}" for goal in goals if not goal.met]
     return ("missed", missed) if missed else ("good", [])
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import zip_longest
 from uuid import UUID
 
 from jobs.core.states import TERMINAL, State
 from jobs.core.timeline.attempt_marks import AttemptMarks, JobStage, LedgerMarks, TimelinePart, split
 
 FAILED, TAKEN_BACK, REPLAYED, CANCELLED = "failed", "taken_back", "replay", "cancel"
+_ENDED = "ended"  # what an event of a replay says of the end before it
 DIED = "worker died"
+_TOLD = timedelta(milliseconds=50)  # an event of an end is written so soon after it
 _FOLLOWED = timedelta(seconds=0.25)  # a submit's transaction may take less
 SWEEPER = "sweeper"  # the actor of what ends a dead worker's attempts
 
@@ -24,11 +27,15 @@ class PauseReason(StrEnum):
     RETRY = "retry"
     REPLAY = "replay"
     TAKEN_BACK = "taken back"
+    FORGOTTEN = "forgotten"
 
 
 @dataclass(frozen=True, slots=True)
 class PastEvent:
-    """An event that ended an attempt, or a replay; `batch` is the one that it ran in."""
+    """An event that ended an attempt, or a replay; `batch` is the one that it ran in.
+
+    One of a replay says what the job `was` and when it had `ended_at`, unless it is older than this word.
+    """
 
     at: datetime
     kind: str
@@ -36,6 +43,8 @@ class PastEvent:
     batch: UUID | None = None
     code: str = ""
     delay_s: float = 0.0
+    was: str = ""
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +102,11 @@ class TimelineAttempt:
     is_pruned: bool = False
 
     @property
+    def is_forgotten(self) -> bool:
+        """Return whether the events of earlier attempts were deleted, whose time its first part has."""
+        return self.pause is PauseReason.FORGOTTEN and self.parts[0].part is JobStage.BACKOFF
+
+    @property
     def longest(self) -> TimelinePart:
         """Return its longest part."""
         return max(self.parts, key=lambda part: part.seconds)
@@ -138,11 +152,14 @@ def attempts_of(
     `events` are in order; `ledger` holds the batches that are left, each with what it says of this job.
     """
     cursor = _Cursor(job.created_at, job.end)
-    for event in events:
-        # A job that stayed cancelled ended in its last attempt.
-        if event.kind in {FAILED, TAKEN_BACK} or (event.kind == CANCELLED and event is not events[-1]):
+    for event, after in zip_longest(events, events[1:]):
+        # A job that stayed cancelled ended in its last attempt, and the event of a replay knows more.
+        is_alone = after is not None and after.ended_at is None
+        if event.kind in {FAILED, TAKEN_BACK} or (event.kind == CANCELLED and is_alone):
             _end(cursor, event, ledger)
         elif event.kind == REPLAYED:
+            if end := _end_before(cursor, event):
+                _end(cursor, end, ledger)
             cursor.pause, cursor.failed_with, cursor.delay_s = PauseReason.REPLAY, "", 0.0
     if not (job.is_over and cursor.attempts and cursor.at >= job.end):
         _last(cursor, job, ledger)
@@ -164,6 +181,14 @@ def _end(cursor: _Cursor, event: PastEvent, ledger: Mapping[UUID, LedgerMarks]) 
     cursor.failed_with, cursor.delay_s = event.code, event.delay_s
 
 
+def _end_before(cursor: _Cursor, replay: PastEvent) -> PastEvent | None:
+    """Return the end that a replay followed, where no event of its own told of it."""
+    if replay.ended_at is None or replay.ended_at < cursor.at + _TOLD:
+        return None
+    is_told = replay.batch in {attempt.batch for attempt in cursor.attempts}  # it waited for its next one
+    return replace(replay, at=replay.ended_at, kind=_ENDED, batch=None if is_told else replay.batch)
+
+
 def _from_creation(
     cursor: _Cursor, ends: dict[JobStage, datetime], *, may_follow: bool = False
 ) -> dict[JobStage, datetime]:
@@ -182,6 +207,8 @@ def _from_creation(
 
 
 def _outcome(event: PastEvent) -> str:
+    if event.kind == _ENDED:
+        return event.was
     if event.kind == CANCELLED:
         return "cancelled"
     if event.kind == TAKEN_BACK:
@@ -202,7 +229,7 @@ def _last(cursor: _Cursor, job: JobMarks, ledger: Mapping[UUID, LedgerMarks]) ->
     else:
         ends, last = member.ends(), member.last
     if not cursor.attempts and cursor.pause is PauseReason.NONE and job.epoch > 1:
-        cursor.pause = PauseReason.TAKEN_BACK  # before there were events of it, or these are gone
+        cursor.pause = PauseReason.FORGOTTEN
     ends = _from_creation(cursor, ends, may_follow=job.may_follow)
     end = max(job.end, cursor.at)
     marks = AttemptMarks(begin=cursor.at, end=end, ends=ends, last=last, is_open=not job.is_over)

@@ -42,7 +42,8 @@ _PAUSED: Mapping[PauseReason, str] = {
     PauseReason.NONE: "It was not due yet.",
     PauseReason.RETRY: "The attempt before had failed{code}: it waited until the next one was due.",
     PauseReason.REPLAY: "It had ended, and lay until it was replayed and due.",
-    PauseReason.TAKEN_BACK: "An earlier attempt was given back without a verdict, of which no more is known.",
+    PauseReason.TAKEN_BACK: "The attempt before was given back without a verdict.",
+    PauseReason.FORGOTTEN: "Earlier attempts were here, whose records were deleted.",
 }
 _UNTIMED = "It ran in a batch of {jobs} on {worker}, or waited there for the device; no times were stored."
 _PRUNED = "It ran; the row of its batch was deleted, so that no more is known."

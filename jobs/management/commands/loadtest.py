@@ -14,7 +14,7 @@ from jobs.management.loadtest.comparison_table import compare_loads
 from jobs.management.loadtest.load_arguments import USAGE, LoadArguments, add_load_arguments
 from jobs.management.loadtest.load_progress import shown_progress
 from jobs.management.loadtest.load_run import run_load
-from jobs.management.loadtest.load_writer import WIDTH, show_load, write_load
+from jobs.management.loadtest.load_writer import WIDTH, check_folder, show_load, write_load
 from jobs.management.loadtest.platform_calls import UnreachableError, UnusableTargetError
 
 STATUS = {"good": 0, "missed": 1, "invalid": 3}
@@ -46,15 +46,17 @@ class Command(BaseCommand):
             raise SystemExit(status)
 
     def _status(self, options: dict[str, Any]) -> int:
-        console = Console(stderr=True)
-        table = Console(width=max(WIDTH, Console().width))
+        console = Console(stderr=True, markup=False)
+        table = Console(width=max(WIDTH, Console().width), markup=False)  # the platform says some of it
         if options["compare"]:
             first, second = map(Path, options["compare"])
             return compare_loads(first, second, table)
         arguments = LoadArguments.of(options)
+        if arguments.out:
+            check_folder(arguments.out)
         with shown_progress(console) as watch:
             report = run_load(arguments, watch)
+        show_load(report, table)
         if arguments.out:
             write_load(report, arguments.out)
-        show_load(report, table)
         return STATUS[report.verdict]

@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     def handle(self, *, kind: str, name: str, reason: str, **_options: Any) -> None:
         try:
-            pause(kind=PauseKind(kind), name=name, reason=reason, actor=actor())
+            name = pause(kind=PauseKind(kind), name=name, reason=reason, actor=actor())
         except PlatformError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"the {kind} {name} is paused")

@@ -29,6 +29,7 @@ from jobs.services.reuse.follower_settler import FollowerSettler
 from jobs.services.webhooks.dispatcher import WebhookDispatcher
 from jobs.tracing import trace_switch
 from models_registry.selectors import info, known_queues
+from models_registry.shared.kept_heap import keep_heap
 from models_registry.shared.process_end import end_within
 
 GRACE_S = 5.0
@@ -63,6 +64,7 @@ class Command(BaseCommand):
         ]
         for loop in loops:
             loop.start()
+        keep_heap()
         try:
             _relay(stop).run()
         except (TopologyMismatchError, DatabaseUnusableError) as error:

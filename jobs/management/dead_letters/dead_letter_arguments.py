@@ -54,7 +54,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def _add_show(parser: ArgumentParser) -> None:
     parser.add_argument("job", type=job_id)
     parser.add_argument("--input", action="store_true", help="Show the input too; the audit records this.")
-    _add_actor(parser)
+    add_actor(parser)
 
 
 def _add_choice(parser: ArgumentParser) -> None:
@@ -65,7 +65,7 @@ def _add_choice(parser: ArgumentParser) -> None:
         "--limit", type=_count, metavar="N", help=f"Act on at most N jobs; {MOST_JOBS:,} if missing."
     )
     parser.add_argument("--dry-run", action="store_true", help="Print what would happen, and change nothing.")
-    _add_actor(parser)
+    add_actor(parser)
 
 
 def _add_filter(parser: ArgumentParser) -> None:
@@ -74,12 +74,12 @@ def _add_filter(parser: ArgumentParser) -> None:
     parser.add_argument("--fingerprint", help="The full fingerprint, as `list` shows it.")
     parser.add_argument(
         "--since",
-        type=_moment,
+        type=moment,
         metavar="TIME",
         help="Earliest death: 2h (ago), 7d or 2026-11-23T10:00.",
     )
     parser.add_argument(
-        "--until", type=_moment, metavar="TIME", help="Latest death; UTC if the time has no offset."
+        "--until", type=moment, metavar="TIME", help="Latest death; UTC if the time has no offset."
     )
 
 
@@ -89,10 +89,11 @@ def _add_purge(parser: ArgumentParser) -> None:
         "--malformed-too", action="store_true", help="Also drop messages that are not dead letters."
     )
     parser.add_argument("--dry-run", action="store_true", help="Only count, and drop nothing.")
-    _add_actor(parser)
+    add_actor(parser)
 
 
-def _add_actor(parser: ArgumentParser) -> None:
+def add_actor(parser: ArgumentParser) -> None:
+    """Declare the option that names the actor."""
     parser.add_argument("--actor", type=_name, help="Actor for the audit; your login's name if missing.")
 
 
@@ -137,12 +138,13 @@ def job_id(text: str) -> UUID:
         raise ArgumentTypeError(f"{text!r} is not a job's id, a UUID") from None
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """Return the time that `text` means; ArgumentTypeError for anything else."""
     try:
         if span := _AGO.fullmatch(text):
             return read_now() - timedelta(seconds=int(span[1]) * UNITS_S[span[2]])
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        read = datetime.fromisoformat(text)
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ArgumentTypeError(f"{text!r} is not a time such as 2h, 7d or 2026-11-23T10:00") from None
 

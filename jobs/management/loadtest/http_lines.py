@@ -114,12 +114,13 @@ class HttpLine(asyncio.Protocol):
 class HttpLines:
     """The connections to any number of servers, at most `most` to each."""
 
-    def __init__(self, *, most: int) -> None:
+    def __init__(self, *, most: int, tls: ssl.SSLContext | None = None) -> None:
+        """Open up to `most` to each server, by `tls` where it is asked for."""
         self._most = most
         self._free: dict[str, deque[HttpLine]] = {}
         self._open: dict[str, int] = {}
         self._all: set[HttpLine] = set()
-        self._tls: ssl.SSLContext | None = None
+        self._tls = tls
 
     async def ask(
         self, method: str, url: str, headers: Headers, body: bytes = b"", *, limit_s: float = CALL_S

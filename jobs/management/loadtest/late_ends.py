@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -34,7 +35,7 @@ async def read_late_ends(
 
 async def _look(calls: PlatformCalls, record: LoadRecord, client: int, jobs: dict[str, JobRecord]) -> None:
     """Read one client's list back to the first of its open jobs."""
-    first_s = min(map(submitted_s, jobs)) - EARLIER_S
+    first_s = min(time.time(), *map(submitted_s, jobs)) - EARLIER_S
     since = datetime.fromtimestamp(first_s, UTC).isoformat().replace("+00:00", "Z")
     left, cursor = set(jobs), None
     while left and (page := await _page(calls, client, since, cursor)) is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from ssl import SSLContext, SSLError, create_default_context
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from jobs.core.loadtest.load_words import (
     LoadGoal,
@@ -24,6 +26,7 @@ from jobs.core.loadtest.send_times import LoadProfile
 
 WAITS = ("poll", "longpoll", "sse", "webhook", "none")
 DURATION, FOLLOW, RATE = "30s", "60s", "20"
+_TOKEN = re.compile(r"[!-~]+")
 USAGE = (
     "%(prog)s MODEL [--rate N] [--wait HOW] [--slo p95=200ms] …, or %(prog)s --compare A B; --help lists all"
 )
@@ -49,6 +52,7 @@ class LoadArguments:
     url: str
     tokens: list[str]
     allow_host: list[str]
+    tls: SSLContext
     out: Path | None
 
     @classmethod
@@ -71,8 +75,9 @@ class LoadArguments:
             goals=[goal for text in options["slo"] for goal in _goals(text)],
             follow_s=_checked("--follow", parse_duration, options["follow"]),
             url=_url(options["url"]),
-            tokens=options["token"],
+            tokens=[*map(_token, options["token"])],
             allow_host=options["allow_host"],
+            tls=_tls(options["ca_file"]),
             out=Path(options["out"]) if options["out"] else None,
         )
 
@@ -133,6 +138,9 @@ def _add_target(group: Any) -> None:
         "--allow-host", action="append", default=[], metavar="NAME",
         help="a host that may be loaded although it is not this machine",
     )  # fmt: skip
+    group.add_argument(
+        "--ca-file", metavar="FILE", help="trust the authorities of this PEM file instead of the system's"
+    )
 
 
 def _checked(option: str, parse: Any, text: str) -> Any:
@@ -172,18 +180,46 @@ def _input(word: str) -> tuple[str, Path]:
     return (model, Path(file)) if equals else ("", Path(word))
 
 
+def _tls(ca_file: str | None) -> SSLContext:
+    """Return how certificates are checked, by chain and host name; LoadWordError."""
+    try:
+        return create_default_context(cafile=ca_file)
+    except SSLError:
+        raise LoadWordError(f"--ca-file {ca_file} holds no certificate in PEM") from None
+    except OSError as error:
+        raise LoadWordError(f"--ca-file {ca_file} cannot be read: {error.strerror}") from None
+
+
 def _url(text: str | None) -> str:
     if not text:
         return ""
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    parts = _parts(text)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         raise LoadWordError(f"--url: {text} is no address: write it as http://127.0.0.1:8000")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise LoadWordError("--url: give the address alone, as http://127.0.0.1:8000, and a token by --token")
+    return text
+
+
+def _parts(url: str) -> SplitResult | None:
+    """Return the parts of a URL; None where it is none."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.port != 0 and url.isprintable() else None
+    except ValueError:
+        return None
+
+
+def _token(text: str) -> str:
+    """Return a token; the error does not quote it."""
+    if not _TOKEN.fullmatch(text):
+        raise LoadWordError("--token: it holds a character that no token has, or nothing")
     return text
 
 
 def check_host(url: str, allowed: list[str]) -> None:
     """Refuse a target beyond loopback that is not allowed; LoadWordError."""
-    host = urlsplit(url).hostname or ""
+    host = _host(url)
     if not is_loopback(url) and host not in allowed:
         raise LoadWordError(f"{host} is not this machine: --allow-host {host} says that it may be loaded")
 
@@ -191,15 +227,29 @@ def check_host(url: str, allowed: list[str]) -> None:
 def sendable(url: str, allowed: list[str]) -> Callable[[str], bool]:
     """Return a test of URLs that the platform names: its own host, this machine, or an allowed host.
 
-    The platform names where its jobs are waited for, and the token goes there.
+    The platform names where its jobs are waited for, and the token goes there: not in the clear where the
+    target has TLS, unless it stays on this machine.
     """
-    hosts = {*allowed, urlsplit(url).hostname}
-    return lambda other: urlsplit(other).hostname in hosts or is_loopback(other)
+    hosts, is_secret = {*allowed, _host(url)} - {""}, urlsplit(url).scheme == "https"
+
+    def may_send(other: str) -> bool:
+        if is_loopback(other):
+            return True
+        parts = _parts(other)
+        return _host(other) in hosts and parts is not None and (parts.scheme == "https" or not is_secret)
+
+    return may_send
+
+
+def _host(url: str) -> str:
+    """Return the host that a URL names; nothing where it names none."""
+    parts = _parts(url)
+    return (parts and parts.hostname) or ""
 
 
 def is_loopback(url: str) -> bool:
     """Return whether a URL names this machine."""
-    host = urlsplit(url).hostname or ""
+    host = _host(url)
     if host == "localhost":
         return True
     try:

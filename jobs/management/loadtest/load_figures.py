@@ -35,7 +35,8 @@ def report_of(
     lost = len(jobs) - len(latencies_s) - unmeasured
     results = [goal_result(goal, latencies_s, lost) for goal in goals]
     late_ms = spread(record.late_s)
-    verdict, reasons = verdict_of(distrust(sums, late_ms.p99, unmeasured), results)
+    measured_jobs = len(latencies_s) if ends else sums.accepted
+    verdict, reasons = verdict_of(distrust(sums, late_ms.p99, unmeasured), results, measured=measured_jobs)
     slice_s = settings.duration_s / slices_of(settings.duration_s)
     return LoadReport(
         format="inference-loadtest/1",

@@ -80,6 +80,11 @@ class LoadRecord:
         """Note that a call had no answer of the API."""
         self.errors[reason] += len(self.jobs_of[number])
 
+    def left_out(self, jobs: int) -> None:
+        """Note that the answer to a bulk call says nothing of so many of its jobs."""
+        if jobs:
+            self.errors["left out of the answer"] += jobs
+
     def refused(self, job: JobRecord, reason: str, detail: str) -> None:
         """Note that the platform did not take a job."""
         self._move(job, JobFate.REFUSED)

@@ -64,7 +64,7 @@ async def _run(
     watch: Watch,
 ) -> LoadReport:
     async with AsyncExitStack() as stack:
-        lines = HttpLines(most=_room_for_files())
+        lines = HttpLines(most=_room_for_files(), tls=arguments.tls)
         stack.callback(lines.close)
         calls = PlatformCalls(target.url, target.tokens, lines, sendable(target.url, arguments.allow_host))
         calls.use_inputs(await _inputs(calls, arguments.mix, inputs))

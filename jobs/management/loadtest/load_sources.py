@@ -20,6 +20,8 @@ from jobs.management.loadtest.load_arguments import LoadArguments
 from jobs.services.reads.history import recorded_jobs
 
 PROJECT = Path(__file__).resolve().parents[3]
+DAY_S = 86_400
+LONGEST_S = 7 * DAY_S
 MOST_REPLAYED, MOST_JOBS = 1_000_000, 5_000_000  # each takes some 500 bytes of memory here
 
 
@@ -58,6 +60,11 @@ def planned_calls(arguments: LoadArguments, clients: int) -> list[PlannedCall]:
     mix = arguments.mix
     if arguments.replay:
         jobs = replayed_jobs(_recording(arguments.replay), mix, clients, arguments.speed, chance)
+        if jobs[-1].at_s > LONGEST_S:
+            raise LoadWordError(
+                f"--replay {arguments.replay}: that would take {jobs[-1].at_s / DAY_S:,.3g} days, more than"
+                f" {LONGEST_S // DAY_S}; take a greater --speed, or a part of the recording"
+            )
     else:
         if arguments.rate * arguments.duration_s > MOST_JOBS:
             raise LoadWordError(

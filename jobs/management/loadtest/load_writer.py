@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import msgspec
@@ -19,6 +20,15 @@ from jobs.management.loadtest.load_charts import draw_load
 REPORT, PAGE = "report.json", "report.html"
 HEADS = ("count", "mean", "p50", "p95", "p99", "p999", "max")
 WIDTH = 110
+
+
+def check_folder(folder: Path) -> None:
+    """Make the folder of a report, before anything is sent; LoadWordError where nothing can be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise LoadWordError(f"--out {folder} cannot be written: {error.strerror}") from None
 
 
 def write_load(report: LoadReport, folder: Path) -> None:

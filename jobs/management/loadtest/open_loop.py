@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from jobs.management.loadtest.load_record import JobRecord, LoadRecord
 from jobs.management.loadtest.platform_calls import (
     JobUrls,
     PlatformCalls,
+    SeenItem,
     SeenItems,
     SeenJob,
     is_failure,
@@ -26,6 +27,7 @@ from jobs.management.loadtest.platform_calls import (
 )
 
 LEAD_S = 0.1  # from the preparation to the first call
+LONG_S = 1.0  # a wait that Ctrl-C has to end
 
 
 class OpenLoop:
@@ -76,6 +78,11 @@ class OpenLoop:
 
     async def _until(self, moment: float) -> None:
         """Wait for a moment, and let others run in any case; timers fire up to half a ms early."""
+        if (left_s := moment - self._loop.time()) > LONG_S:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s - LONG_S / 2):
+                    await self._stopped.wait()
+                    return
         await asyncio.sleep(max(0.0, moment - self._loop.time()))
         while (left_s := moment - self._loop.time()) > 0 and not self.stopped:  # noqa: ASYNC110  # seldom
             await asyncio.sleep(left_s)
@@ -106,22 +113,32 @@ class OpenLoop:
             for job in jobs:
                 self._record.refused(job, reason_of(problem), problem.detail)
         else:
-            await self._answered(reply, jobs)
+            try:
+                await self._answered(reply, jobs)
+            except msgspec.MsgspecError:  # a page of a proxy, say
+                self._record.failed(number, f"http {reply.status} with what is no answer of the API")
         return None
 
     async def _answered(self, reply: HttpReply, jobs: list[JobRecord]) -> None:
-        if not self._bulk:
-            seen = msgspec.json.decode(reply.body, type=SeenJob)
-            self._record.accepted(jobs[0], seen.id, reply.at - self.start)
-            await self._end(jobs[0], seen, reply.at)
-            return
-        for item in msgspec.json.decode(reply.body, type=SeenItems).jobs:
-            job = jobs[item.index]
+        """Take what an answer says of a call's jobs; MsgspecError where it is not the API's."""
+        if self._bulk:
+            return self._take_items(msgspec.json.decode(reply.body, type=SeenItems).jobs, reply, jobs)
+        seen = msgspec.json.decode(reply.body, type=SeenJob)
+        self._record.accepted(jobs[0], seen.id, reply.at - self.start)
+        return await self._end(jobs[0], seen, reply.at)
+
+    def _take_items(self, items: Iterable[SeenItem], reply: HttpReply, jobs: list[JobRecord]) -> None:
+        unanswered = dict(enumerate(jobs))
+        for item in items:
+            job = unanswered.pop(item.index, None) if item.problem or item.id else None
+            if job is None:
+                continue
             if item.problem is not None:
                 self._record.refused(job, reason_of(item.problem), item.problem.detail)
             else:
                 self._record.accepted(job, item.id, reply.at - self.start)
                 self._begin(self._end(job, SeenJob(item.id, item.state), reply.at))
+        self._record.left_out(len(unanswered))
 
     async def _end(self, job: JobRecord, seen: SeenJob, at: float) -> None:
         """See the end of an accepted job."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from ssl import SSLCertVerificationError
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -15,6 +16,7 @@ from models_registry.core.refs import Ref
 JOBS = "/api/v1/jobs"
 PAGE = 200
 FINAL_ERROR, BUSY = 500, 503
+JobId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 
 
 class UnreachableError(Exception):
@@ -40,7 +42,7 @@ class JobUrls(msgspec.Struct, frozen=True):
 class SeenJob(msgspec.Struct, frozen=True):
     """A job as the API shows it, as far as a load test needs it."""
 
-    id: str
+    id: JobId
     state: str
     urls: JobUrls | None = None
 
@@ -57,7 +59,7 @@ class SeenItem(msgspec.Struct, frozen=True):
     """The outcome of one job of a bulk call."""
 
     index: int = -1
-    id: str = ""
+    id: JobId = ""  # nothing of a job with a problem
     state: str = ""
     problem: SeenProblem | None = None
 
@@ -186,4 +188,7 @@ def submitted_s(job_id: str) -> float:
 
 
 def _words(error: BaseException) -> str:
+    if isinstance(error, SSLCertVerificationError):
+        why = f"its certificate is not trusted: {error.verify_message}"
+        return f"{why} (--ca-file trusts an authority of your own)"
     return str(error) or type(error).__name__

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs.core.acting.bulk_verbs import BulkState, BulkVerb
+from jobs.models.client import Client
 
 
 class BulkAct(models.Model):
@@ -29,6 +30,12 @@ class BulkAct(models.Model):
         db_default=BulkState.RUNNING.value,
     )
     actor = models.CharField(max_length=127)
+    client = models.ForeignKey(
+        Client, models.PROTECT, null=True, db_index=False, related_name="+",
+        help_text="Whose token started it; empty where a person did.",
+    )  # fmt: skip
+    idempotency_key = models.CharField(max_length=200, null=True)  # noqa: DJ001  # unique where it is set
+    request_digest = models.BinaryField(max_length=32, null=True)
     after = models.UUIDField(db_default=UUID(int=0), help_text="The last job that was looked at.")
     due = models.DateTimeField(db_default=Now(), help_text="When the next slice is due.")
     created_at = models.DateTimeField(db_default=Now())
@@ -39,6 +46,7 @@ class BulkAct(models.Model):
         verbose_name = "act on many jobs"
         verbose_name_plural = "acts on many jobs"
         indexes = [models.Index("id", condition=Q(ended_at__isnull=True), name="bulk_act_open")]
+        constraints = [models.UniqueConstraint(fields=["client", "idempotency_key"], name="bulk_act_key")]
 
     def __str__(self) -> str:
         return f"{self.verb} of {self.total} jobs: {self.state}"

@@ -48,6 +48,14 @@ WHERE digest = ANY(%(digests)s) AND revoked_at IS NULL AND (expires_at IS NULL O
 """,
     bytes,
 )
+_CLIENT_ALONE = Statement(
+    """
+SELECT 0 AS token, '{}'::text[] AS scopes, id AS client, name, requests_per_s, requests_burst, bytes_per_s,
+  most_in_flight, models, NULL::timestamptz AS expires_at
+FROM jobs_client WHERE id = %(client)s
+""",
+    TokenRow,
+)
 _CLIENT = Statement("SELECT id FROM jobs_client WHERE name = %(name)s", int)
 
 
@@ -135,6 +143,12 @@ def client_id(name: str) -> int:
     if not ids:
         raise ResourceNotFoundError("There is no such client.")
     return ids[0]
+
+
+def client_alone(client: int) -> Owner:
+    """Return a client that exists, with its quotas and models as they are now, and no scope."""
+    (row,) = fetch_all(_CLIENT_ALONE, {"client": client})
+    return _owner(row)
 
 
 def forget_owners() -> None:

@@ -44,6 +44,12 @@ WHERE discarded_at IS NULL AND job_id > %(after)s AND job_id < %(end)s ORDER BY 
 _OF_ENDED: LiteralString = """
 SELECT id FROM jobs_job WHERE id > %(after)s AND id < %(end)s ORDER BY id LIMIT %(looked_at)s
 """
+# The client is an array and leads the order, so that no plan walks past the jobs of all other clients.
+_OF_CLIENT: LiteralString = """
+SELECT id FROM jobs_job
+WHERE client_id = ANY(ARRAY[%(client)s]::bigint[]) AND id > %(after)s AND id < %(end)s
+ORDER BY client_id, id LIMIT %(looked_at)s
+"""
 _OF_LABEL: LiteralString = """
 SELECT job_id AS id FROM jobs_joblabel
 WHERE queue = %(model)s AND field = %(field)s AND value = %(value)s
@@ -91,7 +97,9 @@ SELECT (SELECT count(*) FROM looked)::int AS looked,
     )
 
 
-OF_LIVE, OF_DEAD, OF_ENDED, OF_LABEL = map(_look, (_OF_LIVE, _OF_DEAD, _OF_ENDED, _OF_LABEL))
+OF_LIVE, OF_DEAD, OF_ENDED, OF_LABEL, OF_CLIENT = map(
+    _look, (_OF_LIVE, _OF_DEAD, _OF_ENDED, _OF_LABEL, _OF_CLIENT)
+)
 
 
 def look(
@@ -127,7 +135,9 @@ def _statement(selection: JobSelection, states: list[State]) -> Statement[Look]:
         return OF_LABEL
     if set(states) <= LIVE:
         return OF_LIVE
-    return OF_DEAD if states == [State.DEAD] else OF_ENDED
+    if states == [State.DEAD]:
+        return OF_DEAD
+    return OF_ENDED if selection.client is None else OF_CLIENT
 
 
 def _values(selection: JobSelection, after: UUID, started_at: datetime) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from django.db import transaction
 from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.circuits.paused_work import Paused, PauseKind
 from jobs.core.errors import WrongStateError
+from jobs.core.outage_kinds import OutageKind
 from jobs.db.notify import wake_relay
-from jobs.db.statement import Statement, execute, fetch_all, run
-from jobs.services.access.audit import note
+from jobs.db.statement import Statement, execute, fetch_all, run, storable
+from jobs.services.access.audit import ACTOR_CHARS, note
 from jobs.services.access.owner import client_id
 from jobs.services.circuits.paused_rows import PAUSES, paused_of
 from jobs.services.circuits.reads import forget_circuits
@@ -31,9 +32,22 @@ RETURNING id
 """,
     int,
 )
+# A pause that is over stays on record, because it is the cause of waits.
 _RESUME = Statement(
-    "DELETE FROM jobs_workpause WHERE kind = %(kind)s AND target = %(target)s RETURNING id", int
+    """
+WITH gone AS (
+  DELETE FROM jobs_workpause WHERE kind = %(kind)s AND target = %(target)s RETURNING id, kind, target, since
+), noted AS (
+  INSERT INTO jobs_outage (kind, model, version, client, began_at, until)
+  SELECT %(outage)s, COALESCE(model.name, ''), CASE WHEN gone.kind = 'version' THEN target ELSE 0 END,
+    CASE WHEN gone.kind = 'client' THEN target ELSE 0 END, since, now()
+  FROM gone LEFT JOIN models_registry_registeredmodel model ON gone.kind = 'model' AND model.id = target
 )
+SELECT id FROM gone
+""",
+    int,
+)
+_NAMED = Statement("SELECT target FROM jobs_workpause WHERE kind = %(kind)s AND name = %(name)s", int)
 
 
 class _Step(NamedTuple):
@@ -62,26 +76,33 @@ SELECT (SELECT job_id FROM looked ORDER BY job_id DESC LIMIT 1) AS last
 )
 
 
-def pause(*, kind: PauseKind, name: str, reason: str, actor: str) -> None:
-    """Let new jobs of a model, version or client wait; what runs goes on.
+def pause(*, kind: PauseKind, name: str, reason: str, actor: str) -> str:
+    """Let new jobs of a model, version or client wait, and return its whole name; what runs goes on.
 
-    WrongStateError where it is paused; ModelNotFoundError or UnauthenticatedError where there is no such one.
+    WrongStateError where it is paused; ModelNotFoundError or ResourceNotFoundError where it does not exist.
     """
-    target = _target(kind, name)
-    values = {"kind": kind, "target": target, "name": name, "actor": actor, "reason": reason}
+    target, name = _target(kind, name)
+    values = {"kind": kind, "target": target, "name": name, "actor": actor[:ACTOR_CHARS], "reason": reason}
     with transaction.atomic():
         if not execute(_PAUSE, values):
             raise WrongStateError(f"The {kind} {name} is paused already.")
         note(AuditKind.PAUSE, actor=actor, what=kind.value, target=target, name=name, reason=reason)
     forget_circuits()
+    return name
 
 
 def resume(*, kind: PauseKind, name: str, actor: str) -> None:
-    """Let the jobs go on; WrongStateError where nothing is paused."""
-    target = _target(kind, name)
+    """Let the jobs go on of what the list of pauses names so, or what has the name now; WrongStateError."""
+    named = fetch_all(_NAMED, {"kind": kind, "name": name}) if storable(name) else []
+    target = named[0] if named else _target(kind, name)[0]
+    resume_row(kind=kind, target=target, name=name, actor=actor)
+
+
+def resume_row(*, kind: PauseKind, target: int, name: str, actor: str) -> None:
+    """Let the jobs go on of a row of the list of pauses, though its name may be gone; WrongStateError."""
     before = paused_of(fetch_all(PAUSES))
     with transaction.atomic():
-        if not execute(_RESUME, {"kind": kind, "target": target}):
+        if not execute(_RESUME, {"kind": kind, "target": target, "outage": OutageKind.PAUSED}):
             raise WrongStateError(f"The {kind} {name} is not paused.")
         note(AuditKind.RESUME, actor=actor, what=kind.value, target=target, name=name)
     forget_circuits()
@@ -111,7 +132,11 @@ def _let_go(before: Paused, now: Paused, step: Callable[[dict[str, Any]], list[_
         after = done.last
 
 
-def _target(kind: PauseKind, name: str) -> int:
+def _target(kind: PauseKind, name: str) -> tuple[int, str]:
+    """Return the row id of what is meant, and a name that goes on meaning it: an alias may move."""
     if kind is PauseKind.CLIENT:
-        return client_id(name)
-    return model(name).pk if kind is PauseKind.MODEL else resolve(name).id
+        return client_id(name), name
+    if kind is PauseKind.MODEL:
+        return model(name).pk, name
+    version = resolve(name)
+    return version.id, str(version)

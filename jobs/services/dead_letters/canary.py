@@ -22,18 +22,19 @@ from jobs.core.states import State
 from jobs.db.notify import wake_relay
 from jobs.db.statement import Statement, execute, fetch_all, run
 from jobs.db.troubles import IN_THE_WAY, trouble_of
+from jobs.services.access.audit import ACTOR_CHARS
 from jobs.services.dead_letters.group_edit import UNCHANGED, GroupEdit, replay_edited_group
 from jobs.services.dead_letters.lock_dead import lock_dead
 from jobs.services.dead_letters.reads import (
     FIRST_ID,
+    LOOKED_AT,
     DeadLetterFilter,
     LookAlikes,
     ids,
-    ids_first,
     look_alikes,
 )
-from jobs.services.dead_letters.replay_many import now, replay_dead_letters
-from jobs.services.lifecycle.replay import requeue
+from jobs.services.dead_letters.replay_many import chunks, now, replay_dead_letters
+from jobs.services.lifecycle.replay import requeue, with_input
 
 MOST_TRIED = 100  # inputs that an edit may not fit, before no first job is found
 log = logging.getLogger(__name__)
@@ -100,7 +101,8 @@ SELECT replay.id, replay.model, replay.fingerprint, replay.since, replay.until, 
 FROM jobs_canaryreplay replay
 LEFT JOIN jobs_job job ON job.id = replay.canary
 LEFT JOIN jobs_deadletter letter ON letter.job_id = replay.canary
-WHERE replay.ended_at IS NULL ORDER BY replay.id
+WHERE replay.ended_at IS NULL
+  AND (replay.patch <> '' OR replay.version IS NOT NULL) = %(edits)s ORDER BY replay.id
 """,
     OpenReplay,
 )
@@ -134,7 +136,7 @@ def start_replay(
         if count <= 0:
             break
         group = replace(selection, model=alike.queue, fingerprint=alike.fingerprint, until=until)
-        values = {"rate_per_s": rate, "most": count, "actor": actor, **edit._asdict()}
+        values = {"rate_per_s": rate, "most": count, "actor": actor[:ACTOR_CHARS], **edit._asdict()}
         if _start_group(group, alike, edit, values):
             first, following = first + 1, following + count - 1
     wake_relay()
@@ -147,16 +149,19 @@ def any_open(session: sa.Connection) -> bool:
     return is_open
 
 
-def take_steps(go_on: Callable[[], None] = lambda: None) -> None:
+def take_steps(go_on: Callable[[], None] = lambda: None, *, edits: bool = False) -> None:
     """Take the next step of each replay that has not ended; `go_on` is called in between, and may end it.
 
+    Those with `edits` read and write inputs, so only a process that has the keys of payloads takes them.
     A step may queue a hundred thousand jobs, which takes longer than a lease. One that meets a locked row is
     left for the next time, and the others are taken.
     """
-    for replay in fetch_all(_OPEN):
+    for replay in fetch_all(_OPEN, {"edits": edits}):
         go_on()
         try:
             _take_step(replay, go_on)
+        except PlatformError as error:
+            log.error("replay %d is left for the next look: %s", replay.id, error)  # noqa: TRY400
         except DjangoDatabaseError as error:
             if trouble_of(error) not in IN_THE_WAY:
                 raise
@@ -181,14 +186,14 @@ def _start_group(group: DeadLetterFilter, alike: LookAlikes, edit: GroupEdit, va
 
 
 def _first(group: DeadLetterFilter, actor: str, edit: GroupEdit) -> UUID | None:
-    """Queue the oldest job of a group again and return it. Requires a transaction."""
+    """Queue the oldest job of a group that has its input again, and return it. Requires a transaction."""
     if edit.changes:
         return _first_edited(group, actor, edit)
-    dead = lock_dead(ids_first(group))
-    if not dead:
-        return None
-    requeue(dead, actor=actor)
-    return dead[0]
+    for jobs in chunks(group, most=LOOKED_AT):
+        if dead := lock_dead(with_input(jobs)[:1]):
+            requeue(dead, actor=actor)
+            return dead[0]
+    return None
 
 
 def _first_edited(group: DeadLetterFilter, actor: str, edit: GroupEdit) -> UUID | None:
@@ -247,7 +252,7 @@ def _go_on_edited(replay: OpenReplay, go_on: Callable[[], None]) -> None:
         most=replay.most - replay.tried,
         go_on=go_on,
     )
-    stay = f" {refused:,} stay dead, because the edit does not fit their inputs." if refused else ""
+    stay = f" {refused:,} stay dead: the edit does not fit, or the input is lost." if refused else ""
     _end(replay, ReplayState.DONE, f"The first job succeeded.{stay}", replayed)
 
 

@@ -16,7 +16,7 @@ from uuid import UUID
 import msgspec
 
 from jobs.core.acting.json_edit import JsonEdit
-from jobs.core.errors import MalformedRequestError, PayloadGoneError, PlatformError
+from jobs.core.errors import DatabaseUnusableError, MalformedRequestError, PayloadGoneError, PlatformError
 from jobs.core.payloads.keyring import Column
 from jobs.services.dead_letters.edit import check_edit, replay_edited
 from jobs.services.dead_letters.reads import DeadLetterFilter
@@ -122,6 +122,8 @@ def replay_edited_group(
             go_on()
             try:
                 edit.replay(job, actor=actor, pace=ReplayPace(start, replayed, gap_s))
+            except DatabaseUnusableError:
+                raise  # this process has other keys: nothing is wrong with the inputs
             except PlatformError:
                 refused += 1
             else:

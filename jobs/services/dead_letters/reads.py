@@ -256,11 +256,6 @@ def look_alikes(selection: DeadLetterFilter, *, most: int = GROUPS_SHOWN) -> lis
     return fetch_all(_LOOK_ALIKES, {**asdict(selection), "most": most, "looked_at": LOOKED_AT})
 
 
-def ids_first(selection: DeadLetterFilter) -> list[UUID]:
-    """Return the id of the oldest job whose dead letter matches; none where none does."""
-    return ids(selection, after=FIRST_ID, most=1)
-
-
 def count(selection: DeadLetterFilter) -> int:
     """Count the dead letters that match, up to LOOKED_AT."""
     (dead_letters,) = fetch_all(_COUNT, {**asdict(selection), "looked_at": LOOKED_AT})

@@ -14,7 +14,7 @@ from jobs.db.statement import Statement, fetch_all
 from jobs.services.dead_letters import reads as dead_letters
 from jobs.services.dead_letters.lock_dead import lock_dead
 from jobs.services.dead_letters.reads import DeadLetterFilter
-from jobs.services.lifecycle.replay import ReplayPace, requeue
+from jobs.services.lifecycle.replay import ReplayPace, requeue, with_input
 
 CHUNK_JOBS = 1_000
 _NOW = Statement("SELECT clock_timestamp()", datetime)
@@ -38,7 +38,7 @@ def replay_dead_letters(
     for jobs in chunks(replace(selection, until=selection.until or start), most=most):
         go_on()
         with transaction.atomic():
-            dead = lock_dead(jobs)
+            dead = with_input(lock_dead(jobs))  # one whose input is gone keeps no other back
             requeue(dead, actor=actor, pace=ReplayPace(start, replayed, gap_s))
         replayed += len(dead)
         wake_relay()

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import LiteralString
 from uuid import UUID
 
+import msgspec
 import sqlalchemy as sa
 
 from jobs.core.messages.envelope import Envelope
@@ -44,8 +45,7 @@ class BatchRow:
     sealed_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(msgspec.Struct, frozen=True, gc=False):
     """One job that this claim made running, with its input's bytes.
 
     `left_s` is the seconds until its deadline at the time of the claim, None where it has none. `wrapped` and
@@ -83,17 +83,17 @@ _LEFT_S: LiteralString = "extract(epoch FROM job.deadline - now())::float8 AS le
 _CLAIM = Statement(
     f"""
 WITH message AS (
-  SELECT * FROM unnest(%(jobs)s::uuid[], %(epochs)s::int[], %(clients)s::int[], %(variants)s::int[],
-                       %(buffered_s)s::float8[])
+  SELECT * FROM unnest(%(jobs)b::uuid[], %(epochs)b::int[], %(clients)b::int[], %(variants)b::int[],
+                       %(buffered_s)b::float8[])
     AS message(id, epoch, client, variant, buffered_s)
 ), locked AS (
   SELECT job.id, message.buffered_s, outbox.due_ago_s, outbox.published_ago_s
   FROM jobs_job job JOIN message USING (id, epoch) CROSS JOIN LATERAL (
-    SELECT variant, apart, extract(epoch FROM now() - since)::float8 AS due_ago_s,
-      extract(epoch FROM now() - published_at)::float8 AS published_ago_s
+    SELECT variant, apart, date_part('epoch', now() - since) AS due_ago_s,
+      date_part('epoch', now() - published_at) AS published_ago_s
     FROM jobs_outbox WHERE job_id = job.id AND epoch = job.epoch LIMIT 1
   ) AS outbox
-  WHERE job.state = ANY(%(sources)s::text[]) AND (job.deadline IS NULL OR job.deadline > now())
+  WHERE job.state = ANY(%(sources)b::text[]) AND (job.deadline IS NULL OR job.deadline > now())
     AND {COMMITS_LATER}
     AND NOT EXISTS (SELECT FROM jobs_worker WHERE id = %(worker)s AND ended_at IS NOT NULL)
     AND job.version_id = %(version)s AND job.queue = %(model)s AND job.client_id = message.client
@@ -137,7 +137,7 @@ SELECT job.id AS job, job.epoch, job.attempts, job.max_attempts, input.body, inp
   input.traceparent
 FROM jobs_job job JOIN jobs_jobinput input ON input.job_id = job.id
 JOIN jobs_batch batch ON batch.id = job.batch_id {_KEYS}
-WHERE job.id = ANY(%(jobs)s::uuid[]) AND job.batch_id = %(batch)s AND job.state = %(target)s
+WHERE job.id = ANY(%(jobs)b::uuid[]) AND job.batch_id = %(batch)s AND job.state = %(target)s
 """,  # noqa: S608
     Claimed,
 )
@@ -146,10 +146,10 @@ WHERE job.id = ANY(%(jobs)s::uuid[]) AND job.batch_id = %(batch)s AND job.state 
 _WITHHELD = Statement(
     """
 WITH free AS (
-  SELECT job_id FROM jobs_outbox WHERE job_id = ANY(%(jobs)s::uuid[]) FOR UPDATE SKIP LOCKED
+  SELECT job_id FROM jobs_outbox WHERE job_id = ANY(%(jobs)b::uuid[]) FOR UPDATE SKIP LOCKED
 )
 SELECT job_id FROM jobs_outbox
-WHERE job_id = ANY(%(jobs)s::uuid[]) AND NOT job_id = ANY(ARRAY(SELECT job_id FROM free))
+WHERE job_id = ANY(%(jobs)b::uuid[]) AND NOT job_id = ANY(ARRAY(SELECT job_id FROM free))
 """,
     UUID,
 )

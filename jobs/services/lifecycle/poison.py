@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from uuid import UUID
 
+import msgspec
 import sqlalchemy as sa
 
 from jobs.core.failures import Failure, FailureKind
@@ -39,4 +40,5 @@ def convict(connection: sa.Connection, verdicts: Sequence[Verdict]) -> list[Verd
 def _poison(verdict: Verdict) -> Verdict:
     if not isinstance(verdict.outcome, Failure):
         return verdict
-    return dataclasses.replace(verdict, outcome=dataclasses.replace(verdict.outcome, kind=FailureKind.POISON))
+    outcome = dataclasses.replace(verdict.outcome, kind=FailureKind.POISON)
+    return msgspec.structs.replace(verdict, outcome=outcome)

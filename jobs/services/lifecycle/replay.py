@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -20,18 +20,33 @@ from jobs.services.lifecycle.lock_job import PATIENCE, lock_job
 from jobs.services.webhooks.subscriptions import expect_again
 
 _SOURCES = sources(Verb.REPLAY)
+
+
+class _Before(NamedTuple):
+    """How a job had ended before its replay."""
+
+    id: UUID
+    state: str
+    ended_at: datetime
+    batch: UUID | None
+
+
 _TIMES: LiteralString = """
   SELECT id, COALESCE(%(start)s::timestamptz, now())
     + make_interval(secs => (%(before)s + number - 1) * %(gap_s)s::float8) AS due
   FROM unnest(%(jobs)s::uuid[]) WITH ORDINALITY AS job(id, number)
 """
 # A deadline that passes before the job is due would only expire it, so it is dropped.
-_REQUEUE = Statement(f"""
-UPDATE jobs_job SET state = %(queued)s, epoch = epoch + 1, attempts = 0, batch_id = NULL, started_at = NULL,
-  finished_at = NULL, error_kind = '', error_code = '',
-  deadline = CASE WHEN deadline > next.due THEN deadline END
-FROM ({_TIMES}) AS next WHERE jobs_job.id = next.id
-""")  # noqa: S608  # built from our own constants
+_REQUEUE = Statement(
+    f"""
+UPDATE jobs_job SET state = %(queued)s, epoch = jobs_job.epoch + 1, attempts = 0, batch_id = NULL,
+  started_at = NULL, finished_at = NULL, error_kind = '', error_code = '',
+  deadline = CASE WHEN jobs_job.deadline > next.due THEN jobs_job.deadline END
+FROM ({_TIMES}) AS next JOIN jobs_job AS old USING (id) WHERE jobs_job.id = next.id
+RETURNING old.id, old.state, old.finished_at AS ended_at, old.batch_id AS batch
+""",  # noqa: S608  # built from our own constants
+    _Before,
+)
 _UNBURY = Statement("DELETE FROM jobs_deadletter WHERE job_id = ANY(%(jobs)s)")
 _ENQUEUE_AT: LiteralString = outbox_upsert(
     f"({_TIMES}) AS next JOIN jobs_job job USING (id) JOIN jobs_jobinput input ON input.job_id = job.id",
@@ -61,6 +76,16 @@ _NOTE = Statement("""
 INSERT INTO jobs_event (job_id, kind, actor, epoch, detail, address, token)
 SELECT id, %(kind)s, %(actor)s, epoch, %(detail)s::text::jsonb, %(address)s::inet, %(token)s::bigint
 FROM jobs_job WHERE id = ANY(%(jobs)s)
+""")
+# How each job had ended goes with the event, because the job's row forgets it: the timeline reads it.
+_NOTE_REPLAYS = Statement("""
+INSERT INTO jobs_event (job_id, kind, actor, epoch, detail, address, token)
+SELECT id, %(kind)s, %(actor)s, job.epoch,
+  %(detail)s::text::jsonb || jsonb_strip_nulls(jsonb_build_object(
+    'was', before.state, 'ended_at', before.ended_at, 'batch', before.batch)),
+  %(address)s::inet, %(token)s::bigint
+FROM unnest(%(jobs)s::uuid[], %(states)s::text[], %(ends)s::timestamptz[], %(batches)s::uuid[])
+  AS before(id, state, ended_at, batch) JOIN jobs_job job USING (id)
 """)
 
 
@@ -105,13 +130,17 @@ def requeue(jobs: Sequence[UUID], *, actor: str, pace: ReplayPace = AT_ONCE, det
     `detail` is the JSON of their events. PayloadGoneError where an input was deleted.
     """
     times = {"jobs": list(jobs), "start": pace.start, "before": pace.before, "gap_s": pace.gap_s}
-    execute(_REQUEUE, {**times, "queued": target(Verb.REPLAY)})
+    before = execute(_REQUEUE, {**times, "queued": target(Verb.REPLAY)})
     execute(_UNBURY, {"jobs": times["jobs"]})
     # Reading an input's row locks its partition, which cannot be dropped before this transaction ends.
     if len(execute(_PUBLISH, times)) < len(jobs):
         raise PayloadGoneError
     expect_again(jobs)
-    note_all(jobs, kind=Verb.REPLAY, actor=actor, detail=detail)
+    ended = {
+        "jobs": [row.id for row in before], "states": [row.state for row in before],
+        "ends": [row.ended_at for row in before], "batches": [row.batch for row in before],
+    }  # fmt: skip
+    execute(_NOTE_REPLAYS, {**ended, "detail": detail, **who(Verb.REPLAY, actor)})
 
 
 def replay_all(jobs: Sequence[UUID], *, actor: str) -> int:
@@ -121,10 +150,15 @@ def replay_all(jobs: Sequence[UUID], *, actor: str) -> int:
     """
     execute(PATIENCE)
     ended = execute(_LOCK_ENDED, {"jobs": list(jobs), "sources": list(_SOURCES)})
-    there = execute(_WITH_INPUT, {"jobs": ended})
+    there = with_input(ended)
     if there:
         requeue(there, actor=actor)
     return len(there)
+
+
+def with_input(jobs: Sequence[UUID]) -> list[UUID]:
+    """Return, in order, those of `jobs` whose input is there, without discarded ones."""
+    return execute(_WITH_INPUT, {"jobs": list(jobs)})
 
 
 def note_all(jobs: Sequence[UUID], *, kind: str, actor: str, detail: str = "{}") -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
+import msgspec
 import sqlalchemy as sa
 
 from jobs.core.channels import SETTLED
@@ -28,8 +28,7 @@ from jobs.services.lifecycle.enqueue import enqueue
 EVENT_CHARS = 500  # of a message
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """The outcome of one attempt, and for a failure what follows; `attempt` is its number.
 
     `suspect` is True where the job raised alone at its last attempt.
@@ -50,8 +49,7 @@ class Verdict:
         return State.WAITING if isinstance(self.after, RetryAfter) else State.DEAD
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True, gc=False):
     """One job that the settle changed, and the state that it ended in."""
 
     job: UUID
@@ -70,14 +68,14 @@ class SettledRow(NamedTuple):
 # batch. Fewer than `least` rows that can be settled now: none of them is.
 SETTLE: LiteralString = """
 WITH verdict AS (
-  SELECT * FROM unnest(%(jobs)s::uuid[], %(epochs)s::int[], %(states)s::text[], %(bodies)s::bytea[],
-                       %(kinds)s::text[], %(codes)s::text[], %(encodings)s::text[], %(claims)s::uuid[])
+  SELECT * FROM unnest(%(jobs)b::uuid[], %(epochs)b::int[], %(states)b::text[], %(bodies)b::bytea[],
+                       %(kinds)b::text[], %(codes)b::text[], %(encodings)b::text[], %(claims)b::uuid[])
     AS verdict(id, epoch, state, body, kind, code, encoding, batch_id)
 ), locked AS (
   SELECT job.id, verdict.epoch AS claim, verdict.body, verdict.encoding, verdict.kind, verdict.code,
          CASE WHEN job.deadline <= now() THEN %(expired)s ELSE verdict.state END AS state
   FROM jobs_job job JOIN verdict USING (id, epoch, batch_id)
-  WHERE job.state = ANY(%(sources)s::text[])
+  WHERE job.state = ANY(%(sources)b::text[])
   ORDER BY job.id FOR UPDATE OF job SKIP LOCKED
 ), settled AS (
   UPDATE jobs_job job
@@ -99,9 +97,9 @@ _SETTLE = Statement(f"{SETTLE} SELECT id, state FROM settled", SettledRow)  # no
 # Of those that were not settled, the ones that still are this claim's: a lock was in the way.
 _LOCKED = Statement(
     """
-SELECT job.id FROM unnest(%(jobs)s::uuid[], %(epochs)s::int[]) AS verdict(id, epoch)
+SELECT job.id FROM unnest(%(jobs)b::uuid[], %(epochs)b::int[]) AS verdict(id, epoch)
 JOIN jobs_job job USING (id, epoch)
-WHERE job.batch_id = %(batch)s AND job.state = ANY(%(sources)s::text[])
+WHERE job.batch_id = %(batch)s AND job.state = ANY(%(sources)b::text[])
 """,
     UUID,
 )

@@ -36,7 +36,7 @@ _SETTLE_ANSWERS = Statement(
   SET finished_at = now(), claim_s = run.claim_s, lane_s = run.lane_s, ran_s = run.ran_s,
       succeeded = batch.succeeded + ended.succeeded, failed = batch.failed + ended.jobs - ended.succeeded
   FROM ended
-  JOIN unnest(%(batches)s::uuid[], %(claim_s)s::float8[], %(lane_s)s::float8[], %(ran_s)s::float8[])
+  JOIN unnest(%(batches)b::uuid[], %(claim_s)b::float8[], %(lane_s)b::float8[], %(ran_s)b::float8[])
     AS run(id, claim_s, lane_s, ran_s) ON run.id = ended.batch_id
   WHERE batch.id = run.id AND batch.finished_at IS NULL
 ), notified AS MATERIALIZED (

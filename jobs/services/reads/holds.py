@@ -17,10 +17,13 @@ from jobs.core.circuits.tally import EVERY_CLIENT
 from jobs.core.ids import first_id_at
 from jobs.core.outage_kinds import OutageKind
 from jobs.core.timeline.time_spans import TimeSpan, covered_s, gaps
+from jobs.db.leases import RELAY_SEEN
 from jobs.db.statement import Statement, fetch_all
 from jobs.services.reads.timeline_rows import MemberRow, TimelineJobRow
 
 SILENT_S = 15.0  # a worker without a heartbeat for so long serves nothing
+RELAY_SILENT_S = 6.0  # a relay leaves a mark each two seconds
+OF_RELAYS = frozenset({OutageKind.PAUSED, OutageKind.NO_RELAY})
 MOST_ROWS = 500
 MOST_BATCHES = 400
 MOST_MEMBERS = 4_000
@@ -33,7 +36,8 @@ class _SpanRow(NamedTuple):
     until: datetime
 
 
-# Workers are few: their rows go some months after their end.
+# Workers are few: their rows go some months after their end. One that loads the version, or cannot, leaves
+# its model meanwhile, and is one that the job waited for.
 _WORKERS = Statement(
     """
 SELECT 'worker' AS kind, started_at AS begin,
@@ -42,9 +46,12 @@ SELECT 'worker' AS kind, started_at AS begin,
 FROM jobs_worker worker
 WHERE started_at < %(end)s
   AND COALESCE(ended_at, heartbeat_at + make_interval(secs => %(silent_s)s)) > %(begin)s
-  AND EXISTS (
+  AND (EXISTS (
     SELECT FROM unnest(worker.model_names) AS name
     WHERE split_part(split_part(name, ':', 1), '@', 1) = %(model)s)
+  OR (COALESCE(%(node)s::text, worker.node) = worker.node AND EXISTS (
+    SELECT FROM models_registry_versionload AS load
+    WHERE load.node = worker.node AND load.version_id = %(version)s AND load.state <> 'ready')))
 """,
     _SpanRow,
 )
@@ -54,19 +61,30 @@ SELECT kind, began_at AS begin, until FROM (
   SELECT * FROM jobs_outage WHERE until >= %(begin)s ORDER BY until LIMIT %(most)s
 ) AS outage
 WHERE began_at < %(end)s AND model IN ('', %(model)s) AND version IN (0, %(version)s)
-  AND (node = '' OR %(node)s::text IS NULL OR node = %(node)s)
+  AND client IN (0, %(client)s) AND (node = '' OR node = COALESCE(%(node)s::text, node))
 """,
     _SpanRow,
 )
-# For a job that still waits only where no worker has the version in memory: else another load holds nothing.
-_LOADING = Statement(
+# What holds now. A load, or a version that could not be loaded, holds a job that still waits only where no
+# worker has the version in memory.
+_NOW = Statement(
     """
 SELECT 'cold_model' AS kind, since AS begin, now() AS until FROM models_registry_versionload AS load
-WHERE version_id = %(version)s AND state = 'loading' AND (
-  node = %(node)s OR (%(node)s::text IS NULL AND NOT EXISTS (
+WHERE version_id = %(version)s AND state <> 'ready' AND (
+  node = %(node)s OR (%(node)s::text IS NULL AND EXISTS (
+    SELECT FROM jobs_worker worker WHERE worker.node = load.node AND worker.ended_at IS NULL
+  ) AND NOT EXISTS (
     SELECT FROM models_registry_versionload AS other
     JOIN jobs_worker worker ON worker.node = other.node AND worker.ended_at IS NULL
     WHERE other.version_id = %(version)s AND other.state = 'ready')))
+UNION ALL
+SELECT 'paused', since, now() FROM jobs_workpause
+WHERE (kind = 'client' AND target = %(client)s) OR (kind = 'version' AND target = %(version)s)
+  OR (kind = 'model' AND target = (
+    SELECT model_id FROM models_registry_modelversion WHERE id = %(version)s))
+UNION ALL
+SELECT 'no_relay', taken_at, now() FROM jobs_lease
+WHERE name = %(seen)s AND taken_at < now() - make_interval(secs => %(relay_silent_s)s)
 """,
     _SpanRow,
 )
@@ -115,26 +133,34 @@ SELECT 'batch' AS kind, claimed_at AS begin, COALESCE(finished_at, now()) AS unt
 _NO_ID = UUID(int=0)
 
 
-def held_s(job: TimelineJobRow, wait: TimeSpan, member: MemberRow | None) -> dict[Cause, float]:
-    """Return for how many seconds of `wait` each hold held the job, which `member`'s batch claimed."""
+def held_s(
+    job: TimelineJobRow, wait: TimeSpan, outbox: TimeSpan, member: MemberRow | None
+) -> dict[Cause, float]:
+    """Return for how many seconds of `wait` each hold held the job, which `member`'s batch claimed.
+
+    What keeps a relay from publishing held it in `outbox` only.
+    """
     values: dict[str, Any] = {
         "begin": wait.begin,
         "end": wait.end,
         "model": job.model,
         "version": job.version_id,
+        "client": job.client,
         "node": member.node if member else None,
         "silent_s": SILENT_S,
         "most": MOST_ROWS,
+        "seen": RELAY_SEEN,
+        "relay_silent_s": RELAY_SILENT_S,
     }
     spans = defaultdict[str, list[TimeSpan]](list)
-    for row in [*fetch_all(_OUTAGES, values), *fetch_all(_LOADING, values)]:
+    for row in [*fetch_all(_OUTAGES, values), *fetch_all(_NOW, values)]:
         spans[row.kind].append(TimeSpan(row.begin, row.until))
     live = [TimeSpan(row.begin, row.until) for row in fetch_all(_WORKERS, values)]
     apart = member.apart if member else job.apart
     return {
         Cause.NO_WORKER: sum(gap.seconds for gap in gaps(live, wait)),
         Cause.CIRCUIT: covered_s(_held_by_circuits(fetch_all(_CIRCUITS, values), job, wait), wait),
-        **{Cause(kind): covered_s(spans[kind], wait) for kind in OutageKind},
+        **{Cause(kind): covered_s(spans[kind], outbox if kind in OF_RELAYS else wait) for kind in OutageKind},
         Cause.QUARANTINE: wait.seconds if apart else 0.0,
     }
 

@@ -78,7 +78,7 @@ def timeline_view(timeline: JobTimeline) -> View:
         "cause": timeline.cause,
         "explanation": timeline.explanation,
         "leader": job.leader,
-        "pruned": any(attempt.is_pruned for attempt in timeline.attempts),
+        "pruned": any(attempt.is_pruned or attempt.is_forgotten for attempt in timeline.attempts),
         "attempts": [_attempt_view(timeline, attempt) for attempt in timeline.attempts],
     }
 
@@ -90,7 +90,7 @@ def _attempt_view(timeline: JobTimeline, attempt: TimelineAttempt) -> View:
         "code": attempt.code or None,
         "batch": attempt.batch,
         "worker": timeline.node(attempt),
-        "pruned": attempt.is_pruned,
+        "pruned": attempt.is_pruned or attempt.is_forgotten,
         "stages": [
             {
                 "stage": part.part,
@@ -112,6 +112,11 @@ def _why(
     longest = attempt.longest
     if attempt.is_pruned:
         return None, "The row of its batch was deleted: what it waited for is not known any more."
+    if attempt.is_forgotten and longest.part is JobStage.BACKOFF:
+        return (
+            None,
+            "The events of earlier attempts were deleted: what they waited for is not known.",
+        )
     member = batches.get(attempt.batch) if attempt.batch else None
     now = _circumstances(job, attempt, member)
     cause = cause_of(longest.part, now)
@@ -136,10 +141,12 @@ def _circumstances(job: TimelineJobRow, attempt: TimelineAttempt, member: Member
     wait = TimeSpan(waits[0].begin, waits[-1].end)
     due = TimeSpan(wait.begin + timedelta(seconds=paused_s), wait.end)
     buffered = next((part for part in waits if part.part is JobStage.BUFFER), None)
+    unpublished = [part.end for part in waits if part.part in {JobStage.BACKOFF, JobStage.OUTBOX}]
+    outbox = TimeSpan(due.begin, max(unpublished, default=due.begin))
     return replace(
         sizes,
         wait_s=wait.seconds,
-        held_s={**holds.held_s(job, due, member), Cause.BACKOFF: paused_s},
+        held_s={**holds.held_s(job, due, outbox, member), Cause.BACKOFF: paused_s},
         before=holds.went_before(job, due, member),
         buffer_s=buffered.seconds if buffered else 0.0,
         busy_s=holds.busy_s(TimeSpan(buffered.begin, buffered.end), member) if buffered and member else 0.0,

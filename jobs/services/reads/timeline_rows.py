@@ -87,7 +87,8 @@ WHERE j.id = %(id)s AND {OF_CLIENT}
 _EVENTS = Statement(
     """
 SELECT at, kind, actor, CAST(detail->>'batch' AS uuid) AS batch, COALESCE(detail->>'code', '') AS code,
-  COALESCE(CAST(detail->>'delay_s' AS float8), 0) AS delay_s
+  COALESCE(CAST(detail->>'delay_s' AS float8), 0) AS delay_s, COALESCE(detail->>'was', '') AS was,
+  CAST(detail->>'ended_at' AS timestamptz) AS ended_at
 FROM jobs_event WHERE job_id = %(id)s AND kind = ANY(%(kinds)s::text[])
 ORDER BY at DESC, id DESC LIMIT %(most)s
 """,

@@ -17,8 +17,8 @@ from jobs.db.statement import Statement, fetch_all, run
 from jobs.tracing import trace_switch
 from jobs.tracing.call_traces import kept_by
 from jobs.tracing.harmless import harmless
-from jobs.tracing.open_span import Value
-from jobs.tracing.trace_context import kept_context
+from jobs.tracing.open_span import Value, messaging
+from jobs.tracing.trace_context import TraceContext, kept_context
 
 LOST = "worker_lost"
 
@@ -49,6 +49,19 @@ WHERE job.id = ANY(%(jobs)s::uuid[]) AND input.traceparent IS NOT NULL
 )
 
 
+class _LostBatch(NamedTuple):
+    claimed_at: datetime
+    size: int
+    version: int
+    seal_reason: str
+
+
+_BATCH = Statement(
+    "SELECT claimed_at, size, version_id AS version, seal_reason FROM jobs_batch WHERE id = %(batch)s",
+    _LostBatch,
+)
+
+
 @harmless
 def trace_ends(jobs: Sequence[UUID], session: sa.Connection | None = None) -> None:
     """Record the spans of those of `jobs`, which have ended, that are traced; only where `tracing.on`.
@@ -62,10 +75,37 @@ def trace_ends(jobs: Sequence[UUID], session: sa.Connection | None = None) -> No
 
 @harmless
 def trace_losses(batch: UUID, jobs: Sequence[UUID], session: sa.Connection) -> None:
-    """Record the attempts of traced jobs that were lost with their worker, which took its own spans along."""
-    for job in _read(jobs, session):
+    """Record the attempts of traced jobs that were lost with their worker, and the span of their batch.
+
+    The worker has taken its own spans along.
+    """
+    lost = _read(jobs, session)
+    links = [_lost_batch(batch, lost, session)] if lost else []
+    for job in lost:
         attributes = {"inference.outcome": job.state, "inference.batch": str(batch)}
-        _record(job, attributes, job.code or LOST)
+        _record(job, attributes, job.code or LOST, links=links)
+
+
+def _lost_batch(batch: UUID, members: Sequence[TracedEnd], session: sa.Connection) -> TraceContext:
+    """Record the span of a batch whose worker is gone, from its claim until now, and return its place."""
+    (row,) = run(session, _BATCH, {"batch": batch})
+    model = members[0].model
+    span = trace_switch.recorder().start(
+        f"process infer.{model}",
+        "consumer",
+        links=kept_by(member.traceparent for member in members),
+        attributes=messaging("process", "process", model)
+        | {
+            "messaging.batch.message_count": row.size,
+            "inference.batch": str(batch),
+            "inference.version": str(row.version),
+            "inference.seal_reason": row.seal_reason,
+        },
+        at_ns=_ns(row.claimed_at),
+    )
+    span.fail(LOST)
+    span.end()
+    return span.place
 
 
 def _read(jobs: Sequence[UUID], session: sa.Connection | None) -> list[TracedEnd]:
@@ -75,11 +115,13 @@ def _read(jobs: Sequence[UUID], session: sa.Connection | None) -> list[TracedEnd
     return fetch_all(_TRACED, parameters) if session is None else run(session, _TRACED, parameters)
 
 
-def _record(job: TracedEnd, attributes: Mapping[str, Value], error: str) -> None:
+def _record(
+    job: TracedEnd, attributes: Mapping[str, Value], error: str, *, links: Sequence[TraceContext] = ()
+) -> None:
     span = trace_switch.recorder().start(
         f"infer {job.model}",
         parent=kept_context(job.traceparent),
-        links=kept_by([job.leader]),
+        links=[*kept_by([job.leader]), *links],
         attributes={"messaging.message.id": str(job.id), **attributes},
         at_ns=_ns(job.began),
     )

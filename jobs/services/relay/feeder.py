@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from jobs import metrics, tracing
+from jobs import metrics
 from jobs.broker import broker_queues
-from jobs.broker.job_message import outgoing
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
 from jobs.core.circuits.gate import CircuitGate, Circuits
 from jobs.core.circuits.paused_work import PAUSED_HOLD_S, Paused, split_paused
@@ -21,46 +18,30 @@ from jobs.core.outage_kinds import OutageKind
 from jobs.core.priority import HIGHEST, LEVELS
 from jobs.core.relay.publish_policy import (
     VISIBILITY_S,
-    FastSide,
     copies_are_useless,
     reserve,
     rooms,
 )
 from jobs.core.relay.queue_depth import BACKLOG_MOST, Depth
 from jobs.core.retry.budget import RetryBudget, RetryBudgets
-from jobs.metrics.bulk_observe import observe_many
 from jobs.services.circuits.outages import OutageLog
 from jobs.services.dead_letters.publish import MOST as MOST_DEAD_LETTERS
 from jobs.services.dead_letters.publish import DeadLetterPublisher
 from jobs.services.relay import statements as feed
-from jobs.services.relay.bundled_rows import bundles
+from jobs.services.relay.feed_pace import FeedPace
+from jobs.services.relay.feed_sender import FeedSender
 from jobs.services.relay.postpone import postpone
 from jobs.services.relay.quick_take import FEW, take_few
 from jobs.services.relay.statements import DueRow
-from jobs.services.relay.traced_publish import TracedPublish
 from jobs.services.relay.waiting_groups import WaitingGroups
 
 log = logging.getLogger(__name__)
 
 MOST = 1_024
-MOST_BUNDLED = 32  # jobs in a message that another relay may have published
 FULL_S = 0.02
 OVERDUE_EVERY_S = WORKERS_EVERY_S = 1.0
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 UNKNOWN_DELAY_S = 2.0
 UNROUTABLE_DELAY_S = 1.0
-
-
-@dataclass
-class FeedPace:
-    """When the feeder reads the queue again, in seconds of a clock that only goes forward."""
-
-    full_until: float = 0.0
-    overdue_at: float = 0.0
-    paused_until: float = 0.0
-    pause_s: float = FIRST_PAUSE_S
-    workers_at: float = 0.0
-    counted_at: float = 0.0
 
 
 class QueueFeeder:
@@ -90,16 +71,14 @@ class QueueFeeder:
         self.undeclared = self.rests = False
         self._recalled, self._depth = depth or BACKLOG_MOST, Depth(depth)
         self._room = 0  # what the queue may hold, as it was last reckoned
-        self._largest = self._workers = 1
+        self._workers = 1
         self._publisher = publisher
-        self._max_batch = max_batch
+        self._sender = FeedSender(queue, publisher, max_batch)
         self._pace = FeedPace()
-        self._bundled = MOST_BUNDLED
         self._dead_letters = DeadLetterPublisher(queue, publisher)
         self._budgets = RetryBudgets(budget)
         self._circuits, self._gate, self._paused = circuits, CircuitGate(), paused
         self._outages = OutageLog()
-        self._fast = FastSide()
         self._waiting = WaitingGroups(queue)
 
     @property
@@ -166,7 +145,7 @@ class QueueFeeder:
         counts = broker_queues.counts(self._publisher.connection, self.queue)
         if counts is not None and counts.ready:
             return
-        self._bundled = 1
+        self._sender.bundled = 1
         # A queue's depth is what its workers take in a few seconds, so a second of it is no flood.
         feed.recall(session, self.queue, most=LEVELS * self._recalled, per_s=self._recalled)
 
@@ -214,7 +193,7 @@ class QueueFeeder:
             counts = broker_queues.counts(self._publisher.connection, self.queue)
             self._workers = counts.consumers if counts else 0
         return self._depth.look(
-            sum(in_flight.values()), workers=self._workers, max_batch=self._largest, now=now
+            sum(in_flight.values()), workers=self._workers, max_batch=self._sender.largest, now=now
         )
 
     def _let_through(self, session: sa.Connection, rows: list[DueRow], now: float) -> list[DueRow]:
@@ -259,48 +238,26 @@ class QueueFeeder:
             return False
         in_flight = self._waiting.in_flight.whole(session)
         return copies_are_useless(
-            ready=counts.ready, bundled=self._bundled, consumers=counts.consumers, in_flight=in_flight
+            ready=counts.ready, bundled=self._sender.bundled, consumers=counts.consumers, in_flight=in_flight
         )
 
     def _publish(self, session: sa.Connection, rows: Sequence[DueRow], now: float) -> None:
         try:
-            outcomes = self._send(rows)
+            outcomes = self._sender.send(rows)
         except BrokerUnavailableError:
             self._give_back(session, rows, absent=True, delay_s=0)
             raise
-        self._count(rows, outcomes)
         by_outcome: dict[Outcome, list[DueRow]] = {}
         for row, outcome in zip(rows, outcomes, strict=True):
             by_outcome.setdefault(outcome, []).append(row)
         for outcome, group in by_outcome.items():
             self._note_outcome(session, outcome, group, now)
 
-    def _send(self, rows: Sequence[DueRow]) -> list[Outcome]:
-        """Publish the rows, several in a message under backlog; return an outcome for each row."""
-        self._largest = max(self._largest, *(self._max_batch(row.version) for row in rows))
-        sharing = list(bundles(rows, self._fast.choose(rows), self._max_batch))
-        self._bundled = max(self._bundled, *(len(bundle) for bundle, _ in sharing))
-        traced = TracedPublish(self.queue, rows) if tracing.on else None
-        messages = [
-            outgoing(
-                self.queue,
-                [row.envelope for row in bundle],
-                fast=fast,
-                traceparent=traced.header(bundle) if traced else None,
-            )
-            for bundle, fast in sharing
-        ]
-        published = zip(sharing, self._publisher.publish(messages), strict=True)
-        outcomes = [outcome for (bundle, _), outcome in published for _ in bundle]
-        if traced:
-            traced.end(outcomes.count(Outcome.CONFIRMED), len(outcomes))
-        return outcomes
-
     def _note_outcome(
         self, session: sa.Connection, outcome: Outcome, rows: Sequence[DueRow], now: float
     ) -> None:
         if outcome is Outcome.CONFIRMED:
-            self._pace.pause_s = FIRST_PAUSE_S
+            self._pace.confirmed()
             self._budgets.published(rows, now)
             self._depth.published(len(rows))
             metrics.RETRIES_PUBLISHED.labels(self.queue).inc(sum(row.retry for row in rows))
@@ -319,15 +276,9 @@ class QueueFeeder:
 
     def _pause(self, now: float) -> None:
         log.warning("%s: the broker refuses messages; paused for %.1f s", self.queue, self._pace.pause_s)
-        self._pace.paused_until = now + self._pace.pause_s
-        self._pace.pause_s = min(LONGEST_PAUSE_S, 2 * self._pace.pause_s)
+        self._pace.pause(now)
 
     def _give_back(
         self, session: sa.Connection, rows: Sequence[DueRow], *, absent: bool, delay_s: float
     ) -> None:
         feed.give_back(session, [row.envelope for row in rows], absent=absent, delay_s=delay_s)
-
-    def _count(self, rows: Sequence[DueRow], outcomes: Sequence[Outcome]) -> None:
-        for outcome, count in Counter(outcomes).items():
-            metrics.RELAY_PUBLISHED.labels(self.queue, outcome.value).inc(count)
-        observe_many(metrics.RELAY_LAG, [max(0.0, row.late_s) for row in rows])

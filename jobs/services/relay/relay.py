@@ -32,6 +32,7 @@ from jobs.services.circuits.paused_rows import read_paused
 from jobs.services.dead_letters.letter_counter import LetterCounter
 from jobs.services.reads.version_labels import version_label
 from jobs.services.relay.feeder import QueueFeeder
+from jobs.services.relay.relay_gaps import RelayGaps
 from jobs.services.relay.resting_queues import RestingQueues
 from jobs.services.relay.silent_workers import AGAIN_S, queues_of_silent, recall_from_silent
 
@@ -74,7 +75,7 @@ class Relay(ListenLoop):
         self._publisher = ConfirmingPublisher(broker_url, stopping=stop.is_set)
         self._models = models
         self._max_batch, self._budget = max_batch, budget
-        self._depth, self._outages = depth, OutageLog()
+        self._depth, self._outages, self._gaps = depth, OutageLog(), RelayGaps()
         self._feeders: dict[str, QueueFeeder] = {}
         self._forget()
 
@@ -92,12 +93,14 @@ class Relay(ListenLoop):
         self._publisher.open()
 
     def opened(self, session: sa.Connection) -> None:
-        """Record what was away until now."""
+        """Record what was away until now, and whether a relay was."""
         self._outages.back(session)
+        self._gaps.opened(session)
 
     def interrupted(self, error: Exception) -> None:
         """Record that the broker is away, or remember it of the database."""
         if not isinstance(error, leases.LeaseLostError):
+            self._gaps.away()
             is_broker = isinstance(error, BrokerUnavailableError)
             self._outages.lost(OutageKind.BROKER if is_broker else OutageKind.DATABASE)
 
@@ -123,6 +126,7 @@ class Relay(ListenLoop):
     def step(self, session: sa.Connection, payloads: Sequence[str] = ()) -> None:
         """Look at the owned queues that were signalled or have work, and now and then at all others."""
         now = self._clock()
+        self._gaps.mark(session)
         # In an alarm the broker reads nothing: even a declaration would time out and cost the connection.
         if self._publisher.listen_while_blocked():
             self._outages.note(session, OutageKind.BROKER)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import LiteralString, NamedTuple
 from uuid import UUID
@@ -23,8 +22,7 @@ _NEVER_S = 4e9  # a time that no job is due after
 LEAST_A_CLIENT = 32  # rows looked at, however many clients there are
 
 
-@dataclass(frozen=True, slots=True)
-class DueRow:
+class DueRow(msgspec.Struct, frozen=True, gc=False):
     """A row that is taken for publishing; `late_s` is how long it has been due.
 
     `turn` is its number among its client's jobs of this priority, including those in flight; `traceparent`
@@ -86,7 +84,7 @@ make_interval(secs => LEAST(
 _TAKE = Statement(
     f"""
 WITH locked AS (
-    SELECT job_id FROM jobs_outbox WHERE job_id = ANY(%(jobs)s::uuid[]) AND due <= now() AND {HELD}
+    SELECT job_id FROM jobs_outbox WHERE job_id = ANY(%(jobs)b::uuid[]) AND due <= now() AND {HELD}
     FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs_outbox AS outbox
@@ -114,16 +112,16 @@ class _ChosenRow(NamedTuple):
 _FRESH = Statement(
     """
 WITH level AS (
-    SELECT * FROM unnest(%(priorities)s::smallint[], %(rooms)s::integer[]) AS level(priority, room)
+    SELECT * FROM unnest(%(priorities)b::smallint[], %(rooms)b::integer[]) AS level(priority, room)
 ),
 held AS (
-    SELECT * FROM unnest(%(levels)s::smallint[], %(clients)s::integer[], %(counts)s::integer[])
+    SELECT * FROM unnest(%(levels)b::smallint[], %(clients)b::integer[], %(counts)b::integer[])
         AS held(priority, client, count)
 ),
 who AS MATERIALIZED (
     SELECT priority, client, min(low) AS low FROM (
         SELECT priority, client, to_timestamp(low_s) AS low
-        FROM unnest(%(of)s::smallint[], %(whose)s::integer[], %(lows)s::float8[])
+        FROM unnest(%(of)b::smallint[], %(whose)b::integer[], %(lows)b::float8[])
             AS known(priority, client, low_s)
         UNION ALL
         SELECT priority, client, min(due) FROM jobs_outbox
@@ -181,7 +179,7 @@ WHERE outbox.job_id = ANY(ARRAY(SELECT job_id FROM locked))
 _GIVE_BACK: Statement[None] = Statement(f"""
 WITH failed AS (
     SELECT outbox.job_id
-    FROM unnest(%(jobs)s::uuid[], %(epochs)s::integer[]) AS failure(job_id, epoch) CROSS JOIN LATERAL (
+    FROM unnest(%(jobs)b::uuid[], %(epochs)b::integer[]) AS failure(job_id, epoch) CROSS JOIN LATERAL (
         SELECT job_id FROM jobs_outbox
         WHERE job_id = failure.job_id AND epoch = failure.epoch AND published > 0 AND {HELD}
         LIMIT 1 FOR UPDATE SKIP LOCKED

@@ -21,6 +21,7 @@ from jobs.core.whole_looks import WholeLooks
 from jobs.db import leases
 from jobs.db.listen_loop import IDLE_S, ListenLoop, first_line, ids
 from jobs.db.troubles import IN_THE_WAY, trouble_of
+from jobs.services.lifecycle.end_times import observe_ends
 from jobs.services.reads.traced_ends import trace_ends
 from jobs.services.reuse import settle_followers
 from jobs.services.reuse.cache import any_expired, sweep_entries
@@ -99,7 +100,7 @@ class FollowerSettler(ListenLoop):
             self._note([landed.moved_to] if landed.moved_to else [])
             _count(landed)
             if tracing.on:
-                trace_ends(landed.ended, session)
+                trace_ends([job.id for jobs in landed.ends.values() for job in jobs], session)
 
     def _landed(self, session: sa.Connection, leader: UUID) -> settle_followers.Landed | None:
         """Settle a chunk; None where another transaction is in its way: the next look finds it again."""
@@ -116,3 +117,5 @@ class FollowerSettler(ListenLoop):
 def _count(landed: settle_followers.Landed) -> None:
     for how in ("succeeded", "dead", "running"):
         metrics.FOLLOWERS_ENDED.labels(how).inc(getattr(landed, how))
+    for state, jobs in landed.ends.items():
+        observe_ends(jobs, state)

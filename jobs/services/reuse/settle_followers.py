@@ -7,7 +7,7 @@ entry.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -18,6 +18,7 @@ from jobs.core.reuse.followers import FollowerFate, Leader, fate
 from jobs.core.states import TERMINAL, State, Verb, target
 from jobs.db.statement import Statement, run
 from jobs.services.lifecycle import reap as sweep
+from jobs.services.lifecycle.end_times import EndedJob
 from jobs.services.lifecycle.enqueue import enqueue
 from jobs.services.reuse.cache import appoint, other_leader
 
@@ -76,6 +77,7 @@ SELECT job_id, key FROM jobs_follower WHERE leader = %(leader)s ORDER BY priorit
 
 class _LockedJob(NamedTuple):
     id: UUID
+    model: str
     state: str
     epoch: int
     priority: int
@@ -90,7 +92,7 @@ class _LockedJob(NamedTuple):
 
 _LOCK = Statement(
     """
-SELECT id, state, epoch, priority, max_attempts, deadline <= now() AS late FROM jobs_job
+SELECT id, queue AS model, state, epoch, priority, max_attempts, deadline <= now() AS late FROM jobs_job
 WHERE id = ANY(%(jobs)s::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED
 """,
     _LockedJob,
@@ -150,7 +152,8 @@ _POINT = Statement("UPDATE jobs_follower SET leader = %(leader)s WHERE job_id = 
 class Landed:
     """The outcomes of a chunk of `looked_at` followers.
 
-    `moved_to` is the new leader of some of them, which may have ended meanwhile; `ended` are the others.
+    `moved_to` is the new leader of some of them, which may have ended meanwhile; `ends` are the others, by
+    their state.
     """
 
     looked_at: int = 0
@@ -158,7 +161,7 @@ class Landed:
     dead: int = 0
     running: int = 0
     moved_to: UUID | None = None
-    ended: Sequence[UUID] = field(default=(), compare=False)
+    ends: Mapping[State, Sequence[EndedJob]] = field(default_factory=dict, compare=False)
 
 
 def followed(connection: sa.Connection, *, jobs: Collection[UUID], batches: Collection[UUID]) -> list[UUID]:
@@ -189,14 +192,23 @@ def land(connection: sa.Connection, leader: UUID, *, most: int = MOST) -> Landed
     fates = {job.id: fate(ending, max_attempts=job.max_attempts) for job in waiting}
     if FollowerFate.WAIT in fates.values():
         return Landed()
-    late = {job.id for job in sweep.expire(connection, [job.id for job in waiting if job.late])}
-    rest = [job for job in waiting if job.id not in late]
-    answered = _answer(connection, leader, [job.id for job in rest if fates[job.id] is FollowerFate.ANSWER])
-    dead = _bury(connection, leader, [job.id for job in rest if fates[job.id] is FollowerFate.DIE])
-    led = [job for job in rest if fates[job.id] is FollowerFate.LEAD]
+    expired = sweep.expire(connection, [job.id for job in waiting if job.late])
+    late = {job.id for job in expired}
+    by_fate: dict[FollowerFate, list[_LockedJob]] = {each: [] for each in FollowerFate}
+    for job in waiting:
+        if job.id not in late:
+            by_fate[fates[job.id]].append(job)
+    answered, dead = by_fate[FollowerFate.ANSWER], by_fate[FollowerFate.DIE]
+    _end(connection, _ANSWER, leader, [job.id for job in answered], target(Verb.ANSWER))
+    _end(connection, _BURY, leader, [job.id for job in dead], target(Verb.REFUSE))
+    led = by_fate[FollowerFate.LEAD]
     running, moved_to = _lead(connection, leader, led, keys) if led else (0, None)
-    ended = [job.id for job in waiting if fates[job.id] is not FollowerFate.LEAD or job.id in late]
-    return Landed(len(keys), answered, dead, running, moved_to, ended)
+    ends = {State.EXPIRED: expired, State.SUCCEEDED: _ended(answered), State.DEAD: _ended(dead)}
+    return Landed(len(keys), len(answered), len(dead), running, moved_to, ends)
+
+
+def _ended(jobs: Iterable[_LockedJob]) -> list[EndedJob]:
+    return [EndedJob(job.id, job.model) for job in jobs]
 
 
 def _ending(connection: sa.Connection, leader: UUID, job: _LockedJob | None) -> Leader | None:
@@ -204,16 +216,6 @@ def _ending(connection: sa.Connection, leader: UUID, job: _LockedJob | None) -> 
         return None
     (end,) = run(connection, _ENDING, {"leader": leader})
     return Leader(job.state, job.max_attempts, has_result=end.answered, kind=end.kind, reason=end.reason)
-
-
-def _answer(connection: sa.Connection, leader: UUID, jobs: Sequence[UUID]) -> int:
-    _end(connection, _ANSWER, leader, jobs, target(Verb.ANSWER))
-    return len(jobs)
-
-
-def _bury(connection: sa.Connection, leader: UUID, jobs: Sequence[UUID]) -> int:
-    _end(connection, _BURY, leader, jobs, target(Verb.REFUSE))
-    return len(jobs)
 
 
 def _end(

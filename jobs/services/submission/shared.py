@@ -12,6 +12,7 @@ from jobs.core.reuse.key import Reuse
 from jobs.core.states import TERMINAL, State, Verb, sources, target
 from jobs.db.statement import Statement, fetch_all
 from jobs.services.access.owner import Owner
+from jobs.services.lifecycle.end_times import EndedJob, observe_ends
 from jobs.services.submission import traced_jobs
 from jobs.services.submission.call_event import CallEvent
 from jobs.services.submission.new_job import NewJob, StoredJob, in_key_order
@@ -41,6 +42,7 @@ def store_shared(
         if tracing.on:
             traced_jobs.note_shared(unsure, places)
         stored |= made
+        _observe_hits(unsure, places)
         leaders |= {place.leader for place in places if place.role == "follow" and place.leader}
         unsure = _still_unsure(unsure, places)
     _notify_of_ended(leaders)
@@ -68,6 +70,14 @@ def _stored(place: PlacedJob) -> StoredJob | None:
     if place.role == "hit":
         return StoredJob(place.created_at, State.SUCCEEDED, place.leader)
     return StoredJob(place.created_at, State.QUEUED)
+
+
+def _observe_hits(jobs: Iterable[NewJob], places: Iterable[PlacedJob]) -> None:
+    """Observe how long the jobs lived that were stored with their result."""
+    hits = {place.id for place in places if place.role == "hit" and place.created_at}
+    if hits:
+        ended = [EndedJob(new.id, new.job.version.model) for new in jobs if new.id in hits]
+        observe_ends(ended, State.SUCCEEDED)
 
 
 def _still_unsure(jobs: Iterable[NewJob], places: Iterable[PlacedJob]) -> list[NewJob]:

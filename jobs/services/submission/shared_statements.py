@@ -24,12 +24,12 @@ LOOK_AGAIN_S = 60  # how long an entry is left to the run that it names before t
 
 _GIVEN: LiteralString = """
 given AS MATERIALIZED (
-  SELECT * FROM unnest(%(id)s::uuid[], %(version)s::bigint[], %(queue)s::text[], %(priority)s::smallint[],
-    %(max_attempts)s::smallint[], %(size)s::int[], %(deadline_s)s::float8[], %(key)s::text[],
-    %(digest)s::bytea[], %(body)s::bytea[], %(parameters)s::bytea[], %(metadata)s::bytea[],
-    %(encoding)s::text[], %(variant)s::int[], %(shared)s::bytea[],
-    %(ttl_s)s::float8[], %(takes)s::bool[], %(follows)s::bool[], %(keep_days)s::smallint[],
-    %(wrapped)s::bytea[], %(answer)s::bytea[], %(output_form)s::text[], %(traceparent)s::text[])
+  SELECT * FROM unnest(%(id)b::uuid[], %(version)b::bigint[], %(queue)b::text[], %(priority)b::smallint[],
+    %(max_attempts)b::smallint[], %(size)b::int[], %(deadline_s)b::float8[], %(key)b::text[],
+    %(digest)b::bytea[], %(body)b::bytea[], %(parameters)b::bytea[], %(metadata)b::bytea[],
+    %(encoding)b::text[], %(variant)b::int[], %(shared)b::bytea[],
+    %(ttl_s)b::float8[], %(takes)b::bool[], %(follows)b::bool[], %(keep_days)b::smallint[],
+    %(wrapped)b::bytea[], %(answer)b::bytea[], %(output_form)b::text[], %(traceparent)b::text[])
   AS g (id, version, queue, priority, max_attempts, size, deadline_s, key, digest, body, parameters,
     metadata, encoding, variant, shared, ttl_s, takes, follows, keep_days, wrapped, answer,
     output_form, traceparent)

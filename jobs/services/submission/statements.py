@@ -84,11 +84,11 @@ def _insert_rows(
     """Return the SQL that stores the jobs of arrays, with more `arrays` under the `names` in `given`."""
     return f"""
 WITH given AS MATERIALIZED (
-  SELECT * FROM unnest(%(id)s::uuid[], %(version)s::bigint[], %(queue)s::text[], %(priority)s::smallint[],
-    %(max_attempts)s::smallint[], %(size)s::int[], %(deadline_s)s::float8[], %(key)s::text[],
-    %(digest)s::bytea[], %(body)s::bytea[], %(parameters)s::bytea[], %(metadata)s::bytea[],
-    %(encoding)s::text[], %(variant)s::int[], %(keep_days)s::smallint[], %(wrapped)s::bytea[],
-    %(answer)s::bytea[], %(output_form)s::text[], %(traceparent)s::text[]{arrays})
+  SELECT * FROM unnest(%(id)b::uuid[], %(version)b::bigint[], %(queue)b::text[], %(priority)b::smallint[],
+    %(max_attempts)b::smallint[], %(size)b::int[], %(deadline_s)b::float8[], %(key)b::text[],
+    %(digest)b::bytea[], %(body)b::bytea[], %(parameters)b::bytea[], %(metadata)b::bytea[],
+    %(encoding)b::text[], %(variant)b::int[], %(keep_days)b::smallint[], %(wrapped)b::bytea[],
+    %(answer)b::bytea[], %(output_form)b::text[], %(traceparent)b::text[]{arrays})
   AS g (id, version, queue, priority, max_attempts, size, deadline_s, key, digest, body, parameters, metadata,
     encoding, variant, keep_days, wrapped, answer, output_form, traceparent{names})
 ), job AS (
@@ -114,8 +114,8 @@ INSERT_JOINED = Statement(
     _insert_rows(
         EVENT_OF_EACH,
         client="client",
-        arrays=", %(client)s::bigint[], %(actor)s::text[], %(address)s::inet[], %(token)s::bigint[], "
-        "%(audit)s::text[]",
+        arrays=", %(client)b::bigint[], %(actor)b::text[], %(address)b::inet[], %(token)b::bigint[], "
+        "%(audit)b::text[]",
         names=", client, actor, address, token, audit",
     ),
     MadeJob,

@@ -37,7 +37,7 @@ def traced(job: UUID, number: int, request: WebhookRequest, record: Record) -> t
         _end(span, response.status)
         record(response)
 
-    return replace(request, headers={**request.headers, "traceparent": span.place.traceparent}), ended
+    return replace(request, headers={**request.headers, **span.place.headers}), ended
 
 
 @harmless

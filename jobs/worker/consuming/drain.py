@@ -26,6 +26,7 @@ from jobs.worker.order_inbox import OrderInbox
 from jobs.worker.pipeline import Pipeline
 from jobs.worker.watchdog import EXIT_CODE
 from models_registry.loaders.devices.own_device import own_device
+from models_registry.shared.kept_heap import keep_heap
 
 logger = logging.getLogger(__name__)
 TURN_S = 0.05
@@ -48,6 +49,7 @@ class DrainStep(bootsteps.StartStopStep):
         """Start the stages."""
         current = process.current()
         if current is not None:
+            keep_heap()
             current.start(stopping=lambda: self._stopping)
             orders = orders_of(current)
             retries = ModelRetries(current, orders, current.missing)

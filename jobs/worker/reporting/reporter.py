@@ -70,7 +70,7 @@ class Reporter:
 
     def claimed(self, batch: ClaimedBatch) -> None:
         """Show the batch's jobs as active."""
-        self._soon(lambda: self._start(batch.deliveries))
+        self._soon(lambda: self._start(str(batch.id), batch.deliveries))
 
     def settled(self, batch: ClaimedBatch, verdicts: list[Verdict], settled: list[Settled]) -> None:
         """Acknowledge a stored batch and show each job's end."""
@@ -105,11 +105,11 @@ class Reporter:
         if delivery.generation == self.generation:
             self._acks.reject(delivery)
 
-    def _start(self, deliveries: list[MessageDelivery]) -> None:
+    def _start(self, batch: str, deliveries: list[MessageDelivery]) -> None:
         for delivery in deliveries:
             delivery.start()
             task_accepted(delivery)
-        self._send("task-started", ({"uuid": delivery.id} for delivery in deliveries))
+        self._send("task-started", ({"uuid": delivery.id, "batch": batch} for delivery in deliveries))
 
     def _finish(self, batch: ClaimedBatch, verdicts: list[Verdict], states: dict[Any, State]) -> None:
         ends = defaultdict[str, list[dict[str, Any]]](list)

@@ -1,7 +1,8 @@
 """The spans of one settled batch: its own, linked to its traced members, and one in each member's own trace.
 
 They are made from the batch's marks once it is stored, so that a batch without a traced member costs one look
-at its jobs. A worker that dies takes the spans of its batches with it; those of the next attempt say which.
+at its jobs. A worker that dies takes the spans of its batches with it: the relay, which takes the jobs back,
+records one for the batch.
 """
 
 from __future__ import annotations

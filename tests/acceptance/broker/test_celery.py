@@ -77,6 +77,14 @@ def test_flower_shows_a_job_with_its_true_state(stack: Stack, app: App) -> None:
     assert wait_until(lambda: flower_shows(stack, bad, "FAILURE"), limit_s=20)
 
 
+def test_flower_reads_with_the_login_that_may_do_nothing_else(stack: Stack) -> None:
+    info = stack.info
+    connections = httpx.get(f"{info['rabbitmq_management']}/api/connections", trust_env=False).json()
+    assert {row["user"] for row in connections} == {"inference", "monitor"}
+    login = (info["admin_user"], info["admin_password"])
+    assert "<td>infer.echo</td>" in httpx.get(f"{info['flower']}/broker", auth=login, trust_env=False).text
+
+
 def flower_shows(stack: Stack, job: str, state: str) -> bool:
     info = stack.info
     login = (info["admin_user"], info["admin_password"])

@@ -99,6 +99,7 @@ def test_flower_exports_what_the_system_knows_of_it_and_needs_no_database(db: st
     with process(*words, port=port, **env):
         text = wait_until(lambda: metrics(port))
     assert "\nprocess_resident_memory_bytes " in text
+    assert "\ninference_build_info{" in text
     assert "inference_queue_jobs" not in text
 
 

@@ -17,6 +17,7 @@ from skops.io import loads
 
 from inference_client import AsyncClient, BulkItem, Patience, PlatformRefusedError, RemoteJob
 from inference_client.answers import TERMINAL
+from jobs.api.docs import bulk_act_examples as acts
 from jobs.api.docs import examples
 from jobs.core import states
 from tests.unit.inference_client.scripted_platform import ID, Script, both, client, ok, refusal, view
@@ -192,6 +193,22 @@ def test_a_timeline_says_why_a_job_took_so_long() -> None:
     (attempt,) = timeline.attempts
     assert sum(stage.seconds for stage in attempt.stages) == pytest.approx(timeline.seconds)
     assert {request.url.path for request in script.requests} == {f"/api/v1/jobs/{ID}/timeline"}
+
+
+def test_acts_on_all_that_match_are_counted_started_read_and_stopped() -> None:
+    answers = (acts.PREVIEW, acts.RUNNING, acts.RUNNING, acts.RUNNING, acts.RUNNING, acts.STOPPED)
+    script = Script(*map(ok, answers))
+    platform = client(script)
+    assert platform.cancel_matching(model="minilm", dry_run=True).id is None
+    act = platform.replay_matching(model="minilm", rate_per_s=5, idempotency_key="k")
+    assert (act.id, platform.bulk_act(12)) == (12, act)
+    assert both(script, lambda platform: platform.bulk_act(12)) == act
+    assert both(script, lambda platform: platform.cancel_matching(state="queued")) == act
+    assert platform.stop_bulk_act(12).state == "stopped"
+    paths = [request.url.path.removeprefix("/api/v1/bulk-acts/") for request in script.requests]
+    assert paths == ["cancel", "replay", "12", "12", "cancel", "12/stop"]
+    assert script.requests[1].headers["Idempotency-Key"] == "k"
+    assert json.loads(script.requests[1].content) == {"model": "minilm", "rate_per_s": 5}
 
 
 def test_a_job_without_an_output_has_no_bytes() -> None:

@@ -98,7 +98,8 @@ def test_each_service_has_the_secrets_of_its_process_and_no_others(
 
 def test_no_process_has_a_secret_by_another_name(services: dict[str, Any]) -> None:
     words = re.compile("KEY|SECRET|PASSWORD|TOKEN|AUTH|URL")
-    harmless = {"API_URL", "STREAM_URL", "PAYLOAD_ENDPOINT_URL", "PAYLOAD_VAULT_URL"}
+    harmless = {"API_URL", "STREAM_URL", "FLOWER_URL", "PAYLOAD_ENDPOINT_URL", "PAYLOAD_VAULT_URL"}
+    harmless |= {"RABBITMQ_MANAGEMENT_URL"}  # without a login, as the test of the viewer says
     harmless |= {"PAYLOAD_KEY_SERVICE", "PAYLOAD_KMS_KEY"}  # names of keys
     for name in Process:
         named = {variable for variable in services[name]["environment"] if words.search(variable)}
@@ -107,7 +108,10 @@ def test_no_process_has_a_secret_by_another_name(services: dict[str, Any]) -> No
 
 def test_the_viewer_has_neither_payloads_nor_what_the_others_are_told(services: dict[str, Any]) -> None:
     of_logs, of_metrics = {"LOG_FORMAT", "LOG_LEVEL"}, {"METRICS_PORT", "METRICS_HOST"}
-    assert services["flower"]["environment"].keys() == {"FLOWER_BASIC_AUTH", *of_logs, *of_metrics}
+    of_pages = {"API_URL", "RABBITMQ_MANAGEMENT_URL"}
+    given = services["flower"]["environment"]
+    assert given.keys() == {"FLOWER_BASIC_AUTH", *of_logs, *of_metrics, *of_pages}
+    assert given["RABBITMQ_MANAGEMENT_URL"] == "http://rabbitmq:15672"
     assert services["flower"]["volumes"] == []
 
 

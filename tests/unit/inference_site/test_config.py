@@ -175,6 +175,15 @@ def test_a_bucket_that_cannot_be_reached_is_a_sentence(name: str, value: str) ->
 
 
 @pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "flower:5555", "https://admin:secret@flower", "https://", "http://f/?a=1"]
+)
+def test_flower_s_address_is_one_that_a_page_may_link_to(url: str) -> None:
+    (mistake,) = Config.from_env(NEEDED | {"FLOWER_URL": url}).mistakes
+    assert mistake == "FLOWER_URL must be http:// or https://, with no user and no query."
+    assert Config.from_env(NEEDED | {"FLOWER_URL": "http://h:1/f/"}).flower_url == "http://h:1/f"
+
+
+@pytest.mark.parametrize(
     "url",
     ["amqp://u:p%2F@h//", "amqps://u:p@h:5671/v", "amqp://u:p@a//; amqps://u:p@b:5671//", "amqps://[::1]//"],
 )

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -107,3 +108,16 @@ print("jobs.api.endpoints" in sys.modules, gc.get_freeze_count() > 50_000)
 def test_a_web_process_has_loaded_its_calls_and_never_looks_through_what_it_loaded() -> None:
     ended = run("-c", FROZEN)
     assert (ended.returncode, ended.stdout.strip()) == (0, "True True"), ended.stderr
+
+
+@pytest.mark.parametrize(("command", "counts"), [("relay", True), ("health", False)])
+def test_no_command_leaves_files_in_the_folder_of_metrics(
+    command: str,
+    counts: bool,  # noqa: FBT001
+    tmp_path: Path,
+) -> None:
+    """The health check of a container is one, which runs every half minute."""
+    start = f"import sys, django; sys.argv = ['manage.py', '{command}']; django.setup()"
+    ended = run("-c", start, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
+    assert ended.returncode == 0, ended.stderr
+    assert any(tmp_path.iterdir()) is counts

@@ -134,6 +134,25 @@ class Timeline(msgspec.Struct, frozen=True):
     pruned: bool = False
 
 
+class RemoteAct(msgspec.Struct, frozen=True):
+    """How far an act on many jobs is: of `total` that matched, `done`, and `failed` that had changed.
+
+    A dry run has no `id`; its `more` says that more than `total` may match.
+    """
+
+    verb: str
+    total: int
+    done: int
+    failed: int
+    rate_per_s: float
+    actor: str
+    id: int | None = None
+    state: str | None = None
+    more: bool = False
+    created_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
 class Problem(msgspec.Struct, frozen=True):
     """Why the API refused a request (RFC 9457); `code` is stable."""
 

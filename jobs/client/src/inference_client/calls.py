@@ -25,6 +25,7 @@ from inference_client.answers import (
     PlatformRefusedError,
     Problem,
     RegisteredVersion,
+    RemoteAct,
     RemoteJob,
     Timeline,
     UploadedFile,
@@ -34,6 +35,7 @@ from inference_client.files import File, Source, UploadBody, form, upload_body
 BULK_JOBS = 10_000
 WAIT_S = 30.0
 JOBS = "/api/v1/jobs"
+BULK_ACTS = "/api/v1/bulk-acts"
 JSON = {"Content-Type": "application/json"}
 OCTETS = "application/octet-stream"
 # A job that asks for bytes gets them from every call that does not ask for JSON.
@@ -155,6 +157,23 @@ class Calls:
     def act(self, job_id: UUID | str, verb: str) -> Flow[RemoteJob]:
         """Cancel or replay a job."""
         return self._job(Send("POST", f"/api/v1/jobs/{job_id}/{verb}"))
+
+    def act_on_matching(self, verb: str, contents: Mapping[str, Any], *, key: str | None) -> Flow[RemoteAct]:
+        """Start an act on all jobs that match, or count them."""
+        headers = {"Idempotency-Key": key or uuid4().hex, **JSON}
+        body = msgspec.json.encode(contents)
+        return self._bulk_act(Send("POST", f"{BULK_ACTS}/{verb}", body, headers))
+
+    def bulk_act(self, act_id: int) -> Flow[RemoteAct]:
+        """Read how far an act on many jobs is."""
+        return self._bulk_act(Send("GET", f"{BULK_ACTS}/{act_id}"))
+
+    def stop_bulk_act(self, act_id: int) -> Flow[RemoteAct]:
+        """Stop an act on many jobs."""
+        return self._bulk_act(Send("POST", f"{BULK_ACTS}/{act_id}/stop"))
+
+    def _bulk_act(self, send: Send) -> Flow[RemoteAct]:
+        return msgspec.json.decode((yield from self._ask(send)), type=RemoteAct)
 
     def wait(self, job: RemoteJob | UUID | str, timeout_s: float | None) -> Flow[RemoteJob]:
         """Wait for a job's end."""

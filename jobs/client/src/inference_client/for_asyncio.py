@@ -16,6 +16,7 @@ from inference_client.answers import (
     JobEvent,
     OutputBytes,
     RegisteredVersion,
+    RemoteAct,
     RemoteJob,
     Timeline,
     UploadedFile,
@@ -169,6 +170,25 @@ class AsyncClient:
     async def replay(self, job_id: UUID | str) -> RemoteJob:
         """Queue a dead, cancelled or expired job again, and return it."""
         return await self._do(self._calls.act(job_id, "replay"))
+
+    async def cancel_matching(self, *, idempotency_key: str | None = None, **filters: Any) -> RemoteAct:
+        """Cancel all jobs that match, in the background; `dry_run=True` only counts them.
+
+        `filters` and `rate_per_s` have the names of the API.
+        """
+        return await self._do(self._calls.act_on_matching("cancel", filters, key=idempotency_key))
+
+    async def replay_matching(self, *, idempotency_key: str | None = None, **filters: Any) -> RemoteAct:
+        """Queue all jobs that match again, in the background; `dry_run=True` only counts them."""
+        return await self._do(self._calls.act_on_matching("replay", filters, key=idempotency_key))
+
+    async def bulk_act(self, act_id: int) -> RemoteAct:
+        """Return how far an act on many jobs is."""
+        return await self._do(self._calls.bulk_act(act_id))
+
+    async def stop_bulk_act(self, act_id: int) -> RemoteAct:
+        """Stop an act on many jobs; what was done stays done."""
+        return await self._do(self._calls.stop_bulk_act(act_id))
 
     async def stream(self, job: RemoteJob | UUID | str) -> AsyncIterator[JobEvent]:
         """Yield a job's events up to its end; after a lost connection go on with the next event."""

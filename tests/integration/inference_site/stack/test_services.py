@@ -17,8 +17,10 @@ import json, sys, time
 from functools import partial
 from pathlib import Path
 from inference_site.stack.services import Services
-with Services(run_dir=Path(sys.argv[1]), durable=False) as env:
-    print(json.dumps(env), flush=True)
+services = Services(run_dir=Path(sys.argv[1]), durable=False)
+with services as env:
+    monitor = {f"MONITOR_{name}": value for name, value in services.monitor_env.items()}
+    print(json.dumps(env | monitor), flush=True)
     time.sleep(600)
 """
 
@@ -64,8 +66,17 @@ def test_a_wrong_password_is_refused(services: dict[str, str]) -> None:
 def _use(env: dict[str, str]) -> None:
     with psycopg.connect(env["DATABASE_URL"]) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
-    login, _, where = env["BROKER_URL"].removeprefix("amqp://").partition("@")
+    monitor = [_log_in(env[name]) for name in ("BROKER_URL", "MONITOR_BROKER_URL")][1]
+    assert httpx.get(f"{env['RABBITMQ_MANAGEMENT_URL']}/api/users").status_code == httpx.codes.OK
+    pages = {
+        path: httpx.get(f"{env['MONITOR_RABBITMQ_MANAGEMENT_URL']}/api/{path}", auth=monitor).status_code
+        for path in ("queues", "users")
+    }
+    assert pages == {"queues": httpx.codes.OK, "users": httpx.codes.UNAUTHORIZED}
+
+
+def _log_in(url: str) -> tuple[str, str]:
+    login, _, where = url.removeprefix("amqp://").partition("@")
     user, _, password = login.partition(":")
     with amqp.Connection(where.rstrip("/"), userid=user, password=password):
-        pass
-    assert httpx.get(f"{env['RABBITMQ_MANAGEMENT_URL']}/api/overview").status_code == httpx.codes.OK
+        return user, password

@@ -113,6 +113,20 @@ def test_pages_hold_each_job_once(browser: Browser, version: ModelVersion) -> No
     assert "older →" not in text_of(browser, f"{JOBS}?p=2")
 
 
+@pytest.mark.parametrize("value", ["%00", "nan", "%F0%9F%98%80", "9" * 40, "", "%3Cscript%3E", "-1"])
+def test_no_value_of_a_menu_in_the_address_is_an_error_of_the_server(browser: Browser, value: str) -> None:
+    menus = {
+        "job": "model client when", "batch": "model seal node open", "outbox": "model priority",
+        "event": "kind", "bulkact": "state verb", "deadletter": "model kind", "job/all/cancel": "model",
+    }  # fmt: skip
+    for page, names in menus.items():
+        for name in names.split():
+            answer = browser.get(f"/admin/jobs/{page}/?{name}={value}")
+            assert answer.status_code < 500, f"{page}: {name}"
+            assert (answer.status_code == 400) == (value == "%00"), f"{page}: {name}"
+            assert b"<script>" not in answer.content.replace(b"<script src", b"")
+
+
 def test_a_search_by_uuid_ignores_the_filters(browser: Browser, version: ModelVersion) -> None:
     old = a_job(version, State.SUCCEEDED, age_s=90 * 86_400)
     assert ids_on(browser, f"{JOBS}?q=+{old.id}+&state=queued") == {old.id}
@@ -157,6 +171,17 @@ def test_a_traced_job_s_page_leads_to_its_trace(
     link = f'href="https://jaeger.example/trace/{trace}?a=1"'
     assert link in text_of(browser, f"{JOBS}{traced.pk}/change/")
     assert "jaeger.example" not in text_of(browser, f"{JOBS}{other.pk}/change/")
+
+
+def test_a_job_s_page_and_the_index_lead_to_flower_where_its_address_is_known(
+    browser: Browser, version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = f"{JOBS}{a_job(version, State.SUCCEEDED).pk}/change/"
+    assert "in Flower" not in text_of(browser, page) + text_of(browser, "/admin/")
+    url = "https://flower.example"
+    monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, flower_url=url))
+    assert f'href="{url}/task/{page.split("/")[-3]}"' in text_of(browser, page)
+    assert f'href="{url}/tasks"' in text_of(browser, "/admin/")
 
 
 def test_the_ledger_shows_each_batch_and_is_narrowed(browser: Browser, version: ModelVersion) -> None:

@@ -97,7 +97,14 @@ def rows(db: str) -> dict[str, Any]:
 
 def canary_replay(job: Any) -> int:
     replay = CanaryReplay.objects.create(
-        model="echo", fingerprint="x", until=timezone.now(), most=1, canary=job, state="trying", actor="olga"
+        model="echo",
+        fingerprint="x",
+        until=timezone.now(),
+        most=1,
+        canary=job,
+        state="trying",
+        actor="olga",
+        patch='[{"op": "test", "path": "/t", "value": "ask-sesame"}]',
     )
     return replay.pk
 

@@ -15,6 +15,7 @@ BODIES: dict[str, Any] = {
     "/api/v1/jobs/bulk": [GOOD],
     "/api/v1/jobs/stream": GOOD,
     "/api/v1/erasures": {"subject": "s"},
+    **{f"/api/v1/bulk-acts/{verb}": {"dry_run": True} for verb in ("cancel", "replay", "discard")},
 }
 
 
@@ -34,7 +35,7 @@ class Call:
         return "{job_id}" in self.path
 
     def on(self, job_id: object) -> str:
-        return self.path.replace("{job_id}", str(job_id))
+        return self.path.replace("{job_id}", str(job_id)).replace("{act_id}", "1")
 
     @property
     def body(self) -> Any:

@@ -17,7 +17,7 @@ from django.test import Client
 
 from jobs.core.access.scopes import Scope
 from jobs.core.states import State
-from jobs.models import Event, Job, JobResult
+from jobs.models import BulkAct, Event, Job, JobResult
 from jobs.services.access.tokens import create_token
 from tests.integration.jobs.api.calls import Call, documented
 from tests.support.factories import job_id, make_client, make_job
@@ -39,6 +39,9 @@ PROMISED = {
     "POST /api/v1/jobs/{job_id}/replay": Scope.REPLAY,
     "DELETE /api/v1/jobs/{job_id}": Scope.ERASE,
     "POST /api/v1/erasures": Scope.ERASE,
+    "POST /api/v1/bulk-acts/cancel": Scope.CANCEL,
+    "POST /api/v1/bulk-acts/replay": Scope.REPLAY,
+    "POST /api/v1/bulk-acts/discard": Scope.ADMIN,
 }
 OPEN = {"/api/v1/token/rotate", "/api/v1/models", "/api/v1/models/{name}", "/api/v1/models/{name}/versions"}
 
@@ -51,6 +54,8 @@ def test_every_call_but_the_registry_s_names_its_scope() -> None:
 @pytest.fixture(params=["django", "server"])
 def send(request: pytest.FixtureRequest, echo: None) -> Iterator[Send]:
     """Send a call with a token: to Django itself, and to a server as it is run."""
+    app = make_client("app")
+    BulkAct.objects.create(pk=1, verb="cancel", selection={}, rate_per_s=1, total=0, actor="app", client=app)
     with _sender(request) as made:
         yield made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from django.conf import settings
 from django.test import override_settings
 
 from inference_site.viewer.event_reader import BoundReceiver
+from inference_site.viewer.management_api import ManagementApi
 from jobs.broker import broker_queues
 from jobs.broker.connection import connected
 from jobs.broker.dead_letter_message import outgoing_dead_letter
@@ -249,13 +251,94 @@ def test_the_monitor_binds_its_queue_to_events_alone(logins: Logins) -> None:
         assert not is_allowed(connection, dead, "celeryev.cd")
 
 
-@pytest.mark.parametrize("user", MAY)
-def test_no_user_of_a_process_sees_the_broker_s_own_pages(logins: Logins, user: str) -> None:
+@contextmanager
+def over_http(logins: Logins, user: str) -> Iterator[httpx.Client]:
+    """Ask RabbitMQ's management API as one user."""
     parts = urlsplit(logins[user])
     base = urlsplit(os.environ["RABBITMQ_MANAGEMENT_URL"])
     login = (unquote(parts.username or ""), unquote(parts.password or ""))
-    url = f"http://{base.hostname}:{base.port}/api/connections"
-    assert httpx.get(url, auth=login, timeout=20, trust_env=False).status_code == httpx.codes.UNAUTHORIZED
+    url = f"http://{base.hostname}:{base.port}/api"
+    # RabbitMQ ends a connection whose body it refuses to read.
+    once = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(base_url=url, auth=login, timeout=20, trust_env=False, limits=once) as client:
+        yield client
+
+
+@pytest.mark.parametrize("user", sorted(MAY.keys() - {"monitor"}))
+def test_no_user_of_a_process_sees_the_broker_s_own_pages(logins: Logins, user: str) -> None:
+    with over_http(logins, user) as client:
+        for path in ("/connections", "/queues", "/whoami"):
+            assert client.get(path).status_code == httpx.codes.UNAUTHORIZED, path
+
+
+@pytest.mark.usefixtures("_topology")
+def test_the_monitor_reads_the_sizes_of_queues_as_flower_does(logins: Logins) -> None:
+    url = os.environ["RABBITMQ_MANAGEMENT_URL"]  # with another login, which is not used
+    page = asyncio.run(ManagementApi.of(url, logins["monitor"]).queues())
+    names = {queue["name"] for queue in page.queues}
+    assert names >= {"infer.m", "infer.m.dead", "webhooks", "cpu"}
+    assert not [name for name in names if "pidbox" in name or "celeryev" in name]
+
+
+# As the tag `management` alone allows: nothing of other users, nodes, definitions or secrets in parameters.
+HIDDEN_PAGES = (
+    "/users", "/permissions", "/topic-permissions", "/definitions", "/definitions/VHOST", "/nodes",
+    "/parameters", "/global-parameters", "/users/worker", "/users/worker/permissions",
+)  # fmt: skip
+ACTS: tuple[tuple[str, str, Any], ...] = (
+    ("DELETE", "/queues/VHOST/infer.m", None),
+    ("DELETE", "/queues/VHOST/infer.m/contents", None),
+    ("PUT", "/queues/VHOST/mine", {"durable": True}),
+    ("POST", "/queues/VHOST/infer.m/get", {"count": 1, "ackmode": "ack_requeue_true", "encoding": "auto"}),
+    ("POST", "/queues/VHOST/infer.m/actions", {"action": "sync"}),
+    ("POST", "/exchanges/VHOST/infer/publish",
+     {"routing_key": "m", "payload": "x", "payload_encoding": "string", "properties": {}}),
+    ("DELETE", "/exchanges/VHOST/infer", None),
+    ("PUT", "/exchanges/VHOST/mine", {"type": "direct"}),
+    ("POST", "/bindings/VHOST/e/infer/q/celeryev.0f3a", {"routing_key": "m"}),
+    ("PUT", "/policies/VHOST/all", {"pattern": ".*", "definition": {"message-ttl": 1}}),
+    ("PUT", "/users/monitor", {"password": "x", "tags": "administrator"}),
+    ("PUT", "/users/other", {"password": "x", "tags": ""}),
+    ("PUT", "/permissions/VHOST/monitor", {"configure": ".*", "write": ".*", "read": ".*"}),
+    ("PUT", "/vhosts/other", {}),
+    ("DELETE", "/vhosts/VHOST", None),
+    ("POST", "/definitions", {"users": []}),
+    ("PUT", "/cluster-name", {"name": "mine"}),
+    ("PUT", "/cluster-name", {"name": "mine"}),
+    ("PUT", "/parameters/shovel/VHOST/s", {"value": {}}),
+)  # fmt: skip
+REFUSALS = {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN, httpx.codes.BAD_REQUEST}
+
+
+def refused(answer: httpx.Response) -> bool:
+    """Return whether the broker refused; RabbitMQ 3.10 says 400 where the same act over AMQP is refused."""
+    word = "not_authorised" in answer.text or "ACCESS_REFUSED" in answer.text
+    return answer.status_code in REFUSALS and word
+
+
+@pytest.mark.usefixtures("_topology")
+def test_the_monitor_sees_nothing_else_over_http_and_changes_nothing(logins: Logins) -> None:
+    vhost = logins["monitor"].rpartition("/")[2]
+    with over_http(logins, "monitor") as client:
+        assert client.get("/whoami").json()["tags"] == ["management"]
+        shown = [page for page in HIDDEN_PAGES if not refused(client.get(page.replace("VHOST", vhost)))]
+        done = [
+            (method, path) for method, path, body in ACTS
+            if not refused(client.request(method, path.replace("VHOST", vhost), json=body))
+        ]  # fmt: skip
+        assert (shown, done) == ([], [])
+        assert {queue["vhost"] for queue in client.get("/queues").json()} == {vhost}
+
+
+@pytest.mark.usefixtures("_topology")
+def test_of_connections_the_monitor_sees_its_own(logins: Logins) -> None:
+    with (
+        connected(logins["admin"]),
+        connected(logins["monitor"]),
+        over_http(logins, "monitor") as client,
+    ):
+        users = lambda: {row.get("user") for row in client.get("/connections").json()}  # noqa: E731
+        assert wait_until(users, limit_s=20) == {"monitor"}
 
 
 def as_user(url: str) -> Celery:

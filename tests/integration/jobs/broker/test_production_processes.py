@@ -114,6 +114,10 @@ def seen_by_flower(plan: StackPlan, path: str) -> Any:
     return answer.json() if answer.status_code == httpx.codes.OK else {}
 
 
+def batch_of(job: Any) -> Any:
+    return Job.objects.values_list("batch", flat=True).get(pk=job)
+
+
 def assert_flower_only_watches(plan: StackPlan, job: Any, env: Mapping[str, str]) -> None:
     """Ask for results, orders and workers' settings, with the login; and for its health, with its secrets."""
     user, _, password = plan.login.partition(":")
@@ -126,10 +130,12 @@ def assert_flower_only_watches(plan: StackPlan, job: Any, env: Mapping[str, str]
                 assert answer.status_code == httpx.codes.NOT_FOUND, (method, path)
         for path in ("/api/task/send-task/jobs.keep_retention", "/api/task/async-apply/jobs.keep_retention"):
             assert client.post(path, json={"args": []}).status_code == httpx.codes.NOT_FOUND
-        for path in ("/broker", "/metrics", "/api/queues/length", f"/worker/{CPU_NODE}@host"):
+        for path in ("/metrics", "/api/queues/length", f"/worker/{CPU_NODE}@host"):
             assert client.get(path).status_code == httpx.codes.NOT_FOUND, path
-        for path in ("/", "/tasks", f"/task/{job}", "/api/tasks", "/api/task/types"):
+        for path in ("/", "/tasks", "/broker", "/api/tasks", "/api/task/types"):
             assert client.get(path).status_code == httpx.codes.OK, path
+        assert f"/admin/jobs/batch/{batch_of(job)}/change/" in client.get(f"/task/{job}").text
+        assert "<td>infer.echo</td>" in client.get("/broker").text
     assert httpx.get(f"{plan.flower_url}/api/tasks", trust_env=False).status_code == httpx.codes.UNAUTHORIZED
     words = manage("health", "flower", "--url", plan.flower_url)
     env = {**env, "FLOWER_BASIC_AUTH": plan.login}

@@ -9,6 +9,8 @@ from unittest import mock
 
 import pytest
 import sqlalchemy as sa
+from django.db import Error as DjangoDatabaseError
+from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
@@ -147,8 +149,10 @@ def test_a_long_pause_is_not_made_up_for() -> None:
 def test_a_process_that_dies_within_a_slice_leaves_it_undone_and_another_does_each_job_once() -> None:
     make_jobs(300)
     act = start(BulkVerb.CANCEL)
-    with mock.patch.object(slices, "_GO_ON", mock.Mock(sql="SELECT 1 / 0")), pytest.raises(Exception):  # noqa: B017, PT011
+    dies = mock.Mock(sql="SELECT pg_terminate_backend(pg_backend_pid())")
+    with mock.patch.object(slices, "_GO_ON", dies), pytest.raises(DjangoDatabaseError):
         take_slices()
+    connection.close()
     assert count_by_state() == {"queued": 300}
     at_once([_look] * 3)
     act = to_the_end(act)
@@ -199,6 +203,19 @@ def test_a_job_that_another_transaction_holds_delays_the_act_and_fails_nothing(d
         take_slices()
     act = to_the_end(act)
     assert (act.done, act.failed) == (1, 0)
+
+
+def test_an_act_that_cannot_go_on_keeps_no_other_back() -> None:
+    make_jobs(2)
+    sick, other = start(BulkVerb.CANCEL), start(BulkVerb.CANCEL)
+    BulkAct.objects.filter(pk=sick.pk).update(verb="shelve")  # of a newer release
+    take_slices()
+    assert count_by_state() == {"cancelled": 2}
+    sick.refresh_from_db()
+    assert (sick.state, sick.due > timezone.now()) == ("running", True)
+    stop_bulk_act(act=sick.pk, actor="olga")
+    other.refresh_from_db()
+    assert other.state == "finished"
 
 
 def _look() -> None:

@@ -107,6 +107,25 @@ def test_a_load_is_on_record_with_its_worker(db: str) -> None:
     assert timezone.now() - row.until < timedelta(seconds=5)
 
 
+def test_loads_that_fail_are_on_record_until_one_succeeds(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr("jobs.worker.load_reports.monotonic", clock)
+    version, reports = make_version(), LoadReports("gpu-0@tests")
+    reports.loading(version.pk)
+    clock.now += 3.0
+    reports.failed(version.pk, RuntimeError("no such file"))
+    clock.now += 5.0  # its rest
+    reports.loading(version.pk)
+    clock.now += 2.0
+    reports.loaded(version.pk, memory_bytes=1, load_s=2.0)
+    clock.now += 60.0
+    reports.loading(version.pk)
+    clock.now += 1.0
+    reports.loaded(version.pk, memory_bytes=1, load_s=1.0)
+    rows = Outage.objects.filter(kind="cold_model").order_by("id")
+    assert [lasted_s(row) for row in rows] == [pytest.approx(3.0), pytest.approx(7.0), pytest.approx(1.0)]
+
+
 @pytest.mark.parametrize("how", ["release", "reap"])
 def test_a_job_that_was_taken_back_keeps_a_trace_of_its_batch(session: sa.Connection, how: str) -> None:
     jobs, worker = make_jobs(2), make_worker()

@@ -19,6 +19,7 @@ from jobs.services.circuits.reads import forget_circuits
 from jobs.worker.circuit_monitor import CircuitMonitor
 from models_registry import selectors
 from models_registry.core.options import BreakerOptions
+from models_registry.models import Alias
 from models_registry.shared.platform_errors import PlatformError
 from tests.support.admin import browser_of, text_of
 from tests.support.factories import make_client, make_job, make_jobs, make_version
@@ -112,6 +113,33 @@ def test_there_is_no_pause_of_what_does_not_exist(kind: PauseKind) -> None:
     with pytest.raises(PlatformError):
         begin(kind, "nobody")
     assert not WorkPause.objects.exists()
+
+
+def test_what_was_paused_by_an_alias_is_resumed_after_the_alias_has_moved() -> None:
+    first, second = make_version("echo", "1"), make_version("echo", "2")
+    alias = Alias.objects.create(model=first.model, name="live", version=first)
+    begin(PauseKind.VERSION, "echo@live")
+    assert WorkPause.objects.get().name == "echo:1"
+    Alias.objects.filter(pk=alias.pk).update(version=second)
+    selectors.forget()
+    resume(kind=PauseKind.VERSION, name="echo:1", actor="olga")
+    assert not WorkPause.objects.exists()
+
+
+def test_a_client_that_was_renamed_while_paused_is_resumed() -> None:
+    make_version()
+    theirs = make_client("theirs")
+    operator = browser_of("view_workpause", "change_workpause")
+    for press in ("page", "command"):
+        type(theirs).objects.filter(pk=theirs.pk).update(name="theirs")
+        begin(PauseKind.CLIENT, "theirs")
+        type(theirs).objects.filter(pk=theirs.pk).update(name="renamed")
+        if press == "page":
+            row = str(WorkPause.objects.get().pk)
+            operator.post(PAGE, {"action": "resume", "_selected_action": [row], "index": "0"})
+        else:
+            resume(kind=PauseKind.CLIENT, name="theirs", actor="olga")
+        assert not WorkPause.objects.exists(), press
 
 
 def test_commands_pause_and_resume(capsys: pytest.CaptureFixture[str]) -> None:

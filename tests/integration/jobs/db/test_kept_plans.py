@@ -116,7 +116,7 @@ def explained(session: sa.Connection, statement: Statement[Any], values: dict[st
             names.append(match[1])
         return f"${names.index(match[1]) + 1}"
 
-    sql = re.sub(r"%\((\w+)\)s", numbered, statement.sql)
+    sql = re.sub(r"%\((\w+)\)[sb]", numbered, statement.sql)
     raw = driver(session)
     with raw.transaction(force_rollback=True), psycopg.ClientCursor(raw) as cursor:
         cursor.execute(f"PREPARE it AS {sql}".encode())

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from threading import Event, Thread
+from typing import Any
 from uuid import UUID
 
 import pytest
 from django.utils import timezone
 
+from jobs.core.errors import PayloadGoneError
 from jobs.core.retry.replay_steps import MOST_CANARIES
 from jobs.core.states import State
 from jobs.db.leases import LeaseLostError
-from jobs.models import CanaryReplay, DeadLetter, Job
-from jobs.services.dead_letters import replay_many
+from jobs.models import CanaryReplay, DeadLetter, Job, JobInput
+from jobs.services.dead_letters import canary, replay_many
 from jobs.services.dead_letters.canary import ReplayStart, start_replay, take_steps
 from jobs.services.dead_letters.canary_runner import CanaryRunner
 from jobs.services.dead_letters.reads import DeadLetterFilter
@@ -168,3 +170,34 @@ def test_a_locked_job_of_one_replay_delays_no_other_replay(db: str) -> None:
         assert count_by_state() == {"succeeded": 2, "dead": 2, "queued": 2}
     take_steps()
     assert count_by_state() == {"succeeded": 2, "queued": 4}
+
+
+@pytest.mark.parametrize("gone", [0, 1, 3])
+def test_a_job_whose_input_was_deleted_keeps_no_other_back(gone: int) -> None:
+    jobs = sorted(job.id for job in make_dead(4, fingerprint=SAME))
+    JobInput.objects.filter(job_id=jobs[gone]).delete()
+    assert started() == ReplayStart(1, 3)
+    ended(first_job(), State.SUCCEEDED)
+    take_steps()
+    assert count_by_state() == {"succeeded": 1, "queued": 2, "dead": 1}
+    assert Job.objects.get(state=State.DEAD).id == jobs[gone]
+    assert (CanaryReplay.objects.get().state, CanaryReplay.objects.get().replayed) == ("done", 2)
+
+
+def test_a_replay_that_cannot_go_on_keeps_no_other_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_dead(2, fingerprint=SAME)
+    make_dead(2, fingerprint=OTHER)
+    started()
+    for replay in CanaryReplay.objects.all():
+        ended(replay.canary, State.SUCCEEDED)
+    sick = CanaryReplay.objects.order_by("id")[0]
+    whole = replay_many.replay_dead_letters
+
+    def refusing(**arguments: Any) -> int:
+        if arguments["selection"].fingerprint == sick.fingerprint:
+            raise PayloadGoneError
+        return whole(**arguments)
+
+    monkeypatch.setattr(canary, "replay_dead_letters", refusing)
+    take_steps()
+    assert count_by_state() == {"succeeded": 2, "queued": 1, "dead": 1}

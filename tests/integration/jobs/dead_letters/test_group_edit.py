@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,8 @@ from django.utils import timezone
 
 from jobs.core.states import State
 from jobs.models import CanaryReplay, DeadLetter, Event, Job, JobInput
-from jobs.services.dead_letters.canary import start_replay, take_steps
+from jobs.services.dead_letters.canary import start_replay
+from jobs.services.dead_letters.edited_replays import continue_edits
 from jobs.services.dead_letters.group_edit import GroupEdit, try_edit
 from jobs.services.dead_letters.reads import DeadLetterFilter
 from models_registry import selectors
@@ -62,10 +64,10 @@ def test_one_job_goes_first_and_the_others_follow_edited_and_one_that_does_not_f
     start_replay(selection=ALL, actor="olga", most=100, edit=GroupEdit(PATCH))
     assert count_by_state() == {"queued": 1, "dead": 3}
     assert inputs() == ["7", "7", "8", 7]
-    take_steps()
+    continue_edits()
     assert count_by_state() == {"queued": 1, "dead": 3}
     succeed(CanaryReplay.objects.get().canary)
-    take_steps()
+    continue_edits()
     assert count_by_state() == {"succeeded": 1, "queued": 2, "dead": 1}
     assert inputs() == ["8", 7, 7, 7]
     replay = CanaryReplay.objects.get()
@@ -80,7 +82,7 @@ def test_nothing_follows_a_first_job_that_dies_in_the_same_way() -> None:
     first = CanaryReplay.objects.get().canary
     Job.objects.filter(pk=first).update(state=State.DEAD, finished_at=timezone.now())
     DeadLetter.objects.create(job_id=first, epoch=9, model="echo", kind="poison", fingerprint=SAME)
-    take_steps()
+    continue_edits()
     assert count_by_state() == {"dead": 4}
     assert CanaryReplay.objects.get().state == "stopped"
 
@@ -90,7 +92,7 @@ def test_the_group_runs_on_a_version_of_choice_without_any_patch() -> None:
     lenient = make_version("echo", "2", input_schema={})
     start_replay(selection=ALL, actor="olga", most=100, edit=GroupEdit(version=lenient.pk))
     succeed(CanaryReplay.objects.get().canary)
-    take_steps()
+    continue_edits()
     assert set(Job.objects.values_list("version_id", flat=True)) == {lenient.pk}
     assert count_by_state() == {"succeeded": 1, "queued": 3}
 
@@ -118,7 +120,13 @@ def test_the_page_tries_and_then_replays(operator: Browser) -> None:
     assert "4 inputs were tried." in text
     assert "1 do not fit" in text
     assert count_by_state() == {"dead": 4}
-    text = operator.post(PAGE, {**fields, "confirm": "yes"}, follow=True).content.decode()
+    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', text))
+    assert {"tried", "until"} <= hidden.keys()
+    other = {**hidden, **fields, "patch": PATCH.replace("7}", "8}"), "confirm": "yes"}
+    text = operator.post(PAGE, other, follow=True).content.decode()
+    assert "not what was tried" in text
+    assert count_by_state() == {"dead": 4}, "an edit that nobody has seen tried begins nothing"
+    text = operator.post(PAGE, {**hidden, **fields, "confirm": "yes"}, follow=True).content.decode()
     assert "1 job is queued again; 3 more follow" in text
     assert count_by_state() == {"queued": 1, "dead": 3}
 
@@ -130,6 +138,10 @@ def test_the_page_tries_and_then_replays(operator: Browser) -> None:
         ({"model": "echo"}, "Write a patch"),
         ({"patch": PATCH}, "Choose the model"),
         ({"model": "echo", "patch": PATCH, "version": "999"}, "Select a valid choice"),
+        ({"model": "echo", "patch": PATCH, "job": "x"}, "UUID"),
+        ({"model": "echo", "patch": PATCH, "fingerprint": "a\0"}, "Null characters"),
+        ({"model": "echo", "patch": PATCH, "since": "yesterday"}, "Enter a valid date"),
+        ({"model": "ec\0ho", "patch": PATCH}, "Select a valid choice"),
     ],
 )
 def test_an_unusable_edit_is_an_error(operator: Browser, fields: dict[str, str], words: str) -> None:

@@ -267,3 +267,8 @@ def test_the_trace_of_a_job_has_the_attempt_that_died_and_an_expiry(
     assert died["inference.batch"] == str(batch.id)
     assert (expired["error.type"], expired["inference.outcome"]) == ("deadline", "expired")
     assert Outbox.objects.get(job=lost).traceparent == PLACE, "the next attempt is in the same trace"
+    process = collector.one("process infer.echo")
+    assert process.links == [tuple(PLACE.split("-")[1:3])], "the batch of the worker that died has a span"
+    assert spans[str(lost.id)].links == [process.place]
+    assert (process.failed, process.attributes["messaging.batch.message_count"]) == (True, 2)
+    assert process.began_ns < process.ended_ns

@@ -12,9 +12,11 @@ import pytest
 from django.utils import timezone
 
 from jobs.core.cause import Cause
+from jobs.core.circuits.paused_work import PauseKind
 from jobs.core.ids import uuid7
 from jobs.core.states import State
 from jobs.core.timeline.attempt_marks import JobStage
+from jobs.db.leases import RELAY_SEEN
 from jobs.models import (
     Batch,
     Circuit,
@@ -23,11 +25,16 @@ from jobs.models import (
     Follower,
     Job,
     JobResult,
+    Lease,
     Outage,
     Outbox,
     Worker,
+    WorkPause,
 )
-from jobs.services.reads.job_timeline import JobTimeline, read_timeline
+from jobs.services.circuits.pause_work import pause as begin_pause
+from jobs.services.circuits.pause_work import resume
+from jobs.services.reads.job_timeline import JobTimeline, read_timeline, timeline_view
+from models_registry import selectors
 from models_registry.models import ModelVersion, VersionLoad
 from tests.support.factories import make_client, make_job, make_version, make_worker
 
@@ -37,6 +44,7 @@ NUMBERS = count()
 
 @pytest.fixture
 def now(db: str) -> datetime:
+    selectors.forget()
     return timezone.now()
 
 
@@ -269,6 +277,77 @@ def test_an_open_circuit_holds_what_waits(now: datetime, worker: Worker) -> None
     assert read(job).cause is Cause.BACKLOG
 
 
+PAUSED = ("model", "version", "client")
+
+
+def paused_rows(job: Job) -> dict[str, int]:
+    return {"model": job.version.model_id, "version": job.version_id, "client": job.client_id}
+
+
+@pytest.mark.parametrize("kind", PAUSED)
+def test_what_is_paused_holds_what_was_not_published(now: datetime, worker: Worker, kind: str) -> None:
+    job = make_job()
+    Job.objects.filter(pk=job.pk).update(created_at=ago(now, 50))
+    Outbox.objects.filter(pk=job.pk).update(since=ago(now, 50))
+    target = paused_rows(job)[kind]
+    pause = WorkPause.objects.create(kind=kind, target=target, name="x", reason="y", actor="z")
+    WorkPause.objects.update(since=ago(now, 45))
+    timeline = read(job)
+    assert (timeline.cause, "paused" in timeline.explanation) == (Cause.PAUSED, True)
+    Worker.objects.update(model_names=["x"])
+    assert read(job).cause is Cause.PAUSED, "to start a worker would not help"
+    Worker.objects.update(model_names=["echo"])
+    Outbox.objects.filter(pk=job.pk).update(published=1, published_at=ago(now, 44))
+    assert read(job).cause is Cause.BACKLOG, "what was published goes on"
+    Outbox.objects.filter(pk=job.pk).update(published=0)
+    WorkPause.objects.filter(pk=pause.pk).update(target=target + 1_000)
+    assert read(job).cause is Cause.BACKLOG
+
+
+@pytest.mark.parametrize("kind", PAUSED)
+def test_a_pause_that_is_over_is_still_the_cause(now: datetime, worker: Worker, kind: str) -> None:
+    job = ended(now, worker, {"outbox": 95.0, "run": 5.0})
+    name = {"model": "echo", "version": "echo:1", "client": "tests"}[kind]
+    begin_pause(kind=PauseKind(kind), name=name, reason="y", actor="z")
+    WorkPause.objects.update(since=ago(now, 90))
+    resume(kind=PauseKind(kind), name=name, actor="z")
+    assert read(job).cause is Cause.PAUSED
+    other = ended(now, worker, {"outbox": 95.0}, version=make_version("other"), client=make_client("other"))
+    Job.objects.filter(pk=other.pk).update(model="other")
+    assert read(other).cause is not Cause.PAUSED
+
+
+def test_a_time_without_a_relay_is_no_backlog(now: datetime, worker: Worker) -> None:
+    job = make_job()
+    Job.objects.filter(pk=job.pk).update(created_at=ago(now, 50))
+    Outbox.objects.filter(pk=job.pk).update(since=ago(now, 50))
+    jobs_before(now, worker)
+    assert read(job).cause is Cause.BACKLOG, "no relay has ever left a mark"
+    seen = Lease.objects.create(name=RELAY_SEEN, holder=uuid4(), fence=0)
+    Lease.objects.update(taken_at=now)
+    assert read(job).cause is Cause.BACKLOG
+    Lease.objects.filter(pk=seen.pk).update(taken_at=ago(now, 48))
+    assert read(job).cause is Cause.NO_RELAY
+    Lease.objects.filter(pk=seen.pk).update(taken_at=now)
+    outage(now, "no_relay")
+    assert read(ended(now, worker, {"outbox": 95.0})).cause is Cause.NO_RELAY
+    assert read(ended(now, worker, {"broker": 95.0})).cause is Cause.BACKLOG, "it was published"
+
+
+def test_a_version_that_no_worker_could_load_waits_for_that(now: datetime, worker: Worker) -> None:
+    job = make_job()
+    Job.objects.filter(pk=job.pk).update(created_at=ago(now, 50))
+    Outbox.objects.filter(pk=job.pk).update(since=ago(now, 50))
+    Worker.objects.update(model_names=[])  # it leaves the model to others meanwhile
+    assert read(job).cause is Cause.NO_WORKER
+    VersionLoad.objects.create(node=worker.node, version=job.version, state="failed", since=ago(now, 49))
+    assert read(job).cause is Cause.COLD_MODEL
+    other = served(now, -3_600.0)
+    assert read(job).cause is Cause.COLD_MODEL
+    VersionLoad.objects.create(node=other.node, version=job.version, state="ready", since=ago(now, 500))
+    assert read(job).cause is Cause.BACKLOG
+
+
 def test_followers_and_cache_hits_name_the_job_that_ran(now: datetime) -> None:
     leader = make_job(state=State.RUNNING)
     waits = make_job()
@@ -309,6 +388,24 @@ def test_a_pruned_job_shows_what_is_left(now: datetime, worker: Worker) -> None:
     assert timeline.attempts[0].is_pruned
     assert (timeline.cause, "deleted" in timeline.explanation) == (None, True)
     assert read_timeline(uuid4()) is None
+
+
+def test_where_the_events_of_earlier_attempts_are_gone_the_first_one_that_is_left_says_so(
+    now: datetime, worker: Worker
+) -> None:
+    job = ended(now, worker, {"backoff": 60.0, "broker": 35.0}, epoch=3)
+    timeline = read(job)
+    view = timeline_view(timeline)
+    (attempt,) = view["attempts"]
+    assert (view["pruned"], attempt["pruned"], view["cause"]) == (True, True, None)
+    assert "deleted" in attempt["stages"][0]["sentence"]
+    assert "deleted" in view["explanation"]
+    short = ended(now, worker, {"backoff": 20.0, "broker": 75.0}, epoch=3)
+    assert timeline_view(read(short))["pruned"]
+    assert read(short).cause is Cause.BACKLOG
+    cancelled = make_job(state=State.CANCELLED)
+    Job.objects.filter(pk=cancelled.pk).update(epoch=2, created_at=ago(now, 50), finished_at=now)
+    assert not timeline_view(read(cancelled))["pruned"]
 
 
 def test_a_version_of_its_own_name_changes_nothing(now: datetime, worker: Worker) -> None:

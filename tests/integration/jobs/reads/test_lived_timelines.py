@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from django.utils import timezone
 
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.core.stages import StageTimes
+from jobs.core.states import State
 from jobs.core.timeline.attempt_marks import JobStage
 from jobs.db.session import transaction
 from jobs.models import Job
@@ -101,3 +104,25 @@ def test_a_job_that_was_given_back_and_then_cancelled_has_two_attempts(session: 
     last = timeline.attempts[1]
     assert last.parts[-1].part is JobStage.RUN
     assert timeline.sentence(last, last.parts[-1]).endswith("Then it was cancelled.")
+
+
+def test_a_replay_forgets_neither_the_run_that_was_cancelled_nor_the_wait_that_expired(
+    session: sa.Connection,
+) -> None:
+    ran, waited = make_job(), make_job()
+    Job.objects.filter(pk__in=[ran.pk, waited.pk]).update(created_at=timezone.now() - timedelta(seconds=60))
+    batch = claimed(session, ran)
+    cancel_job(job_id=ran.pk, actor="olga")
+    at = timezone.now() - timedelta(seconds=20)
+    Job.objects.filter(pk=waited.pk).update(state=State.EXPIRED, finished_at=at)
+    for job in (ran, waited):
+        replay_job(job_id=job.pk, actor="olga")
+        settled(session, job, Success(b"1"), None)
+    timeline = whole(ran)
+    assert outcomes(timeline) == ["cancelled", "succeeded"]
+    assert (timeline.attempts[0].batch, timeline.attempts[0].parts[-1].part) == (batch, JobStage.RUN)
+    timeline = whole(waited)
+    assert outcomes(timeline) == ["expired", "succeeded"]
+    (only,) = timeline.attempts[0].parts
+    assert (only.part, round(only.seconds)) == (JobStage.OUTBOX, 40)
+    assert timeline.sentence(timeline.attempts[0], only).endswith("Then its deadline passed.")

@@ -7,13 +7,17 @@ import json
 import pytest
 import sqlalchemy as sa
 from django.test import Client as Browser
+from django.utils import timezone
 
 from jobs.core.errors import DatabaseUnusableError, PayloadUnreadableError
-from jobs.models import Event, Job, JobInput, JobKey, JobResult
+from jobs.core.states import State
+from jobs.models import CanaryReplay, Event, Job, JobInput, JobKey, JobResult
 from jobs.payloads import vault
 from jobs.services.access.known_keys import check_keys
+from jobs.services.dead_letters.canary import start_replay, take_steps
 from jobs.services.dead_letters.dry_run import dry_run
 from jobs.services.dead_letters.edit import check_edit, replay_edited
+from jobs.services.dead_letters.edited_replays import continue_edits
 from jobs.services.dead_letters.group_edit import GroupEdit, try_edit
 from jobs.services.dead_letters.payload import read_payload
 from jobs.services.dead_letters.reads import DeadLetterFilter
@@ -43,7 +47,7 @@ def test_an_operator_edits_around_the_tokens_and_sees_no_secret(version: str, se
     replay_edited(job_id=job.id, actor="olga", text=text)
     assert secrets_in(everything_but_payloads() if version == PLAIN else dump()) == []
     detail = Event.objects.get(kind="replay").detail
-    assert set(detail) == {"input_hmac"}
+    assert set(detail) == {"input_hmac", "was", "ended_at", "batch"}
     assert run(session) == [job.id]
     view = job_view(job.id, client_id=None)
     assert view is not None
@@ -96,6 +100,28 @@ def test_an_operator_without_the_key_gets_a_clear_error(
         read_payload(job_id=job.id, actor="olga")
     with pytest.raises(PayloadUnreadableError):
         replay_edited(job_id=job.id, actor="olga", text="{}")
+
+
+def test_a_relay_which_has_no_keys_leaves_an_edited_group_to_a_process_that_has_them(
+    session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret_version("s", input_schema=SCHEMA, options={"encrypt": True})
+    for _ in range(3):
+        dead_job("s", session)
+    edit = GroupEdit('[{"op": "replace", "path": "/text", "value": "better"}]')
+    start_replay(selection=DeadLetterFilter(), actor="olga", most=10, edit=edit)
+    first = Job.objects.filter(pk=CanaryReplay.objects.get().canary)
+    first.update(state=State.SUCCEEDED, finished_at=timezone.now())
+    with monkeypatch.context() as relay:
+        use(relay)
+        take_steps()
+        with pytest.raises(DatabaseUnusableError):
+            continue_edits()
+    assert CanaryReplay.objects.get().state == "trying"
+    continue_edits()
+    replay = CanaryReplay.objects.get()
+    assert (replay.state, replay.replayed) == ("done", 2)
+    assert Job.objects.filter(state=State.QUEUED).count() == 2
 
 
 def test_an_edit_seals_the_whole_row_under_new_keys(session: sa.Connection) -> None:

@@ -69,6 +69,23 @@ raise RuntimeError("the last")
     assert {line["process"] for line in every} == {"relay"}
 
 
+def test_what_django_refuses_quotes_nothing_of_the_call_and_has_no_traceback() -> None:
+    code = """
+import logging
+log = logging.getLogger("django.security.DisallowedHost")
+log.error("Invalid HTTP_HOST header: %r.", "secret", exc_info=ValueError("secret"))
+logging.getLogger("django.security.csrf").warning("Forbidden (%s): %s", "no cookie", "/admin/secret\\nline")
+logging.getLogger("django.security.TooManyFieldsSent").error("secret", exc_info=ValueError("secret"))
+"""
+    every = lines(code)
+    assert [(line["level"], line["message"]) for line in every] == [
+        ("WARNING", "a call is refused: its Host header names no host of ALLOWED_HOSTS"),
+        ("WARNING", "a call is refused: its form lacks the CSRF token"),
+        ("WARNING", "a call is refused: TooManyFieldsSent"),
+    ]
+    assert "secret" not in str(every)
+
+
 def test_what_a_model_with_confidential_data_says_is_in_no_line() -> None:
     code = """
 import logging, threading, warnings

@@ -15,6 +15,7 @@ from django.core.management import call_command
 from inference_site.watching.rule_check import FOLDER
 from inference_site.watching.write_dashboards import DASHBOARDS
 from jobs import metrics
+from jobs.metrics.metric_kinds import CATALOGUE
 
 COMPOSE = FOLDER.parent
 NAME = re.compile(r"[a-zA-Z_:][\w:]*")
@@ -22,6 +23,8 @@ TEXT = re.compile(r"\"[^\"]*\"|'[^']*'")
 LABELS = re.compile(r"\boffset \w+|\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
 SELECTOR = re.compile(r"\{[^}]*\}|\[[^\]]*\]")
 OUTSIDE = re.compile(r"up|ALERTS|process_\w+|node_filesystem_(?:avail|size)_bytes")
+BY = re.compile(r"\bby \(([^)]+)\)")
+SCRAPED = {"instance", "job", "le"}
 PARTS = ("", "_bucket", "_sum", "_count")
 CALL = re.compile(r"[a-z_]+\s*\(")
 WORDS = {"and", "bool", "or", "unless"}
@@ -71,6 +74,18 @@ def test_names_are_told_from_what_stands_around_them() -> None:
 def test_every_metric_that_is_asked_for_is_in_the_catalogue_or_recorded() -> None:
     names = exported() | RECORDS
     strange = {expr: metrics_in(expr) - names for expr in ASKED}
+    assert {expr: unknown for expr, unknown in strange.items() if unknown} == {}
+
+
+def test_every_label_that_is_asked_for_is_one_of_the_metric_or_of_the_scrape() -> None:
+    labels = {name + part: {*entry.labels} for name, entry in CATALOGUE.items() for part in PARTS}
+    strange = {}
+    for expr in ASKED:
+        names = metrics_in(expr)
+        if names and not any(":" in name for name in names):
+            known = set[str]().union(SCRAPED, *(labels[name] for name in names))
+            asked = {label.strip() for by in BY.findall(expr) for label in by.split(",")}
+            strange[expr] = asked - known
     assert {expr: unknown for expr, unknown in strange.items() if unknown} == {}
 
 

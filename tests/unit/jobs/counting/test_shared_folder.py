@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
 from jobs.counting.file_owner import FileOwner, lives
-from jobs.counting.shared_folder import ENDED, SharedFolder
+from jobs.counting.shared_folder import BROKEN, ENDED, LOCK, SharedFolder
 from jobs.exporting.folder_collector import FolderCollector
 from tests.support.threads import in_thread
 
@@ -175,3 +175,61 @@ def test_a_page_of_the_whole_host_adds_up_the_folders_in_the_folder(tmp_path: Pa
         one_start(tmp_path / name)
     one_start(tmp_path)
     assert sorted(page(tmp_path)) == sorted(totals(3))
+
+
+@pytest.mark.parametrize("left", [8, 30, 60])
+def test_of_a_file_that_a_crash_of_the_machine_broke_the_rest_is_counted(left: int, tmp_path: Path) -> None:
+    one_start(tmp_path)
+    one_start(tmp_path)
+    broken = min(tmp_path.glob("counter_*.db"))
+    broken.write_bytes(broken.read_bytes()[:left].ljust(300, b"\0"))
+    for _ in range(2):
+        assert 'a_total{queue="q"} 3.0' in page(tmp_path)
+    one_start(tmp_path)
+    assert 'a_total{queue="q"} 6.0' in page(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"names": [], "sums": {"a', '{"names": []}', "\xff"])
+def test_a_broken_file_of_the_ended_is_set_aside(text: str, tmp_path: Path) -> None:
+    (tmp_path / ENDED).write_text(text, encoding="latin-1")
+    one_start(tmp_path)
+    for _ in range(2):
+        assert sorted(page(tmp_path)) == sorted(totals(1))
+    assert (tmp_path / BROKEN).exists()
+
+
+def test_bytes_that_are_no_key_are_on_no_page_and_are_not_kept(tmp_path: Path) -> None:
+    file = MmapedDict(str(tmp_path / "counter_99-a.db"))  # type: ignore[no-untyped-call]
+    for key in ("x", "[1, 2]", '["a", "a_total", [], "Help."]'):
+        file.write_value(key, 1.0, 0.0)  # type: ignore[no-untyped-call]
+    file.close()  # type: ignore[no-untyped-call]
+    one_start(tmp_path)
+    for _ in range(2):
+        assert sorted(page(tmp_path)) == sorted(totals(1))
+
+
+def test_a_folder_that_cannot_be_written_still_has_its_page(tmp_path: Path) -> None:
+    one_start(tmp_path)
+    (tmp_path / LOCK).mkdir()  # as any error of the disk, or another user's file, would do
+    for _ in range(2):
+        assert sorted(page(tmp_path)) == sorted(totals(1))
+    assert not (tmp_path / ENDED).exists()
+
+
+def test_what_cannot_be_read_is_left_out_and_stays(tmp_path: Path) -> None:
+    one_start(tmp_path)
+    (tmp_path / "counter_99-b.db").mkdir()
+    (tmp_path / "98-c.owner").symlink_to("98-c.owner")  # opening it fails, as one of another user does
+    assert sorted(page(tmp_path)) == sorted(totals(1))
+
+
+def test_the_page_of_a_folder_that_is_gone_is_empty(tmp_path: Path) -> None:
+    assert page(tmp_path / "gone") == []
+
+
+def test_every_user_can_see_who_lives(tmp_path: Path) -> None:
+    owner = FileOwner(tmp_path)
+    owner()
+    SharedFolder(tmp_path).fold()
+    for name in (f"{owner()}.owner", LOCK):
+        assert (tmp_path / name).stat().st_mode & 0o044 == 0o044

@@ -80,6 +80,7 @@ def test_what_is_unknown_is_absent_and_not_0() -> None:
     _, collector = surveyed(UNKNOWN)
     assert {name.partition("{")[0] for name in page(collector)} == {
         "inference_queue_jobs", "inference_queue_oldest_seconds", "inference_survey_age_seconds",
+        "inference_database_up",
     }  # fmt: skip
 
 
@@ -103,12 +104,22 @@ def test_a_count_older_than_ten_seconds_vanishes_and_its_age_grows() -> None:
 
 def test_a_surveyor_that_stopped_leaves_its_age_alone() -> None:
     _, collector = surveyed(QUEUE._replace(age_s=25.0))
-    assert page(collector) == {"inference_survey_age_seconds": 25.0}
+    assert page(collector) == {"inference_database_up": 1.0, "inference_survey_age_seconds": 25.0}
 
 
-def test_before_the_first_count_there_is_nothing() -> None:
+def test_before_the_first_count_there_is_only_that_the_database_answers() -> None:
     _, collector = surveyed()
-    assert page(collector) == {}
+    assert page(collector) == {"inference_database_up": 1.0}
+
+
+def test_a_page_says_whether_the_database_answered_and_never_by_absence() -> None:
+    database, collector = surveyed()
+    database.error = True
+    assert page(collector) == {"inference_database_up": 0.0}
+    database.error = False
+    assert page(collector) == {"inference_database_up": 0.0}  # of the same second: it is not asked again
+    database.now += 1.0
+    assert page(collector) == {"inference_database_up": 1.0}
 
 
 def test_the_database_is_asked_at_most_once_a_second() -> None:
@@ -129,8 +140,8 @@ def test_a_page_waits_a_second_at_most_for_a_database_that_does_not_answer() -> 
 
     collector = SurveyCollector(read)
     began = time.monotonic()
-    assert page(collector) == {}
-    assert page(collector) == {}
+    assert page(collector) == {"inference_database_up": 0.0}
+    assert page(collector) == {"inference_database_up": 0.0}
     assert time.monotonic() - began < 2 * PATIENCE_S + 0.5
     answers.set()
     thread = collector._thread

@@ -59,3 +59,17 @@ def test_names_that_came_once_are_not_kept_for_ever() -> None:
 def test_the_first_names_of_a_process_are_taken_and_no_more() -> None:
     names = FirstNames(2)
     assert [names.label(name) for name in ("a", "b", "c", "a")] == ["a", "b", OTHER, "a"]
+
+
+def test_names_that_others_have_taken_are_taken_here_too_and_leave_less_room() -> None:
+    names = BusiestNames(2, known=lambda: ["old", "older"])
+    assert labelled(names, *["new"] * 1_000)[-1] == OTHER
+    assert labelled(names, "old", "older") == ["old", "older"]
+
+
+def test_a_name_that_means_all_others_takes_no_place_and_is_never_ended() -> None:
+    gone = list[str]()
+    names = BusiestNames(1, forget=gone.append)
+    assert labelled(names, OTHER, "a") == [OTHER, "a"]
+    labelled(names, *["b"] * 10)
+    assert gone == ["a"]

@@ -112,3 +112,15 @@ def test_a_call_that_takes_the_other_road_after_all_creates_once(collector: Coll
 
 def test_the_same_place_is_linked_once() -> None:
     assert call_traces.kept_by([SAMPLED, None, SAMPLED]) == [context_of(SAMPLED)]
+
+
+def test_the_caller_s_state_goes_along_with_each_job(collector: Collector) -> None:
+    with traced_here(collector):
+        made = call_traces.begin("POST", "/api/v1/jobs", "https", SAMPLED, "vendor=a,b=c")
+        assert made is not None
+        made.decide(1)
+        (kept,) = made.create(jobs(1))
+        made.stored([UUID(int=1)])
+        made.end(202)
+    assert kept.endswith(";vendor=a,b=c")
+    assert {span.state for span in collector.spans} == {"vendor=a,b=c"}

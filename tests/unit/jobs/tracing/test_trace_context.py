@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.tracing.trace_context import TraceContext, context_of, trace_id_of
+from jobs.core.trace_chars import MOST_KEPT_CHARS
+from jobs.tracing.trace_context import TraceContext, context_of, kept_context, trace_id_of
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 GOOD = f"00-{TRACE}-{SPAN}-01"
@@ -38,3 +39,32 @@ def test_of_a_later_version_that_is_read_which_every_version_has() -> None:
 def test_anything_else_is_as_none(header: str | None) -> None:
     assert context_of(header) is None
     assert trace_id_of(header) == ""
+
+
+STATE = "vendor=a1:b2,other@tenant=x y"
+
+
+def test_a_caller_s_state_is_kept_and_sent_on() -> None:
+    context = context_of(GOOD, " vendor=a1:b2 ,, other@tenant=x y,")
+    assert context is not None
+    assert context.headers == {"traceparent": GOOD, "tracestate": STATE}
+    assert kept_context(context.kept) == context
+    assert trace_id_of(context.kept) == TRACE
+    assert len(context.kept) <= MOST_KEPT_CHARS
+
+
+@pytest.mark.parametrize(
+    "state",
+    [None, "", "novalue", "=x", "KEY=x", "a=b;c\n", "a=\u00e9", "a=" + "x" * 511, "a=b=c", "a=x," * 33],
+)
+def test_a_state_that_is_malformed_or_too_long_is_left_out_and_its_place_stays(state: str | None) -> None:
+    context = context_of(GOOD, state)
+    assert context is not None
+    assert context.headers == {"traceparent": GOOD}
+    assert context.kept == GOOD
+
+
+def test_the_longest_state_has_room() -> None:
+    context = context_of(GOOD, "a=" + "x" * 510)
+    assert context is not None
+    assert len(context.kept) == MOST_KEPT_CHARS

@@ -83,7 +83,7 @@ def test_who_may_not_act_has_no_button_and_no_act(db: str) -> None:
     viewer = browser_of("view_job", name="vera")
     for row in (job, dead):
         text = text_of(viewer, f"{PAGE.format(row.pk)}change/")
-        assert "</button>" not in text.split('class="letters"')[1].split("</div>")[0]
+        assert "</button>" not in text.split('class="letters live"')[1].split("</div>")[0]
         for verb in ("cancel", "replay"):
             assert viewer.post(f"{PAGE.format(row.pk)}{verb}/").status_code == 403
     assert set(Job.objects.values_list("state", flat=True)) == {"queued", "dead"}

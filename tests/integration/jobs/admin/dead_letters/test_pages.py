@@ -77,7 +77,7 @@ def test_groups_show_how_many_and_when_and_a_click_narrows_to_the_group(browser:
     dead(1, fingerprint="poison:b:-")
     response: Any = browser.get(LETTERS)
     assert "4 dead letters in 2 groups" in " ".join(response.content.decode().split())
-    group, query, _sample = response.context_data["grouped"][0]
+    group, query, *_ = response.context_data["grouped"][0]
     assert (group.count, group.first_seen, group.last_seen) == (3, OLD, NEW)
     assert f'href="?{query.replace("&", "&amp;")}"' in response.content.decode()
     assert listed(browser, f"?{query}") == {job.id for job in first + last}

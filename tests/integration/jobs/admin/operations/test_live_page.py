@@ -145,7 +145,7 @@ def test_the_index_shows_what_is_red_and_leads_to_the_page(browser: Browser, see
     assert (
         page.index("212 dead letters of echo.")
         < page.index("Open the live page")
-        < page.index('class="app-jobs')
+        < page.index('href="/admin/jobs/batch/"')
     )
     assert f'href="{PAGE}"' in page
 

@@ -105,6 +105,12 @@ OPERATION_IDS = {
     "post /api/v1/models/{name}/versions": "registerModelVersion",
     "get /api/v1/workers": "listWorkers",
     "post /api/v1/uploads": "uploadFile",
+    "post /api/v1/bulk-acts/cancel": "cancelMatching",
+    "post /api/v1/bulk-acts/replay": "replayMatching",
+    "post /api/v1/bulk-acts/discard": "discardMatching",
+    "get /api/v1/bulk-acts": "listBulkActs",
+    "get /api/v1/bulk-acts/{act_id}": "getBulkAct",
+    "post /api/v1/bulk-acts/{act_id}/stop": "stopBulkAct",
 }
 
 

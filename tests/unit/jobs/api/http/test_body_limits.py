@@ -32,6 +32,7 @@ async def no_send(_message: Message) -> None:
         ("PUT", "/api/v1/uploads", "", SMALL_BYTES),
         ("DELETE", JOB, "", SMALL_BYTES),
         ("POST", "/api/v1/erasures", "", SMALL_BYTES),
+        ("POST", "/api/v1/bulk-acts/cancel", "", SMALL_BYTES),
         ("POST", f"{JOB}/cancel", "", SMALL_BYTES),
         ("POST", f"{JOB}/events", "", SMALL_BYTES),
         ("GET", "/api/v1/jobs", "", SMALL_BYTES),

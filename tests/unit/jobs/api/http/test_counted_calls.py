@@ -72,6 +72,7 @@ def routed(scope: Scope) -> None:
         ("/api/v1/models/minilm/versions", "/api/v1/models/{name}/versions", True),
         ("/docs/api", "/docs/{name}", True),
         ("/admin/jobs/job/4711/change/", "/admin/", True),
+        ("/admin/operations/readings", "/admin/operations/readings", True),
         ("/static/admin/css/base.css", "/static/", True),
         ("/healthz", "/healthz", True),
         ("/api/v1/4711", "unmatched", True),

@@ -32,14 +32,20 @@ def test_any_other_run_is_invalid_and_says_why(
 ) -> None:
     reasons = distrust(counts, late_ms, unmeasured)  # type: ignore[arg-type]
     assert reason in reasons[0]
-    assert verdict_of(reasons, [])[0] == "invalid"
+    assert verdict_of(reasons, [], measured=99)[0] == "invalid"
 
 
 def test_a_percentile_is_held_against_its_limit() -> None:
     met, missed = (goal_result(LoadGoal(95.0, limit), LATENCIES_S, 0) for limit in (0.095, 0.0949))
     assert (met.seen_ms, met.met, missed.met) == (95.0, True, False)
-    assert verdict_of([], [met]) == ("good", [])
-    assert verdict_of([], [met, missed])[0] == "missed"
+    assert verdict_of([], [met], measured=99) == ("good", [])
+    assert verdict_of([], [met, missed], measured=99)[0] == "missed"
+
+
+def test_a_run_in_which_nothing_succeeds_is_not_good() -> None:
+    missed = goal_result(LoadGoal(95.0, 1.0), [], lost=100)
+    assert verdict_of([], [], measured=0)[0] == "invalid"
+    assert verdict_of([], [missed], measured=0)[0] == "missed"
 
 
 def test_a_job_that_did_not_succeed_is_slower_than_any_other() -> None:

@@ -40,6 +40,7 @@ class FrontDoor:
         monkeypatch.setattr(queues, "monotonic", lambda: self.now)
         monkeypatch.setattr(queues, "fetch_all", lambda *_: self.counts)
         monkeypatch.setattr(admit, "circuit_of", lambda *_: None)
+        monkeypatch.setattr(admit, "is_paused", lambda *_: False)
         queues.forget_queues()
 
     def refusal(self, arrival: Arrival) -> OverloadedError | None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from jobs.core.states import TERMINAL, State
 from jobs.core.timeline.attempt_marks import JobStage, LedgerMarks
 from jobs.core.timeline.attempts import (
+    CANCELLED,
     FAILED,
     REPLAYED,
     SWEEPER,
@@ -63,6 +64,57 @@ def test_a_job_that_died_with_its_last_attempt_has_no_attempt_after_it() -> None
     failed = PastEvent(at(9), FAILED, SWEEPER, FIRST, "worker_died")
     (only,) = attempts_of(job(State.DEAD, end_s=9.0, batch=FIRST), [failed], ledger)
     assert (only.outcome, parts(only)[JobStage.RUN]) == ("worker died", 7.0)
+
+
+@pytest.mark.parametrize(
+    ("before", "outcome", "spent"),
+    [
+        ([], State.EXPIRED, {JobStage.OUTBOX: 40.0}),
+        ([PastEvent(at(40), CANCELLED)], State.CANCELLED, {JobStage.OUTBOX: 40.0}),
+        ([], State.DEAD, {JobStage.OUTBOX: 40.0}),
+    ],
+)
+def test_the_time_before_an_end_without_an_attempt_is_an_attempt_of_its_own_after_a_replay(
+    before: list[PastEvent], outcome: State, spent: dict[JobStage, float]
+) -> None:
+    replayed = PastEvent(at(90), REPLAYED, "olga", was=outcome, ended_at=at(40))
+    waits = job(State.QUEUED, epoch=2, outbox=OutboxMarks(at(90)))
+    first, second = attempts_of(waits, [*before, replayed], {})
+    assert (first.outcome, parts(first)) == (outcome, spent)
+    assert parts(second) == {JobStage.BACKOFF: 50.0, JobStage.OUTBOX: 10.0}
+    assert second.pause is PauseReason.REPLAY
+
+
+def test_what_ran_when_it_was_cancelled_ran_until_then() -> None:
+    ledger = {FIRST: LedgerMarks(claimed_at=at(2), due_ago_s=2)}
+    events = [
+        PastEvent(at(30), CANCELLED),
+        PastEvent(at(90), REPLAYED, batch=FIRST, was="cancelled", ended_at=at(30)),
+    ]
+    first, second = attempts_of(job(State.QUEUED, outbox=OutboxMarks(at(90))), events, ledger)
+    assert (first.batch, parts(first)[JobStage.RUN], first.outcome) == (FIRST, 28.0, "cancelled")
+    assert parts(second)[JobStage.BACKOFF] == 60.0
+
+
+def test_a_job_that_expired_while_it_waited_for_its_retry_has_both_ends() -> None:
+    ledger = {FIRST: LedgerMarks(claimed_at=at(2), due_ago_s=2)}
+    events = [
+        PastEvent(at(6), FAILED, "worker", FIRST, "busy", 20.0),
+        PastEvent(at(90), REPLAYED, batch=FIRST, was="expired", ended_at=at(40)),
+    ]
+    attempts = attempts_of(job(State.QUEUED, outbox=OutboxMarks(at(90))), events, ledger)
+    assert [attempt.outcome for attempt in attempts] == ["failed", "expired", "queued"]
+    assert parts(attempts[1]) == {JobStage.BACKOFF: 20.0, JobStage.OUTBOX: 14.0}
+
+
+def test_a_failure_whose_event_is_there_is_no_second_attempt_of_a_replayed_job() -> None:
+    ledger = {FIRST: LedgerMarks(claimed_at=at(2), due_ago_s=2)}
+    events = [
+        PastEvent(at(9.01), FAILED, "worker", FIRST, "bad"),
+        PastEvent(at(90), REPLAYED, batch=FIRST, was="dead", ended_at=at(9)),
+    ]
+    attempts = attempts_of(job(State.QUEUED, outbox=OutboxMarks(at(90))), events, ledger)
+    assert [attempt.outcome for attempt in attempts] == ["failed", "queued"]
 
 
 @pytest.mark.parametrize(

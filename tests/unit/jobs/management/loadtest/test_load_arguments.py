@@ -50,6 +50,13 @@ def test_every_option_reaches_its_field() -> None:
         ("echo --wait never", "--wait"),
         ("echo --mode bulk", "--mode"),
         ("echo --url ftp://x", "--url"),
+        ("echo --url http://127.0.0.1:99999", "--url"),
+        ("echo --url http://127.0.0.1:port", "--url"),
+        ("echo --url http://[::1", "--url"),
+        ("echo --url http://127.0.0.1:0", "--url"),
+        ("echo --url http://me:secret@127.0.0.1", "--token"),
+        ("echo --url http://127.0.0.1/?a=b", "--url"),
+        ("echo --token \u00fcber", "--token"),
         ("echo --rate 1 --replay x.csv", "--replay"),
         ("echo --mix echo=1", "--mix"),
         ("", "--mix"),
@@ -73,6 +80,21 @@ def test_only_this_machine_may_be_loaded_unless_another_is_allowed() -> None:
 def test_a_token_goes_to_no_host_that_only_the_platform_names() -> None:
     may_send = sendable("https://api.example.org/x", ["stream.example.org"])
     assert all(
-        map(may_send, ("https://api.example.org:9/y", "http://stream.example.org/", "http://127.0.0.1:1/"))
+        map(may_send, ("https://api.example.org:9/y", "https://stream.example.org/", "http://127.0.0.1:1/"))
     )
+    assert not may_send("http://api.example.org/y"), "in the clear"
+    assert sendable("http://api.example.org", [])("http://api.example.org/y")
     assert not may_send("https://other.example.org/api/v1/jobs/1")
+
+
+def test_no_error_quotes_a_token_or_a_password() -> None:
+    for words in ("echo --url http://me:secret@127.0.0.1", "echo --token secret\u00fc"):
+        with pytest.raises(LoadWordError) as refusal:
+            of(words)
+        assert "secret" not in str(refusal.value)
+
+
+def test_the_platform_cannot_have_an_address_asked_that_is_none() -> None:
+    may_send = sendable("http://127.0.0.1:8000", [])
+    for url in ("", "nothing", "http://", "http://[::1", "http://127.0.0.1:99999", "http://127.0.0.1:x/"):
+        assert not may_send(url)

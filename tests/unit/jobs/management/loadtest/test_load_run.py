@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import time
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -95,6 +97,51 @@ def test_a_call_without_an_answer_has_failed_and_the_sums_close() -> None:
     assert (report.verdict, report.reasons[0]) == ("invalid", "no job was accepted")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>",
+        b"",
+        b"[]",
+        b'{"id": "x", "state": "queued"}',
+        b'{"jobs": [{"index": 9}, {"index": -1}, {}]}',
+    ],
+)
+@pytest.mark.parametrize("mode", ["single", "bulk:5"])
+def test_an_answer_that_is_not_the_platforms_has_failed_and_the_sums_close(body: bytes, mode: str) -> None:
+    head = b"HTTP/1.1 202 Stub\r\nContent-Length: %d\r\n\r\n" % len(body)
+    report, _ = run(
+        f"echo --rate 40 --duration 500ms --follow 300ms --mode {mode}", garbles=lambda _: head + body
+    )
+    assert report.sums.closes
+    assert (report.sums.failed, sum(report.errors.values())) == (20, 20)
+
+
+def test_an_item_that_comes_twice_counts_once() -> None:
+    def twice(answer: bytes) -> bytes:
+        items = json.loads(answer.partition(b"\r\n\r\n")[2])["jobs"]
+        body = json.dumps({"jobs": [*items[1:], *items[1:]]}).encode()
+        return b"HTTP/1.1 202 Stub\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+    report, _ = run("echo --rate 40 --duration 500ms --mode bulk:5 --wait none", garbles=twice)
+    assert report.sums.closes
+    assert (report.sums.accepted, report.sums.failed) == (16, 4)
+    assert report.errors == {"left out of the answer": 4}
+
+
+def test_ctrl_c_ends_a_long_wait_for_the_next_moment(tmp_path: Path) -> None:
+    def interrupt(answer: bytes) -> bytes:
+        os.kill(os.getpid(), signal.SIGINT)
+        return answer
+
+    recording = tmp_path / "jobs.csv"
+    recording.write_text("arrival_s\n0\n3600\n")
+    began = time.monotonic()
+    report, _ = run(f"echo --replay {recording} --follow 1s", garbles=interrupt)
+    assert time.monotonic() - began < 20.0
+    assert (report.sums.succeeded, report.sums.not_sent) == (1, 1)
+
+
 def test_ctrl_c_ends_the_sending_and_there_is_a_report() -> None:
     def interrupt_at(number: int) -> bool:
         if number == 10:
@@ -144,6 +191,7 @@ def test_a_recording_is_replayed_faster_by_several_clients(tmp_path: Path) -> No
         ("echo --input other={tmp}/good.jsonl", "other is not in the mix"),
         ("echo --clients 2", "needs as many --token"),
         ("echo --rate 1e9", "more than"),
+        ("echo --replay {tmp}/endless.csv", "take a greater --speed"),
     ],
 )
 def test_what_cannot_be_sent_is_one_sentence_and_nothing_is_sent(
@@ -151,6 +199,7 @@ def test_what_cannot_be_sent_is_one_sentence_and_nothing_is_sent(
 ) -> None:
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "broken.csv").write_text("arrival_s\n1\nsoon\n")
+    (tmp_path / "endless.csv").write_text("arrival_s\n0\n1e308\n")
     (tmp_path / "good.jsonl").write_text("{}\n")
     with stub_platform() as stub:
         with pytest.raises((LoadWordError, UnusableTargetError), match=sentence) as refusal:

@@ -8,7 +8,10 @@ import httpx
 
 from jobs.management.loadtest.webhook_ear import webhook_ear
 
-BODY = b'{"type": "job.succeeded", "data": {"id": "j1", "state": "succeeded", "model": "echo"}}'
+JOB = "01a227e3-b946-77de-b51c-57fae97add92"
+BODY = (
+    b'{"type": "job.succeeded", "data": {"id": "%s", "state": "succeeded", "model": "echo"}}' % JOB.encode()
+)
 
 
 def test_only_webhooks_to_its_own_address_are_heard() -> None:
@@ -21,4 +24,4 @@ def test_only_webhooks_to_its_own_address_are_heard() -> None:
             return [(await client.post(address, content=body)).status_code for address, body in calls]
 
     assert asyncio.run(call()) == [204, 400, 404, 204]
-    assert heard == [("j1", "succeeded")] * 2
+    assert heard == [(JOB, "succeeded")] * 2

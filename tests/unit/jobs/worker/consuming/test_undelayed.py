@@ -15,6 +15,7 @@ from jobs.worker.consuming.undelayed import UndelayedConsumer
 from tests.support.malformed_messages import MALFORMED
 
 ORDINARY = {
+    "jobs.continue_edits",
     "jobs.continue_erasures",
     "jobs.forget_old",
     "jobs.purge_letters",

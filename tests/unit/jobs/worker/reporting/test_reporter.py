@@ -63,3 +63,15 @@ def test_a_monitor_is_told_the_model_of_each_job() -> None:
     reporter.received(parcel, [delivery])
     reporter.forget([delivery])
     assert [(event["uuid"], event["name"]) for event in told] == [(str(JOB), "infer.minilm")]
+
+
+def test_a_monitor_is_told_the_batch_of_each_job_that_starts() -> None:
+    told, reporter, hub = list[tuple[str, Any]](), Reporter(), BackwardHub()
+    generation = reporter.attach(SimpleNamespace(hub=hub, event_dispatcher=None))
+    reporter._events = SimpleNamespace(send=lambda kind, of: told.append((kind, [*of])))  # type: ignore[assignment]
+    message: Any = SimpleNamespace(delivery_tag=1, acknowledged=False, ack=lambda **_: None)
+    delivery = MessageDelivery(Parcel(message, 1, generation), Envelope(JOB, 0, 1, 4), task=None)
+    reporter.claimed(ClaimedBatch(UUID(int=2), 1, 1, SealReason.IDLE, [delivery]))
+    hub.turn()
+    reporter.forget([delivery])
+    assert told == [("task-started", [{"uuid": str(JOB), "batch": str(UUID(int=2))}])]

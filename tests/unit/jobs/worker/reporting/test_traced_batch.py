@@ -48,9 +48,9 @@ def verdicts(batch: ClaimedBatch, outcome: Success | Failure) -> list[Verdict]:
 
 
 def test_a_batch_links_to_each_of_a_thousand_traced_members_and_each_of_them_to_it() -> None:
-    batch = settled_batch(1_024, 1_000)
     with collecting() as collector:
         with traced_here(collector):
+            batch = settled_batch(1_024, 1_000)  # not before: to load the recorder takes long on a busy host
             settled = [Settled(job.job, State.SUCCEEDED) for job in batch.jobs]
             trace_batch(batch, verdicts(batch, Success(b"1")), settled)
         process = collector.one("process infer.echo")

@@ -102,7 +102,7 @@ def test_a_file_that_was_read_is_shown_to_no_other_client(
     monkeypatch.setattr("jobs.worker.stages.inputs.get_file", get_file)
     sealed = msgspec.structs.replace(TEXT, encoding=OF_CLIENT, key=b"k")
     jobs = [
-        dataclasses.replace(store.job([{"$upload": "u"}], sealed, number), client=client)
+        msgspec.structs.replace(store.job([{"$upload": "u"}], sealed, number), client=client)
         for number, client in ((1, 1), (2, 1), (3, 2))
     ]
     read = Privacy(version(), jobs)
@@ -136,7 +136,7 @@ def test_the_seal_of_a_file_does_not_count_against_the_limit(
     store.objects["2026-11-24/b1"] = body
     row = pointer_bytes(StoredPayload("2026-11-24/b1", len(body), ""), [sealed])
     limited(monkeypatch, max_resolved_bytes=TEXT.size + len(body))
-    assert list(Privacy(version(), [dataclasses.replace(job, body=row)]).items) == [0]
+    assert list(Privacy(version(), [msgspec.structs.replace(job, body=row)]).items) == [0]
 
 
 def test_an_input_that_is_too_large_is_invalid_before_its_file_is_read(store: Store) -> None:

@@ -6,13 +6,13 @@ import math
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import replace
 from struct import pack
 from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import MagicMock
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -297,7 +297,9 @@ def test_the_circuits_are_told_whose_jobs_ended_how_and_which_inputs_were_answer
 
     def settled(outputs: list[Any], bodies: list[bytes]) -> dict[int, Tally]:
         batch = work(outputs)
-        batch.jobs = [replace(job, body=body) for job, body in zip(batch.jobs, bodies, strict=True)]
+        batch.jobs = [
+            msgspec.structs.replace(job, body=body) for job, body in zip(batch.jobs, bodies, strict=True)
+        ]
         batch.deliveries = [
             cast("Any", SimpleNamespace(job=job.job, envelope=SimpleNamespace(client=7 + at)))
             for at, job in enumerate(batch.jobs)

@@ -1,0 +1,1 @@
+"""What the command for acts on many jobs is made of."""
