@@ -22,7 +22,7 @@ INDEXES = {
     "jobs_batch": {"pkey (id)", "(worker_id) WHERE (finished_at IS NULL)"},
     "jobs_cacheentry": {"pkey (key)", "(expires_at)", "(job_id)"},
     "jobs_canaryreplay": {"pkey (id)", "(id) WHERE (ended_at IS NULL)"},
-    "jobs_bulkact": {"pkey (id)", "(id) WHERE (ended_at IS NULL)"},
+    "jobs_bulkact": {"pkey (id)", "(id) WHERE (ended_at IS NULL)", "unique (client_id, idempotency_key)"},
     "jobs_circuit": {"pkey (id)", "unique (version_id, client)"},
     "jobs_client": {"pkey (id)", "unique (name)", "(name varchar_pattern_ops)"},
     "jobs_deadletter": {
