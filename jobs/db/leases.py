@@ -33,7 +33,7 @@ RENEW_S = 1.5
 RELAY, SWEEPER, FOLLOWER_SETTLER = "relay", "sweeper", "follower-settler"
 REPLAYS, AUDIT_SEALER, BULK_ACTS = "replays", "audit-sealer", "bulk-acts"
 EDITED_REPLAYS = "edited-replays"
-RELAY_SEEN = "relay:seen"  # nobody holds it: its time is when any relay was last at work
+RELAY_SEEN = "relay:seen"  # without a holder: its time is when any relay was last at work
 RECORDER = "recorder"
 DISPATCHER, SURVEYOR, RETENTION, PARTITION_MAKER = "dispatcher", "surveyor", "retention", "partition-maker"
 
