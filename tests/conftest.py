@@ -75,6 +75,7 @@ def broker_log(services: dict[str, str]) -> Callable[[], str]:
 @pytest.fixture
 def db(services: dict[str, str]) -> Iterator[str]:
     """Empty every table of ours, and return the database's URL."""
+    from jobs.api.operations.latest_reading import latest
     from jobs.payloads import vault
     from jobs.services.access.owner import forget_owners
     from jobs.services.admission.queues import forget_queues
@@ -85,7 +86,7 @@ def db(services: dict[str, str]) -> Iterator[str]:
     _truncate()
     # This process remembers rows that are gone, and the next ones may have their ids.
     kept = (vault.forget, forget_owners, forget_queues, forget_circuits, forget_labels, selectors.forget)
-    for forget in kept:
+    for forget in (*kept, latest.forget):
         forget()
     yield services["DATABASE_URL"]
     connection.close()

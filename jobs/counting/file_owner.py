@@ -55,6 +55,7 @@ class FileOwner:
         name = f"{os.getpid()}-{secrets.token_hex(4)}"
         fresh = self._folder / f"{name}.new"
         self._lock = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+        os.fchmod(self._lock, 0o644)  # whatever the umask: it is empty, and every user may ask who lives
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         fresh.rename(self._folder / f"{name}{OWNER}")  # it is locked before anybody can see it
         self._name = name

@@ -63,6 +63,14 @@ class LatestReading:
         """Return how many seconds ago a reading was made."""
         return max(self._clock() - made.at_s, 0.0)
 
+    def forget(self) -> None:
+        """End the thread, if one reads, and drop what it read."""
+        with self._news:
+            thread, self._asked_s = self._thread, float("-inf")
+        if thread is not None:
+            thread.join()
+        self._made = None
+
     def _is_fresh(self) -> bool:
         return self._made is not None and self.age_of(self._made) <= FRESH_S
 

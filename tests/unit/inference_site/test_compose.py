@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from base64 import b64decode
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,17 @@ def _render() -> Any:
 
 
 render = _render()
+
+
+@pytest.fixture(autouse=True)
+def _umask() -> Iterator[None]:
+    """Give the process its mask back: the script narrows it, and later tests make files for all users."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 USERS = {
     "relay": BrokerUser.RELAY,
     "gpu-worker": BrokerUser.WORKER,
