@@ -218,8 +218,8 @@ def _worker(rows: OperationsRows, worker: WorkerRow) -> WorkerReading:
             for load in rows.loads
             if load.node == worker.node
         ],
-        memory_used_bytes=None,
-        memory_total_bytes=None,
+        memory_used_bytes=worker.memory_used_bytes,
+        memory_total_bytes=worker.memory_total_bytes,
     )
 
 

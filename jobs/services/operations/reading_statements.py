@@ -55,6 +55,8 @@ class WorkerRow(NamedTuple):
     beat_s: float
     since: float
     lanes: int | None
+    memory_used_bytes: int | None
+    memory_total_bytes: int | None
 
 
 class OpenBatches(NamedTuple):
@@ -144,7 +146,7 @@ WORKERS = Statement(
     """
 SELECT id, node, host, device, model_names::text[] AS models,
   extract(epoch FROM now() - heartbeat_at)::float8 AS beat_s,
-  extract(epoch FROM started_at)::float8 AS since, lanes
+  extract(epoch FROM started_at)::float8 AS since, lanes, memory_used_bytes, memory_total_bytes
 FROM jobs_worker WHERE ended_at IS NULL ORDER BY node LIMIT %(most)s
 """,
     WorkerRow,

@@ -26,14 +26,21 @@ from jobs.core.operations import amounts
         (amounts.span, 754.0, "12 min 34 s"),
         (amounts.span, 3_600.0, "1 h 0 min"),
         (amounts.span, 90_061.0, "1 d 1 h"),
-        (amounts.volume, None, "-"),
-        (amounts.volume, 999, "999 B"),
-        (amounts.volume, 31_400_000_000, "31.4 GB"),
-        (amounts.volume, 141_000_000_000, "141 GB"),
     ],
 )
 def test_amounts_are_short(spell: Callable[[float | None], str], value: float | None, text: str) -> None:
     assert spell(value) == text
+
+
+@pytest.mark.parametrize(
+    ("used_mib", "total_mib", "text"),
+    [(0, 15_360, "0 B of 15.0 GiB"), (700, 143_771, "700 MiB of 140 GiB"), (None, 1, "-"), (1, None, "-")],
+)
+def test_a_device_s_memory_is_in_the_units_of_nvidia_smi(
+    used_mib: int | None, total_mib: int | None, text: str
+) -> None:
+    used, total = (None if value is None else value * 2**20 for value in (used_mib, total_mib))
+    assert amounts.memory(used, total) == text
 
 
 def test_a_single_job_is_one() -> None:
