@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from jobs.api.operations.page_links import jobs_of, jobs_of_client, letters_like, waiting_of, worker_page
 from jobs.api.operations.red_list import STALE_S, red_list
+from jobs.core.operations import amounts
 from jobs.core.operations.operations_history import HistoryPoint
 from jobs.core.operations.operations_reading import (
     ClientReading,
@@ -246,7 +247,8 @@ def _parts(rows: OperationsRows) -> dict[str, PartReading]:
         "relay": PartReading(
             ok=bool(alive) and {queue.queue for queue in rows.queues} <= fed,
             age_s=0.0,
-            text=f"{_number(len(alive), 'relay')} publish for {_number(len(fed), 'queue')}.",
+            text=f"{amounts.things(len(alive), 'relay publishes', 'relays publish')}"
+            f" for {amounts.things(len(fed), 'queue')}.",
         ),
         "survey": PartReading(
             ok=survey_s is not None and survey_s <= STALE_S,
@@ -259,7 +261,3 @@ def _parts(rows: OperationsRows) -> dict[str, PartReading]:
             text="Nothing was ever recorded." if recorded_s is None else "The seconds are recorded.",
         ),
     }
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

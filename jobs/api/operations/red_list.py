@@ -7,6 +7,7 @@ from itertools import chain
 
 from jobs.api.operations.page_links import jobs_of, letters_like, page, waiting_of, worker_page
 from jobs.core.circuits.breaker import CircuitState
+from jobs.core.operations import amounts
 from jobs.core.operations.operations_reading import ModelReading, Red, RedKind, Severity
 from jobs.core.outage_kinds import OutageKind
 from jobs.services.operations.reading_rows import OperationsRows
@@ -85,7 +86,8 @@ def _unserved(models: list[ModelReading]) -> Iterator[Red]:
             yield Red(
                 kind=RedKind.NO_WORKER,
                 severity=Severity.RED,
-                text=f"{waiting:,} jobs wait for {model.model}, and no live worker serves it.",
+                text=f"{amounts.things(waiting, 'job waits', 'jobs wait')} for {model.model},"
+                " and no live worker serves it.",
                 href=waiting_of(model.model),
                 model=model.model,
                 count=waiting,
@@ -167,7 +169,7 @@ def _letters(rows: OperationsRows) -> Iterator[Red]:
         yield Red(
             kind=RedKind.DEAD_LETTERS,
             severity=Severity.RED,
-            text=f"{group.count:,} jobs of {group.queue} died of {group.fingerprint}.",
+            text=f"{amounts.things(group.count, 'job')} of {group.queue} died of {group.fingerprint}.",
             href=letters_like(group.queue, group.kind, group.fingerprint),
             model=group.queue,
             count=group.count,

@@ -15,9 +15,9 @@ def count(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.0f}"
 
 
-def jobs(number: int) -> str:
-    """Return a number of jobs, with the word."""
-    return f"{number:,} job" if number == 1 else f"{number:,} jobs"
+def things(number: int, one: str, many: str = "") -> str:
+    """Return a number with its words, which agree with it; `many` is `one` with an s, unless it is given."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def rate(per_s: float | None) -> str:

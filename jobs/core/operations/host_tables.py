@@ -89,7 +89,7 @@ def _worker(worker: WorkerReading) -> PageRow:
 
 
 def _in_flight(worker: WorkerReading) -> str:
-    return f"{worker.batches} ({amounts.jobs(worker.batch_jobs)})" if worker.batches else "0"
+    return f"{worker.batches} ({amounts.things(worker.batch_jobs, 'job')})" if worker.batches else "0"
 
 
 def relays_table(reading: Reading) -> PageTable:

@@ -95,6 +95,31 @@ def test_everything_that_is_red_is_named_with_the_page_where_to_act() -> None:
     assert reading.models[0].wait_s is None, "without a worker nobody knows"
 
 
+def test_sentences_agree_with_their_numbers() -> None:
+    died = datetime(2026, 11, 29, tzinfo=UTC)
+    waits = QUEUE._replace(waiting=[0] * 9 + [1], workers=0, busy=0)
+    letters = [DeadLetterGroup("echo", "poison", "poison:test:-", 1, died, died)]
+    one = reading_of(replace(QUIET, queues=[waits], letters=letters))
+    assert one.parts["relay"].text == "1 relay publishes for 1 queue."
+    assert {red.text for red in one.red} == {
+        "1 job waits for echo, and no live worker serves it.",
+        "1 job of echo died of poison:test:-.",
+    }
+    relays = [RelayRow("relay@here:1", 4.0, ["echo", "minilm"]), RelayRow("relay@here:2", 4.0, ["sleeper"])]
+    many = reading_of(
+        replace(
+            QUIET, queues=[waits._replace(waiting=[0] * 9 + [1_200])], relays=relays,
+            letters=[replace(letters[0], count=2_000)],
+        )
+    )  # fmt: skip
+    assert many.parts["relay"].text == "2 relays publish for 3 queues."
+    assert {red.text for red in many.red} == {
+        "1,200 jobs wait for echo, and no live worker serves it.",
+        "2,000 jobs of echo died of poison:test:-.",
+    }
+    assert reading_of(replace(QUIET, relays=[])).parts["relay"].text == "0 relays publish for 0 queues."
+
+
 def test_old_figures_are_unknown_and_not_zero() -> None:
     old = replace(QUIET, queues=[QUEUE._replace(age_s=60.0)], now=NOW + 60)
     reading = reading_of(old)

@@ -43,8 +43,11 @@ def test_a_device_s_memory_is_in_the_units_of_nvidia_smi(
     assert amounts.memory(used, total) == text
 
 
-def test_a_single_job_is_one() -> None:
-    assert [amounts.jobs(number) for number in (0, 1, 1_200)] == ["0 jobs", "1 job", "1,200 jobs"]
+def test_words_agree_with_their_number() -> None:
+    spelled = [amounts.things(number, "job") for number in (0, 1, 1_200)]
+    assert spelled == ["0 jobs", "1 job", "1,200 jobs"]
+    spelled = [amounts.things(number, "relay publishes", "relays publish") for number in (0, 1, 2)]
+    assert spelled == ["0 relays publish", "1 relay publishes", "2 relays publish"]
 
 
 def test_several_times_have_the_unit_of_the_longest() -> None:
