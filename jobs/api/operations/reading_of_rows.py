@@ -160,7 +160,8 @@ def _held(rows: OperationsRows, model: str) -> str | None:
             return f"{pause.kind} {pause.name} paused by {pause.actor}: {pause.reason}"
     for circuit in rows.circuits:
         if circuit.model == model and not circuit.client:
-            return f"circuit of {circuit.version} {circuit.state.replace('_', ' ')}: {circuit.reason}"
+            how = f"opened by {circuit.by}" if circuit.by else circuit.state.replace("_", " ")
+            return f"circuit of {circuit.version} {how}: {circuit.reason}"
     return None
 
 

@@ -10,6 +10,7 @@ from jobs.api.operations.reading_of_rows import OVERDUE_S, aged, reading_of
 from jobs.core.operations.operations_reading import Percentiles, RedKind, Severity
 from jobs.core.operations.recent_jobs import RecentJobs, RecentModel, RecentOwner
 from jobs.services.admission.survey_reads import SurveyedQueue
+from jobs.services.circuits.operate import OPENED
 from jobs.services.dead_letters.reads import DeadLetterGroup
 from jobs.services.operations.reading_rows import OperationsRows
 from jobs.services.operations.reading_statements import (
@@ -74,7 +75,7 @@ def test_everything_that_is_red_is_named_with_the_page_where_to_act() -> None:
             QUIET, queues=[waits], relays=[], outages=[OutageRow("broker", "", NOW - 5)],
             workers=[WorkerRow(WORKER, "gpu-0@here", "here", "cpu", ["echo"], 60.0, NOW, None, None, None)],
             loads=[LoadRow("gpu-0@here", "echo:2", "echo", "failed", None, "no such file", NOW)],
-            circuits=[HeldVersion(3, "echo:1", "echo", "", "open", "90 % failed", NOW, by_hand=False)],
+            circuits=[HeldVersion(3, "echo:1", "echo", "", "open", "90 % failed", NOW, None)],
             pauses=[PauseRow("client", "shop", "too much", "olga", NOW)],
             letters=[DeadLetterGroup("echo", "poison", "poison:test:-", 5, died, died)],
         )
@@ -93,6 +94,23 @@ def test_everything_that_is_red_is_named_with_the_page_where_to_act() -> None:
     )
     assert reading.models[0].held == "circuit of echo:1 open: 90 % failed"
     assert reading.models[0].wait_s is None, "without a worker nobody knows"
+
+
+def test_a_circuit_that_a_person_opened_names_the_person() -> None:
+    usual = HeldVersion(3, "echo:1", "echo", "", "open", "A bad release.", NOW, "olga")
+    circuits = [
+        usual, usual._replace(reason=OPENED), usual._replace(client="shop"),
+        usual._replace(state="half_open", by=None), usual._replace(by=None),
+    ]  # fmt: skip
+    reading = reading_of(replace(QUIET, circuits=circuits))
+    assert [(red.text, red.by) for red in reading.red] == [
+        ("The circuit of echo:1 was opened by olga: A bad release.", "olga"),
+        ("The circuit of echo:1 was opened by olga.", "olga"),
+        ("The circuit of echo:1 for the client shop was opened by olga: A bad release.", "olga"),
+        ("The circuit of echo:1 is half open: A bad release.", None),
+        ("The circuit of echo:1 is open: A bad release.", None),
+    ]
+    assert reading.models[0].held == "circuit of echo:1 opened by olga: A bad release."
 
 
 def test_sentences_agree_with_their_numbers() -> None:
