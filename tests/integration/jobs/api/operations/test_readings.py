@@ -133,9 +133,12 @@ def test_a_reading_that_grows_old_says_so_and_the_stream_goes_on(server: LoopRoa
 def test_a_reading_and_the_history_come_as_json(db: str) -> None:
     browser = browser_of("view_operations")
     make_worker(memory_used_bytes=31_400_000_000, memory_total_bytes=141_000_000_000)
-    reading = browser.get("/admin/operations/reading").json()
-    (worker,) = reading["workers"]
+    read = "/admin/operations/reading"
+    (worker,) = wait_until(
+        lambda: browser.get(read).json()["workers"], what="a reading after the last test's"
+    )
     assert (worker["memory_used_bytes"], worker["memory_total_bytes"]) == (31_400_000_000, 141_000_000_000)
+    reading = browser.get(read).json()
     assert (reading["window_s"], reading["watchers"]) == (60, 0)
     history = browser.get("/admin/operations/history?span=day").json()
     assert (history["step_s"], len(history["at"]), set(history["p95_s"])) == (60, 1_440, {None})
