@@ -18,6 +18,7 @@ from jobs.admin.batch_filters import ModelFilter, OpenMenu, SealFilter, WorkerFi
 from jobs.admin.links import batch_link, job_link, one_line, row_link, worker_link
 from jobs.admin.waterfall import batch_waterfall
 from jobs.core.batching.explain import seconds
+from jobs.core.operations import amounts
 from jobs.models import Batch, Worker
 from models_registry.models import VersionLoad
 from models_registry.shared.admin_moment import aged
@@ -136,10 +137,10 @@ class WorkerAdmin(ReadOnlyAdmin):
     ordering = (F("ended_at").desc(nulls_first=True), "-started_at")
     search_fields = ("node", "host")
     fields = (
-        "id", "node", "status", "device", "device_uuid", "model_names", "host", "pid", "started_at",
+        "id", "node", "status", "device", "device_uuid", "memory", "model_names", "host", "pid", "started_at",
         "heartbeat_at", "ended_at", "end_reason", "open_batches", "loads",
     )  # fmt: skip
-    readonly_fields = ("status", "open_batches", "loads")
+    readonly_fields = ("status", "memory", "open_batches", "loads")
 
     def is_live(self, obj: Worker) -> bool:
         """Return whether it has not ended."""
@@ -158,17 +159,24 @@ class WorkerAdmin(ReadOnlyAdmin):
         silent_s = worker.silent_for.total_seconds()
         return "alive" if silent_s < STALE_AFTER_S else f"silent for {silent_s:,.0f} s"
 
+    @admin.display(description="device's memory in use")
+    def memory(self, worker: Worker) -> str:
+        """Return how much of the device's memory was used at the last heartbeat; a dash once it has ended."""
+        if worker.ended_at is not None:
+            return NONE
+        return amounts.memory(worker.memory_used_bytes, worker.memory_total_bytes)
+
     @admin.display(description="versions")
     def loads(self, worker: Worker) -> Any:
         """Return the versions that it holds, loads or cannot load, and why."""
         rows = VersionLoad.objects.filter(node=worker.node).select_related("version__model").order_by("id")
         cells = [
-            (str(row.version), row.state, row.since, row.load_s, row.memory_bytes, row.tries, row.reason)
+            (str(row.version), row.state, row.since, row.load_s, _memory(row), row.tries, row.reason)
             for row in rows
         ]
         if worker.ended_at is not None or not cells:
             return NONE
-        words = ("version", "state", "since", "seconds to load", "bytes", "failed loads", "last error")
+        words = ("version", "state", "since", "seconds to load", "memory", "failed loads", "last error")
         return table(words, cells)
 
     def open_batches(self, worker: Worker) -> Any:
@@ -179,3 +187,7 @@ class WorkerAdmin(ReadOnlyAdmin):
             (batch_link(row.id), row.size, f"{(now - row.claimed_at).total_seconds():.1f} s") for row in rows
         ]
         return table(("batch", "size", "claimed for"), cells) if cells else NONE
+
+
+def _memory(load: VersionLoad) -> str | None:
+    return None if load.memory_bytes is None else amounts.volume(load.memory_bytes)

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from jobs.admin.rights import may_change_tokens
 from jobs.core.access.scopes import WARNED_DAYS
 from jobs.core.admission.quota import Quota
+from jobs.core.operations import amounts
 from jobs.models import ApiToken, Client
 from jobs.services.access.client_models import allow_models
 from jobs.services.access.tokens import GRACE_HOURS, end_token, revoke_token
@@ -84,7 +85,10 @@ class ApiTokenAdmin(ReadOnlyAdmin):
         """Let each selected token end soon."""
         actor = request.user.get_username()
         count = sum(end_token(token_id=pk, actor=actor) for pk in tokens.values_list("pk", flat=True))
-        self.message_user(request, f"{count} end in {GRACE_HOURS} hours at the latest.")
+        self.message_user(
+            request,
+            f"{amounts.things(count, 'token ends', 'tokens end')} in {GRACE_HOURS} hours at the latest.",
+        )
 
     @admin.action(description="Revoke the selected tokens and their successors now", permissions=["operate"])
     def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
@@ -118,4 +122,4 @@ def status(token: ApiToken) -> str:
     remains = token.expires_at - timezone.now()
     if remains <= timedelta():
         return "expired"
-    return f"ends in {remains.days} days" if remains.days < WARNED_DAYS else "valid"
+    return f"ends in {amounts.things(remains.days, 'day')}" if remains.days < WARNED_DAYS else "valid"

@@ -13,6 +13,7 @@ from jobs.admin.links import batch_link, delivery_link, worker_link
 from jobs.core.access.audit_kinds import without_payload
 from jobs.core.batching.explain import LedgerEntry, seconds, why_this_size
 from jobs.core.errors import PayloadUnreadableError
+from jobs.core.operations import amounts
 from jobs.core.payloads.keyring import Column
 from jobs.core.states import State
 from jobs.models import AttemptMessage, Batch, DeadLetter, Delivery, Event, Job, Outbox, Worker
@@ -133,7 +134,7 @@ def outbox(job: Job) -> SafeString | str:
     if row is None:
         return NONE
     names = ("epoch", "due", "published", "ahead of it, about", "answered in about")
-    return table(names, [(row.epoch, moment(row.due), f"{row.published} times", *_place(job))])
+    return table(names, [(row.epoch, moment(row.due), amounts.things(row.published, "time"), *_place(job))])
 
 
 def _place(job: Job) -> tuple[str, str]:
@@ -144,7 +145,7 @@ def _place(job: Job) -> tuple[str, str]:
     if expected is None or job.state != State.QUEUED:
         return NONE, NONE
     eta = f"unknown: {expected.unknown}" if expected.eta_s is None else f"{expected.eta_s:,.1f} s"
-    return f"{expected.position:,} jobs", eta
+    return amounts.things(expected.position, "job"), eta
 
 
 def webhook(job: Job) -> SafeString | str:

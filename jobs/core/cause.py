@@ -161,6 +161,11 @@ _EXPLAINED: Mapping[Cause, str] = {
     Cause.SETTLE: "Storing the results took {part}.",
     Cause.FOLLOWS: "It waited for an identical job that ran for both, or had its result at once.",
 }
+_ONE_BEFORE: Mapping[Cause, str] = {
+    Cause.BACKLOG: "One job of {model} was claimed before it, and had come before it.",
+    Cause.PRIORITY: "One job of {model} was claimed before it, and had a higher priority.",
+    Cause.FAIR_SHARE: "One job of {model} was claimed before it, and was another client's.",
+}
 _NOTHING_BEFORE = (
     "It waited {part} for a relay and a free worker. No other job of {model} went before it, and nothing that"
     " held it is on record."
@@ -170,9 +175,7 @@ _NOTHING_BEFORE = (
 def explain(cause: Cause, now: Circumstances, *, model: str, part_s: float) -> str:
     """Return a sentence about a cause; `part_s` is the length of the longest part."""
     before = now.before
-    is_alone = cause is Cause.BACKLOG and not before.total
-    template = _NOTHING_BEFORE if is_alone else _EXPLAINED[cause]
-    return template.format(
+    return _template(cause, before.total).format(
         model=model,
         held=seconds(now.held_s.get(cause, 0.0)),
         wait=seconds(now.wait_s),
@@ -181,3 +184,9 @@ def explain(cause: Cause, now: Circumstances, *, model: str, part_s: float) -> s
         others=before.others,
         total=before.total,
     )
+
+
+def _template(cause: Cause, before: int) -> str:
+    if cause is Cause.BACKLOG and not before:
+        return _NOTHING_BEFORE
+    return (_ONE_BEFORE if before == 1 else _EXPLAINED).get(cause, _EXPLAINED[cause])

@@ -24,6 +24,10 @@ class Worker(models.Model):
     lanes = models.PositiveSmallIntegerField(
         null=True, help_text="Batches that it runs at once; empty: a worker of an earlier release."
     )
+    memory_used_bytes = models.BigIntegerField(
+        null=True, help_text="Of the device's memory, at the last heartbeat; empty: not known, or a CPU."
+    )
+    memory_total_bytes = models.BigIntegerField(null=True, help_text="The whole memory of the device.")
     model_names = ArrayField(models.CharField(max_length=63))
     open_batches = ArrayField(
         models.UUIDField(),

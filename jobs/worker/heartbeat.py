@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from jobs.db import database_clock
 from jobs.db.listen_loop import ListenLoop
 from jobs.services.lifecycle import worker_row
-from jobs.services.lifecycle.worker_row import Incarnation
+from jobs.services.lifecycle.worker_row import UNKNOWN_MEMORY, DeviceMemory, Incarnation
 
 logger = logging.getLogger(__name__)
 HEARTBEAT_S = 5.0
@@ -28,10 +28,20 @@ class Heartbeat(ListenLoop):
     """
 
     def __init__(
-        self, incarnation: Incarnation, *, stop: Event, in_hand: Callable[[], Collection[UUID]]
+        self,
+        incarnation: Incarnation,
+        *,
+        stop: Event,
+        in_hand: Callable[[], Collection[UUID]],
+        memory: Callable[[], DeviceMemory] = lambda: UNKNOWN_MEMORY,
     ) -> None:
-        """Prepare to beat for `incarnation`; `in_hand` returns the batches that it works on."""
+        """Prepare to beat for `incarnation`.
+
+        `in_hand` returns the batches that it works on, `memory` its device's memory. Neither may wait: a beat
+        that does not come is taken for the end of the worker.
+        """
         super().__init__(stop=stop)
+        self._memory = memory
         self._incarnation, self._ending, self._in_hand = incarnation, False, in_hand
         self._void = frozenset[UUID]()  # what ran here when the row was opened again
 
@@ -43,7 +53,7 @@ class Heartbeat(ListenLoop):
     def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:  # no channel notifies it
         """Beat once; a SIGTERM to this process, once, where the row has ended or what runs is void."""
         database_clock.measure(session)
-        beat = worker_row.beat(session, self._incarnation.id, self._in_hand)
+        beat = worker_row.beat(session, self._incarnation.id, self._in_hand, self._memory())
         if self._stop.is_set() or self._ending:
             return
         if not beat.known:

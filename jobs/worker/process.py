@@ -21,6 +21,7 @@ from jobs.core.batching.sealed_batch import BatchLimits
 from jobs.db.engine import engine
 from jobs.services.lifecycle import worker_row
 from jobs.services.lifecycle.release import release
+from jobs.services.lifecycle.worker_row import UNKNOWN_MEMORY, DeviceMemory
 from jobs.worker.cancels import Cancels
 from jobs.worker.circuit_monitor import CircuitMonitor
 from jobs.worker.heartbeat import Heartbeat
@@ -64,6 +65,7 @@ class WorkerProcess:
     circuits: CircuitMonitor
     missing: tuple[str, ...] = ()
     outer: OuterWatchdog | None = None
+    memory: Callable[[], DeviceMemory] = lambda: UNKNOWN_MEMORY
 
     @property
     def failed(self) -> bool:
@@ -77,11 +79,10 @@ class WorkerProcess:
         """
         if persist(engine(), lambda c, _: self._register(c), stopping=stopping) is None:
             return
-        Thread(
-            target=Heartbeat(self.incarnation, stop=self.stopped, in_hand=self.pipeline.in_hand).run,
-            name="heartbeat",
-            daemon=True,
-        ).start()
+        heartbeat = Heartbeat(
+            self.incarnation, stop=self.stopped, in_hand=self.pipeline.in_hand, memory=self.memory
+        )
+        Thread(target=heartbeat.run, name="heartbeat", daemon=True).start()
         Thread(target=self._watchdog().run, name="watchdog", daemon=True).start()
         Thread(target=self.cancels.run, name="cancels", daemon=True).start()
         self.pipeline.start()
@@ -156,6 +157,7 @@ def make(
     lanes: int = 1,
     missing: tuple[str, ...] = (),
     outer: OuterWatchdog | None = None,
+    memory: Callable[[], DeviceMemory] = lambda: UNKNOWN_MEMORY,
 ) -> WorkerProcess:
     """Make what this process holds; the caller starts it. `missing` are models that are not loaded yet."""
     pool = loader.pool
@@ -186,6 +188,7 @@ def make(
         circuits=circuits,
         missing=missing,
         outer=outer,
+        memory=memory,
     )
     loader.late = _current.end_late
     return _current

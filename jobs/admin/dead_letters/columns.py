@@ -16,6 +16,7 @@ from jobs.admin.base import BoundedAdmin
 from jobs.admin.links import batch_link, job_link, row_link
 from jobs.admin.rights import may_see
 from jobs.core.errors import PayloadUnreadableError
+from jobs.core.operations import amounts
 from jobs.core.payloads.sealed_words import Words
 from jobs.models import DeadLetter
 from jobs.services.dead_letters.payload import words_of
@@ -92,7 +93,7 @@ class DeadLetterColumns(BoundedAdmin):
             return format_html("discarded {}", moment(dead_letter.discarded_at))
         if dead_letter.published_at is not None:
             return format_html("in the dead-letter queue since {}", moment(dead_letter.published_at))
-        return f"not confirmed by the broker yet, published {dead_letter.published} times"
+        return f"not confirmed by the broker yet, published {amounts.things(dead_letter.published, 'time')}"
 
     @admin.display(description="attempts before")
     def attempts(self, dead_letter: DeadLetter) -> SafeString | str:

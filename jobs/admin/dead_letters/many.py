@@ -17,6 +17,7 @@ from jobs.admin.dead_letters.forms import FILTERS, ManyForm
 from jobs.admin.dead_letters.listing import grouped
 from jobs.admin.rights import may_act, may_see, require
 from jobs.core.errors import PlatformError
+from jobs.core.operations import amounts
 from jobs.services.dead_letters import reads as dead_letters
 from jobs.services.dead_letters.canary import start_replay
 from jobs.services.dead_letters.discard import discard_dead_letters
@@ -85,7 +86,8 @@ def _done(request: HttpRequest, form: ManyForm, act: Act) -> HttpResponse:
     messages.success(request, done.sentence)
     rest = dead_letters.count(form.selection()) - done.following if done.count >= form.most else 0
     if rest > 0:
-        messages.warning(request, f"{rest:,} more dead letters match: repeat this for them.")
+        matching = amounts.things(rest, "more dead letter matches", "more dead letters match")
+        messages.warning(request, f"{matching}: repeat this for the rest.")
     return redirect(LIST)
 
 

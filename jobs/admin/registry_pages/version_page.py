@@ -18,6 +18,7 @@ from jobs.admin.links import one_line, worker_link
 from jobs.admin.registry_pages.failure_counts import failures_of_a_day
 from jobs.admin.registry_pages.picture import drawn
 from jobs.admin.registry_pages.service_times import by_size, fitted, recent_runs
+from jobs.core.operations import amounts
 from jobs.models import Worker
 from models_registry.admin.registry import ModelVersionAdmin
 from models_registry.models import ModelVersion, VersionLoad
@@ -111,7 +112,7 @@ class ServedVersionAdmin(ModelVersionAdmin):
             for row in by_size(runs)
         ]
         numbers = table(("jobs in the batch", "batches", "median", "p95", "line at the largest"), cells)
-        words = f"The newest {len(runs):,} batches; {fit}."
+        words = f"The newest {amounts.things(len(runs), 'batch', 'batches')}; {fit}."
         return format_html(_IMAGE, reverse(f"admin:{PICTURE}", args=(version.pk,)), words, numbers)
 
     @admin.display(description="failed attempts, last 24 hours")

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from jobs.api.operations.page_links import jobs_of, jobs_of_client, letters_like, waiting_of, worker_page
 from jobs.api.operations.red_list import STALE_S, red_list
+from jobs.core.operations import amounts
 from jobs.core.operations.operations_history import HistoryPoint
 from jobs.core.operations.operations_reading import (
     ClientReading,
@@ -159,7 +160,8 @@ def _held(rows: OperationsRows, model: str) -> str | None:
             return f"{pause.kind} {pause.name} paused by {pause.actor}: {pause.reason}"
     for circuit in rows.circuits:
         if circuit.model == model and not circuit.client:
-            return f"circuit of {circuit.version} {circuit.state.replace('_', ' ')}: {circuit.reason}"
+            how = f"opened by {circuit.by}" if circuit.by else circuit.state.replace("_", " ")
+            return f"circuit of {circuit.version} {how}: {circuit.reason}"
     return None
 
 
@@ -218,8 +220,8 @@ def _worker(rows: OperationsRows, worker: WorkerRow) -> WorkerReading:
             for load in rows.loads
             if load.node == worker.node
         ],
-        memory_used_bytes=None,
-        memory_total_bytes=None,
+        memory_used_bytes=worker.memory_used_bytes,
+        memory_total_bytes=worker.memory_total_bytes,
     )
 
 
@@ -246,7 +248,8 @@ def _parts(rows: OperationsRows) -> dict[str, PartReading]:
         "relay": PartReading(
             ok=bool(alive) and {queue.queue for queue in rows.queues} <= fed,
             age_s=0.0,
-            text=f"{_number(len(alive), 'relay')} publish for {_number(len(fed), 'queue')}.",
+            text=f"{amounts.things(len(alive), 'relay publishes', 'relays publish')}"
+            f" for {amounts.things(len(fed), 'queue')}.",
         ),
         "survey": PartReading(
             ok=survey_s is not None and survey_s <= STALE_S,
@@ -259,7 +262,3 @@ def _parts(rows: OperationsRows) -> dict[str, PartReading]:
             text="Nothing was ever recorded." if recorded_s is None else "The seconds are recorded.",
         ),
     }
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -7,8 +7,10 @@ from itertools import chain
 
 from jobs.api.operations.page_links import jobs_of, letters_like, page, waiting_of, worker_page
 from jobs.core.circuits.breaker import CircuitState
+from jobs.core.operations import amounts
 from jobs.core.operations.operations_reading import ModelReading, Red, RedKind, Severity
 from jobs.core.outage_kinds import OutageKind
+from jobs.services.circuits.operate import OPENED
 from jobs.services.operations.reading_rows import OperationsRows
 
 STALE_S = 10.0
@@ -85,7 +87,8 @@ def _unserved(models: list[ModelReading]) -> Iterator[Red]:
             yield Red(
                 kind=RedKind.NO_WORKER,
                 severity=Severity.RED,
-                text=f"{waiting:,} jobs wait for {model.model}, and no live worker serves it.",
+                text=f"{amounts.things(waiting, 'job waits', 'jobs wait')} for {model.model},"
+                " and no live worker serves it.",
                 href=waiting_of(model.model),
                 model=model.model,
                 count=waiting,
@@ -108,16 +111,17 @@ def _circuits(rows: OperationsRows) -> Iterator[Red]:
     for circuit in rows.circuits:
         probing = circuit.state == CircuitState.HALF_OPEN
         whose = f" for the client {circuit.client}" if circuit.client else ""
+        how = f"was opened by {circuit.by}" if circuit.by else f"is {circuit.state.replace('_', ' ')}"
+        why = "." if circuit.by and circuit.reason == OPENED else f": {circuit.reason}"
         yield Red(
             kind=RedKind.CIRCUIT,
             severity=Severity.AMBER if probing else Severity.RED,
-            text=f"The circuit of {circuit.version}{whose} is {'half ' if probing else ''}open:"
-            f" {circuit.reason}",
+            text=f"The circuit of {circuit.version}{whose} {how}{why}",
             href=page("jobs_circuit", circuit.id),
             model=circuit.model,
             client=circuit.client or None,
             since=circuit.since,
-            by="an operator" if circuit.by_hand else None,
+            by=circuit.by,
         )
 
 
@@ -167,7 +171,7 @@ def _letters(rows: OperationsRows) -> Iterator[Red]:
         yield Red(
             kind=RedKind.DEAD_LETTERS,
             severity=Severity.RED,
-            text=f"{group.count:,} jobs of {group.queue} died of {group.fingerprint}.",
+            text=f"{amounts.things(group.count, 'job')} of {group.queue} died of {group.fingerprint}.",
             href=letters_like(group.queue, group.kind, group.fingerprint),
             model=group.queue,
             count=group.count,

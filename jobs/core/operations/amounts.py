@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 UNKNOWN = "-"
-STEPS, STEP = ("B", "kB", "MB", "GB", "TB"), 1_000
+STEPS, STEP = ("B", "KiB", "MiB", "GiB", "TiB"), 1_024  # as --memory-budget and nvidia-smi count
 THREE_DIGITS = 100
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
@@ -15,9 +15,9 @@ def count(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.0f}"
 
 
-def jobs(number: int) -> str:
-    """Return a number of jobs, with the word."""
-    return f"{number:,} job" if number == 1 else f"{number:,} jobs"
+def things(number: int, one: str, many: str = "") -> str:
+    """Return a number with its words, which agree with it; `many` is `one` with an s, unless it is given."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def rate(per_s: float | None) -> str:
@@ -66,11 +66,16 @@ def spans(values_s: Sequence[float | None]) -> str:
     return f"{' / '.join(texts)} {unit}"
 
 
-def volume(value: float | None) -> str:
-    """Return a number of bytes in its largest unit."""
-    if value is None:
+def memory(used_bytes: int | None, total_bytes: int | None) -> str:
+    """Return how much of a device's memory is used."""
+    if used_bytes is None or total_bytes is None:
         return UNKNOWN
-    step = 0
+    return f"{volume(used_bytes)} of {volume(total_bytes)}"
+
+
+def volume(number_bytes: int) -> str:
+    """Return a number of bytes in its largest unit."""
+    value, step = float(number_bytes), 0
     while value >= STEP and step < len(STEPS) - 1:
         value, step = value / STEP, step + 1
     return f"{value:,.1f} {STEPS[step]}" if step and value < THREE_DIGITS else f"{value:,.0f} {STEPS[step]}"

@@ -29,7 +29,7 @@ _WORKERS = [
     PageColumn("in flight", "Batches that it has claimed and not yet settled."),
     PageColumn("out", "Jobs that it ended, a second."),
     PageColumn("p95", "95 of 100 of its jobs took less."),
-    PageColumn("memory", "Memory of the device that is used, of all."),
+    PageColumn("memory", "The memory of its GPU that is used, by whichever process, of all."),
     PageColumn("heartbeat", "How long ago it last wrote that it lives."),
 ]
 _RELAYS = [
@@ -82,20 +82,14 @@ def _worker(worker: WorkerReading) -> PageRow:
         PageCell(_in_flight(worker)),
         PageCell(amounts.rate(worker.out_per_s)),
         PageCell(amounts.span(worker.total.p95_s)),
-        PageCell(_memory(worker)),
+        PageCell(amounts.memory(worker.memory_used_bytes, worker.memory_total_bytes)),
         PageCell(f"{amounts.span(worker.heartbeat_age_s)} ago", heard),
     ]
     return PageRow(worker.href, cells)
 
 
 def _in_flight(worker: WorkerReading) -> str:
-    return f"{worker.batches} ({amounts.jobs(worker.batch_jobs)})" if worker.batches else "0"
-
-
-def _memory(worker: WorkerReading) -> str:
-    if worker.memory_used_bytes is None or worker.memory_total_bytes is None:
-        return amounts.UNKNOWN
-    return f"{amounts.volume(worker.memory_used_bytes)} of {amounts.volume(worker.memory_total_bytes)}"
+    return f"{worker.batches} ({amounts.things(worker.batch_jobs, 'job')})" if worker.batches else "0"
 
 
 def relays_table(reading: Reading) -> PageTable:

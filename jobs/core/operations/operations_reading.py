@@ -159,7 +159,7 @@ class WorkerReading(msgspec.Struct, frozen=True, kw_only=True):
     out_per_s: float | None
     total: Percentiles  # of the jobs that it ended within the window
     loaded: list[LoadedVersion]
-    memory_used_bytes: int | None  # of the device; None where it does not say
+    memory_used_bytes: int | None  # of the device, at the heartbeat; None where it does not say, or on a CPU
     memory_total_bytes: int | None
 
 

@@ -125,7 +125,7 @@ def _tiles(reading: Reading) -> list[Tile]:
         Tile("oldest", amounts.span(oldest_s if waiting else None), counted),
         Tile("in", amounts.rate(_sum(model.in_per_s for model in reading.models))),
         Tile("out", amounts.rate(_sum(model.out_per_s for model in reading.models))),
-        Tile("in flight", amounts.jobs(sum(model.batch_jobs for model in reading.models))),
+        Tile("in flight", amounts.things(sum(model.batch_jobs for model in reading.models), "job")),
         Tile("workers", f"{alive}{f', {silent} silent' if silent else ''}", "red" if silent else ""),
         Tile("dead letters", amounts.count(letters), "red" if letters else ""),
     ]

@@ -81,8 +81,8 @@ class Command(BaseCommand):
         device = pinned(None if options["cpu"] else options["gpu"])
         exporter.serve()
         trace_switch.start("gpu-worker")
-        if device.uuid:
-            DeviceSampler(device.uuid).start()
+        sampler = DeviceSampler(device.uuid)
+        sampler.start()
         lanes = options["lanes"] or default_lanes(device.name)
         divide_cores(lanes)
         tune_allocator()
@@ -93,7 +93,7 @@ class Command(BaseCommand):
             check_database()
             check_keys()
             loader = make_loader(device.name, options["memory_budget"], node, lanes)
-            missing, prefetch_count = serve(names, loader, node, lanes, outer, device.uuid)
+            missing, prefetch_count = serve(names, loader, node, lanes, outer, sampler)
         except (PlatformError, psycopg.OperationalError) as error:
             raise CommandError(str(error)) from error
         status = run_celery(names, missing, node, prefetch_count)
@@ -165,7 +165,12 @@ def tune_allocator() -> None:
 
 
 def serve(
-    names: tuple[str, ...], loader: ModelLoader, node: str, lanes: int, outer: OuterWatchdog, gpu: str
+    names: tuple[str, ...],
+    loader: ModelLoader,
+    node: str,
+    lanes: int,
+    outer: OuterWatchdog,
+    sampler: DeviceSampler,
 ) -> tuple[tuple[str, ...], int]:
     """Load the models, declare their queues, create the worker process.
 
@@ -181,9 +186,9 @@ def serve(
     if own_device().loss:
         raise own_device().error()  # no version's fault; the device is asked before the next start
     incarnation = Incarnation(
-        uuid.uuid4(), node, socket.gethostname(), os.getpid(), loader.pool.device, served, gpu, lanes
+        uuid.uuid4(), node, socket.gethostname(), os.getpid(), loader.pool.device, served, sampler.uuid, lanes
     )
-    host.make(incarnation, loader, lanes=lanes, missing=missing, outer=outer)
+    host.make(incarnation, loader, lanes=lanes, missing=missing, outer=outer, memory=sampler.memory)
     return missing, prefetch(max(info.max_batch for info in infos.values()))
 
 

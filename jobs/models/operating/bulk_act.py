@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs.core.acting.bulk_verbs import BulkState, BulkVerb
+from jobs.core.operations import amounts
 from jobs.models.client import Client
 
 
@@ -49,4 +50,4 @@ class BulkAct(models.Model):
         constraints = [models.UniqueConstraint(fields=["client", "idempotency_key"], name="bulk_act_key")]
 
     def __str__(self) -> str:
-        return f"{self.verb} of {self.total} jobs: {self.state}"
+        return f"{self.verb} of {amounts.things(self.total, 'job')}: {self.state}"

@@ -18,6 +18,7 @@ from jobs.services.circuits.reads import circuit_of, forget_circuits
 from models_registry.selectors import VersionInfo, resolve
 
 MOST_FALLBACKS = 3
+OPENED = "An operator opened it."  # who did is for operators alone: refused clients see the reason
 UNTIL_CLOSED_S = 60  # the Retry-After of a circuit that only a person closes
 _OPEN = Statement(
     """
@@ -65,7 +66,7 @@ def open_by_hand(
     version: VersionInfo,
     client: int = EVERY_CLIENT,
     actor: str,
-    reason: str = "An operator opened it.",
+    reason: str = OPENED,
 ) -> None:
     """Hold a version's jobs, or one client's, back until a person closes its circuit."""
     _change(_OPEN, version, client, CircuitState.OPEN, actor, reason)

@@ -29,7 +29,8 @@ _SERVE = Statement("UPDATE jobs_worker SET model_names = %(models)s::text[] WHER
 _BEAT = Statement(
     """
 UPDATE jobs_worker worker SET heartbeat_at = now(), ended_at = NULL, end_reason = '',
-  named_at = %(named_at)s, open_batches = %(batches)s::uuid[]
+  named_at = %(named_at)s, open_batches = %(batches)s::uuid[],
+  memory_used_bytes = %(used_bytes)s::bigint, memory_total_bytes = %(total_bytes)s::bigint
 FROM (SELECT id, end_reason FROM jobs_worker WHERE id = %(worker)s FOR UPDATE) AS before
 WHERE worker.id = before.id AND (worker.ended_at IS NULL OR worker.end_reason = %(silent)s)
 RETURNING before.end_reason
@@ -95,15 +96,36 @@ class Beat(NamedTuple):
     void: frozenset[UUID] = frozenset()
 
 
-def beat(connection: sa.Connection, worker: UUID, in_hand: Callable[[], Collection[UUID]]) -> Beat:
-    """Renew the heartbeat, which names the batches in hand.
+class DeviceMemory(NamedTuple):
+    """The memory of a worker's device, whoever uses it; None where it is not known."""
+
+    used_bytes: int | None = None
+    total_bytes: int | None = None
+
+
+UNKNOWN_MEMORY = DeviceMemory()
+
+
+def beat(
+    connection: sa.Connection,
+    worker: UUID,
+    in_hand: Callable[[], Collection[UUID]],
+    memory: DeviceMemory = UNKNOWN_MEMORY,
+) -> Beat:
+    """Renew the heartbeat, which names the batches in hand and the device's memory.
 
     A row that was ended for its silence is opened again: its old batches were reaped, its next ones count.
     """
     # The time is read before the batches: one that is claimed between the two is younger, so it is spared.
     (named_at,) = run(connection, _CLOCK)
     batches = list(in_hand())
-    parameters = {"worker": worker, "silent": SILENT, "named_at": named_at, "batches": batches}
+    parameters = {
+        "worker": worker,
+        "silent": SILENT,
+        "named_at": named_at,
+        "batches": batches,
+        **memory._asdict(),
+    }
     before = run(connection, _BEAT, parameters)
     return Beat(bool(before), frozenset(batches) if SILENT in before else frozenset())
 

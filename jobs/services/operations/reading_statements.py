@@ -55,6 +55,8 @@ class WorkerRow(NamedTuple):
     beat_s: float
     since: float
     lanes: int | None
+    memory_used_bytes: int | None
+    memory_total_bytes: int | None
 
 
 class OpenBatches(NamedTuple):
@@ -96,7 +98,7 @@ class HeldVersion(NamedTuple):
     state: str
     reason: str
     since: float
-    by_hand: bool
+    by: str | None  # who opened it by hand
 
 
 class PauseRow(NamedTuple):
@@ -144,7 +146,7 @@ WORKERS = Statement(
     """
 SELECT id, node, host, device, model_names::text[] AS models,
   extract(epoch FROM now() - heartbeat_at)::float8 AS beat_s,
-  extract(epoch FROM started_at)::float8 AS since, lanes
+  extract(epoch FROM started_at)::float8 AS since, lanes, memory_used_bytes, memory_total_bytes
 FROM jobs_worker WHERE ended_at IS NULL ORDER BY node LIMIT %(most)s
 """,
     WorkerRow,
@@ -180,12 +182,19 @@ FROM jobs_leaseholder AS holds WHERE office = %(office)s ORDER BY label
 """,
     RelayRow,
 )
+# The event of an opening is written right after it; a circuit that only a person closes was opened by one.
 CIRCUITS = Statement(
     """
 SELECT circuit.id, model.name || ':' || version.version AS version, model.name AS model,
   COALESCE(client.name, '') AS client, circuit.state, circuit.reason,
-  extract(epoch FROM circuit.since)::float8 AS since, circuit.retry_at IS NULL AS by_hand
+  extract(epoch FROM circuit.since)::float8 AS since,
+  CASE WHEN circuit.retry_at IS NULL THEN COALESCE(opening.actor, 'an operator') END AS by
 FROM jobs_circuit circuit
+LEFT JOIN LATERAL (
+  SELECT actor FROM jobs_event WHERE kind = 'circuit' AND detail->>'version' = circuit.version_id::text
+    AND at >= circuit.since AND detail->>'state' = 'open' AND detail->>'client' = circuit.client::text
+  ORDER BY at LIMIT 1
+) AS opening ON circuit.retry_at IS NULL
 JOIN models_registry_modelversion version ON version.id = circuit.version_id
 JOIN models_registry_registeredmodel model ON model.id = version.model_id
 LEFT JOIN jobs_client client ON client.id = circuit.client

@@ -15,9 +15,12 @@ from tests.support.sick_model import ENTRY_POINT
 from tests.support.wait import wait_until
 
 SICK, WELL = 13, 14
+UUID = "GPU-11111111-1111-1111-1111-111111111111"
 QUICK = {"base_s": 0.05, "cap_s": 0.1}
 ENDS = "SELECT end_reason, device_uuid FROM jobs_worker WHERE node LIKE 'gpu-13@%%' AND model_names = %s"
 RESTS = "SELECT count(*) FROM jobs_event WHERE kind = 'circuit' AND detail->>'state' = 'resting'"
+MEMORY = "SELECT node LIKE 'gpu-13@%%', memory_used_bytes, memory_total_bytes FROM jobs_worker \
+WHERE ended_at IS NULL AND model_names = %s ORDER BY node"
 OPENED = "SELECT count(*) FROM jobs_circuit c JOIN models_registry_modelversion v ON v.id = c.version_id \
 JOIN models_registry_registeredmodel m ON m.id = v.model_id WHERE m.name = %s"
 
@@ -25,9 +28,10 @@ JOIN models_registry_registeredmodel m ON m.id = v.model_id WHERE m.name = %s"
 def sick_gpu(
     stack: Stack, model: str, driver: Path, gpu: str, *, ends_with: int = 0
 ) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    built(driver, name="libnvidia-ml.so.1", source="libnvml.c")
     return own_worker(
         stack, model, index=SICK, options=("--gpu", "0"), ends_with=ends_with, MODEL_ENTRY_POINTS=ENTRY_POINT,
-        LD_LIBRARY_PATH=str(built(driver)), FAKE_GPU="1", SICK_GPU=gpu,
+        LD_LIBRARY_PATH=str(built(driver)), FAKE_GPU="1", SICK_GPU=gpu, FAKE_NVML=UUID,
     )  # fmt: skip
 
 
@@ -62,4 +66,5 @@ def test_a_worker_that_fails_faster_than_the_other_answers_opens_no_circuit(
         answers = [app.http.post(JOBS, json={"model": "widget", "input": {}}) for _ in range(10)]
         assert {answer.status_code for answer in answers} == {202}
         assert app.all_finished(ids) == {"succeeded": 250}
+        wait_until(lambda: app.rows(MEMORY, ["widget"]) == [(True, 10, 30), (False, None, None)])
     assert app.rows(OPENED, "widget") == [(0,)]

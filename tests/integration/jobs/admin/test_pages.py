@@ -353,6 +353,18 @@ def test_the_admin_s_style_sheet_is_served_with_debug_off(db: str) -> None:
     response.close()
 
 
+def test_a_worker_s_page_shows_the_memory_of_its_device_while_it_runs(
+    browser: Browser, version: ModelVersion
+) -> None:
+    worker = Worker.objects.filter(pk=a_batch(version).worker_id)
+    page, shown = f"/admin/jobs/worker/{worker.get().pk}/change/", "29.2 GiB of 131 GiB"
+    assert shown not in text_of(browser, page)
+    worker.update(memory_used_bytes=31_400_000_000, memory_total_bytes=141_000_000_000)
+    assert shown in text_of(browser, page)
+    worker.update(ended_at=timezone.now())
+    assert shown not in text_of(browser, page)
+
+
 def test_what_a_worker_cannot_load_is_on_its_page_and_on_the_version_s(
     browser: Browser, version: ModelVersion
 ) -> None:

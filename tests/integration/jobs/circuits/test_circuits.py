@@ -21,6 +21,8 @@ from jobs.core.messages.envelope import Envelope
 from jobs.core.states import State
 from jobs.core.submission.request import JobRequest
 from jobs.db.engine import engine
+from jobs.db.session import open_session
+from jobs.db.statement import run
 from jobs.models import Batch, Circuit, Client, Job, Outbox, Worker
 from jobs.models import Event as EventRow
 from jobs.services.access.owner import owner_of, token_digest
@@ -28,6 +30,7 @@ from jobs.services.access.tokens import create_token
 from jobs.services.circuits import statements as circuits
 from jobs.services.circuits.operate import answering, close_by_hand, open_by_hand, probe_now
 from jobs.services.circuits.reads import circuit_of, forget_circuits
+from jobs.services.operations.reading_statements import CIRCUITS
 from jobs.services.reads.version_labels import version_label
 from jobs.services.relay.relay import Relay
 from jobs.services.submission.submit import submit_job, submit_jobs
@@ -219,13 +222,35 @@ def test_a_worker_holds_the_jobs_that_it_has_fetched(version: ModelVersion) -> N
     assert (job.state, job.attempts, job.epoch) == ("queued", 0, 0)
 
 
+def who_opened() -> dict[int, str | None]:
+    """Return who opened each circuit by hand, by its client, as the live page shows it."""
+    clients = {"": EVERY_CLIENT, **dict(Client.objects.values_list("name", "id"))}
+    with open_session() as session:
+        return {clients[held.client]: held.by for held in run(session, CIRCUITS, {"most": 10})}
+
+
+def test_the_live_page_names_who_opened_a_circuit(version: ModelVersion) -> None:
+    info, shop = selectors.info(version.id), make_client("shop").id
+    opened(version)
+    assert who_opened() == {EVERY_CLIENT: None}, "the breaker opened it"
+    open_by_hand(version=info, client=shop, actor="otto")
+    open_by_hand(version=info, actor="nina")
+    close_by_hand(version=info, actor="nina")
+    open_by_hand(version=info, actor="olga")
+    assert who_opened() == {EVERY_CLIENT: "olga", shop: "otto"}
+    Circuit.objects.update(since=timezone.now() + timedelta(days=1))  # as if retention forgot the events
+    assert who_opened() == {EVERY_CLIENT: "an operator", shop: "an operator"}
+
+
 def test_an_operator_opens_tries_and_closes_it(version: ModelVersion) -> None:
     info = selectors.info(version.id)
     open_by_hand(version=info, actor="olga", reason="A bad release.")
     circuit = circuit_of(version.id)
     assert circuit is not None
     assert (circuit.state, circuit.left_s) == (CircuitState.OPEN, None)
+    assert who_opened() == {0: "olga"}
     probe_now(version=info, actor="olga")
+    assert who_opened() == {0: None}
     assert row(version).state == CircuitState.HALF_OPEN
     with pytest.raises(WrongStateError):
         probe_now(version=info, actor="olga")

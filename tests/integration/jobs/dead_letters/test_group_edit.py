@@ -118,7 +118,7 @@ def test_the_page_tries_and_then_replays(operator: Browser) -> None:
     assert "Replay, one job first" not in text_of(operator, f"{PAGE}?{query}")
     text = operator.post(PAGE, {**fields, "check": "1"}).content.decode()
     assert "4 inputs were tried." in text
-    assert "1 do not fit" in text
+    assert "1 does not fit, and stays dead." in text
     assert count_by_state() == {"dead": 4}
     hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', text))
     assert {"tried", "until"} <= hidden.keys()

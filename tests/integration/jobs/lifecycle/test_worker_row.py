@@ -54,3 +54,15 @@ def test_a_registration_whose_answer_was_lost_may_be_repeated(session: sa.Connec
     row = Worker.objects.get(node=incarnation.node)
     assert alive(row)
     assert (row.device_uuid, row.lanes) == ("GPU-1", 3)
+
+
+def test_a_heartbeat_has_the_device_s_memory_and_forgets_it_where_it_is_not_known(
+    session: sa.Connection,
+) -> None:
+    worker = make_worker()
+    session.commit()
+    for memory in (worker_row.DeviceMemory(31_400_000_000, 141_000_000_000), worker_row.UNKNOWN_MEMORY):
+        assert worker_row.beat(session, worker.id, tuple, memory).known
+        session.commit()
+        worker.refresh_from_db()
+        assert (worker.memory_used_bytes, worker.memory_total_bytes) == memory

@@ -67,3 +67,16 @@ def test_each_part_has_its_rule_and_each_cause_its_sentence() -> None:
         assert text.endswith(".")
         assert "{" not in text
     assert explain(Cause.BACKLOG, now(), model="echo", part_s=6.0).startswith("It waited 6.00 s")
+
+
+@pytest.mark.parametrize(
+    ("before", "cause", "end"),
+    [
+        (WentBefore(own=1), Cause.BACKLOG, "and had come before it."),
+        (WentBefore(higher=1), Cause.PRIORITY, "and had a higher priority."),
+        (WentBefore(others=1), Cause.FAIR_SHARE, "and was another client's."),
+    ],
+)
+def test_a_single_job_that_went_before_is_one(before: WentBefore, cause: Cause, end: str) -> None:
+    text = explain(cause, now(before=before), model="echo", part_s=6.0)
+    assert text == f"One job of echo was claimed before it, {end}"

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from jobs.services.lifecycle.worker_row import Beat, Incarnation
+from jobs.services.lifecycle.worker_row import Beat, DeviceMemory, Incarnation
 from jobs.worker.heartbeat import Heartbeat
 
 INCARNATION = Incarnation(UUID(int=1), "gpu-0@host", "host", 7, "cpu", ("echo",))
@@ -71,3 +71,19 @@ def test_a_worker_that_was_given_up_ends_only_where_a_void_batch_still_runs(
     in_hand[:] = [old, new] if runs_on else [new]
     heartbeat.step(SESSION, ())
     assert bool(signals) is ends
+
+
+def test_a_beat_has_the_device_s_memory_of_that_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = [DeviceMemory(1, 9), DeviceMemory(2, 9)]
+    beats: list[DeviceMemory] = []
+
+    def record(_: object, __: object, ___: object, memory: DeviceMemory) -> Beat:
+        beats.append(memory)
+        return Beat(known=True)
+
+    monkeypatch.setattr("jobs.worker.heartbeat.database_clock.measure", lambda _: 0.0)
+    monkeypatch.setattr("jobs.worker.heartbeat.worker_row.beat", record)
+    heartbeat = Heartbeat(INCARNATION, stop=Event(), in_hand=tuple, memory=lambda: figures[len(beats)])
+    for _ in figures:
+        heartbeat.step(SESSION, ())
+    assert beats == figures

@@ -74,8 +74,15 @@ def troubled() -> Reading:
     return reading(red=things, models=[model_reading(failures=[failure()])])
 
 
+def test_the_window_s_words_agree_with_its_length(browser: Browser, seen: mock.Mock) -> None:
+    seen.return_value = reading(window_s=1.0)
+    assert "of the last 1 second." in text_of(browser, PAGE)
+
+
 def test_without_a_script_all_stands_in_tables(browser: Browser, seen: mock.Mock) -> None:
-    tables = Tables(text_of(browser, PAGE)).cells
+    page = text_of(browser, PAGE)
+    assert "of the last 60 seconds." in page
+    tables = Tables(page).cells
     assert tables["table-models"][1][:4] == ["echo", "10", "1 min 15 s", "30.0/s"]
     assert tables["table-clients"][1][0] == "search"
     assert tables["table-workers"][1][0] == "gpu-0@host"

@@ -17,7 +17,7 @@ from jobs.api.operations import watchers
 from jobs.db.session import open_session
 from jobs.services.admission.surveyor import QueueSurveyor
 from tests.support.admin import browser_of
-from tests.support.factories import make_jobs
+from tests.support.factories import make_jobs, make_worker
 from tests.support.loop_road import LoopRoad, loop_road
 from tests.support.wait import wait_until
 from tests.support.watched_page import READINGS, SentEvent, WatchedPage, kinds_of, rows_of, watched
@@ -132,7 +132,13 @@ def test_a_reading_that_grows_old_says_so_and_the_stream_goes_on(server: LoopRoa
 
 def test_a_reading_and_the_history_come_as_json(db: str) -> None:
     browser = browser_of("view_operations")
-    reading = browser.get("/admin/operations/reading").json()
+    make_worker(memory_used_bytes=31_400_000_000, memory_total_bytes=141_000_000_000)
+    read = "/admin/operations/reading"
+    (worker,) = wait_until(
+        lambda: browser.get(read).json()["workers"], what="a reading after the last test's"
+    )
+    assert (worker["memory_used_bytes"], worker["memory_total_bytes"]) == (31_400_000_000, 141_000_000_000)
+    reading = browser.get(read).json()
     assert (reading["window_s"], reading["watchers"]) == (60, 0)
     history = browser.get("/admin/operations/history?span=day").json()
     assert (history["step_s"], len(history["at"]), set(history["p95_s"])) == (60, 1_440, {None})

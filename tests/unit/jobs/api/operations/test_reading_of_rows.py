@@ -10,6 +10,7 @@ from jobs.api.operations.reading_of_rows import OVERDUE_S, aged, reading_of
 from jobs.core.operations.operations_reading import Percentiles, RedKind, Severity
 from jobs.core.operations.recent_jobs import RecentJobs, RecentModel, RecentOwner
 from jobs.services.admission.survey_reads import SurveyedQueue
+from jobs.services.circuits.operate import OPENED
 from jobs.services.dead_letters.reads import DeadLetterGroup
 from jobs.services.operations.reading_rows import OperationsRows
 from jobs.services.operations.reading_statements import (
@@ -43,7 +44,7 @@ RECENT = RecentJobs(
 QUIET = OperationsRows(
     now=NOW, recent=RECENT, steps={"": StepRow("", AT, 5.0, 2.0, 0, 0.0, None, None, None, None, 0.0, None)},
     queues=[QUEUE], clients=[ClientRow(7, "shop", 0)],
-    workers=[WorkerRow(WORKER, "gpu-0@here", "here", "cpu", ["echo"], 1.0, NOW - 60, 2)],
+    workers=[WorkerRow(WORKER, "gpu-0@here", "here", "cuda:0", ["echo"], 1.0, NOW - 60, 2, 7, 9)],
     in_flight=[OpenBatches(WORKER, "echo", 2, 16)],
     loads=[LoadRow("gpu-0@here", "echo:1", "echo", "ready", 1_000, "", NOW - 60)],
     relays=[RelayRow("relay@here:1", 4.0, ["echo"])], circuits=[], pauses=[], outages=[], letters=[],
@@ -61,6 +62,7 @@ def test_of_a_quiet_platform_nothing_is_red_and_the_figures_are_the_window_s() -
     assert (echo.batches, echo.batch_jobs, worker.batches, worker.batch_jobs) == (2, 16, 2, 16)
     assert (echo.workers_busy, echo.workers_idle, echo.wait_s) == (1, 1, 0.0)
     assert (echo.lanes, worker.lanes) == (2, 2)
+    assert (worker.memory_used_bytes, worker.memory_total_bytes) == (7, 9)
     assert echo.newest is not None
     assert (echo.newest.at, echo.newest.out_per_s) == (AT, 0.0), "no row of its own: it was quiet"
 
@@ -71,9 +73,9 @@ def test_everything_that_is_red_is_named_with_the_page_where_to_act() -> None:
     reading = reading_of(
         replace(
             QUIET, queues=[waits], relays=[], outages=[OutageRow("broker", "", NOW - 5)],
-            workers=[WorkerRow(WORKER, "gpu-0@here", "here", "cpu", ["echo"], 60.0, NOW, None)],
+            workers=[WorkerRow(WORKER, "gpu-0@here", "here", "cpu", ["echo"], 60.0, NOW, None, None, None)],
             loads=[LoadRow("gpu-0@here", "echo:2", "echo", "failed", None, "no such file", NOW)],
-            circuits=[HeldVersion(3, "echo:1", "echo", "", "open", "90 % failed", NOW, by_hand=False)],
+            circuits=[HeldVersion(3, "echo:1", "echo", "", "open", "90 % failed", NOW, None)],
             pauses=[PauseRow("client", "shop", "too much", "olga", NOW)],
             letters=[DeadLetterGroup("echo", "poison", "poison:test:-", 5, died, died)],
         )
@@ -92,6 +94,48 @@ def test_everything_that_is_red_is_named_with_the_page_where_to_act() -> None:
     )
     assert reading.models[0].held == "circuit of echo:1 open: 90 % failed"
     assert reading.models[0].wait_s is None, "without a worker nobody knows"
+
+
+def test_a_circuit_that_a_person_opened_names_the_person() -> None:
+    usual = HeldVersion(3, "echo:1", "echo", "", "open", "A bad release.", NOW, "olga")
+    circuits = [
+        usual, usual._replace(reason=OPENED), usual._replace(client="shop"),
+        usual._replace(state="half_open", by=None), usual._replace(by=None),
+    ]  # fmt: skip
+    reading = reading_of(replace(QUIET, circuits=circuits))
+    assert [(red.text, red.by) for red in reading.red] == [
+        ("The circuit of echo:1 was opened by olga: A bad release.", "olga"),
+        ("The circuit of echo:1 was opened by olga.", "olga"),
+        ("The circuit of echo:1 for the client shop was opened by olga: A bad release.", "olga"),
+        ("The circuit of echo:1 is half open: A bad release.", None),
+        ("The circuit of echo:1 is open: A bad release.", None),
+    ]
+    assert reading.models[0].held == "circuit of echo:1 opened by olga: A bad release."
+
+
+def test_sentences_agree_with_their_numbers() -> None:
+    died = datetime(2026, 11, 29, tzinfo=UTC)
+    waits = QUEUE._replace(waiting=[0] * 9 + [1], workers=0, busy=0)
+    letters = [DeadLetterGroup("echo", "poison", "poison:test:-", 1, died, died)]
+    one = reading_of(replace(QUIET, queues=[waits], letters=letters))
+    assert one.parts["relay"].text == "1 relay publishes for 1 queue."
+    assert {red.text for red in one.red} == {
+        "1 job waits for echo, and no live worker serves it.",
+        "1 job of echo died of poison:test:-.",
+    }
+    relays = [RelayRow("relay@here:1", 4.0, ["echo", "minilm"]), RelayRow("relay@here:2", 4.0, ["sleeper"])]
+    many = reading_of(
+        replace(
+            QUIET, queues=[waits._replace(waiting=[0] * 9 + [1_200])], relays=relays,
+            letters=[replace(letters[0], count=2_000)],
+        )
+    )  # fmt: skip
+    assert many.parts["relay"].text == "2 relays publish for 3 queues."
+    assert {red.text for red in many.red} == {
+        "1,200 jobs wait for echo, and no live worker serves it.",
+        "2,000 jobs of echo died of poison:test:-.",
+    }
+    assert reading_of(replace(QUIET, relays=[])).parts["relay"].text == "0 relays publish for 0 queues."
 
 
 def test_old_figures_are_unknown_and_not_zero() -> None:

@@ -26,18 +26,28 @@ from jobs.core.operations import amounts
         (amounts.span, 754.0, "12 min 34 s"),
         (amounts.span, 3_600.0, "1 h 0 min"),
         (amounts.span, 90_061.0, "1 d 1 h"),
-        (amounts.volume, None, "-"),
-        (amounts.volume, 999, "999 B"),
-        (amounts.volume, 31_400_000_000, "31.4 GB"),
-        (amounts.volume, 141_000_000_000, "141 GB"),
     ],
 )
 def test_amounts_are_short(spell: Callable[[float | None], str], value: float | None, text: str) -> None:
     assert spell(value) == text
 
 
-def test_a_single_job_is_one() -> None:
-    assert [amounts.jobs(number) for number in (0, 1, 1_200)] == ["0 jobs", "1 job", "1,200 jobs"]
+@pytest.mark.parametrize(
+    ("used_mib", "total_mib", "text"),
+    [(0, 15_360, "0 B of 15.0 GiB"), (700, 143_771, "700 MiB of 140 GiB"), (None, 1, "-"), (1, None, "-")],
+)
+def test_a_device_s_memory_is_in_the_units_of_nvidia_smi(
+    used_mib: int | None, total_mib: int | None, text: str
+) -> None:
+    used, total = (None if value is None else value * 2**20 for value in (used_mib, total_mib))
+    assert amounts.memory(used, total) == text
+
+
+def test_words_agree_with_their_number() -> None:
+    spelled = [amounts.things(number, "job") for number in (0, 1, 1_200)]
+    assert spelled == ["0 jobs", "1 job", "1,200 jobs"]
+    spelled = [amounts.things(number, "relay publishes", "relays publish") for number in (0, 1, 2)]
+    assert spelled == ["0 relays publish", "1 relay publishes", "2 relays publish"]
 
 
 def test_several_times_have_the_unit_of_the_longest() -> None:

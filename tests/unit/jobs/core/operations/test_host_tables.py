@@ -14,13 +14,13 @@ def test_a_worker_has_device_lanes_and_memory() -> None:
     (row,) = workers_table(reading(workers=[worker_reading(loaded=loaded)])).rows
     assert [cell.text for cell in row.cells] == [
         "gpu-0@host", "NVIDIA H200", "echo", "echo:1", "2", "2 (31 jobs)", "150/s", "190 ms",
-        "31.4 GB of 141 GB", "800 ms ago",
+        "29.2 GiB of 131 GiB", "800 ms ago",
     ]  # fmt: skip
 
 
 def test_a_silent_worker_and_a_failed_load_are_red() -> None:
     loaded = [LoadedVersion(version="echo:1", state="failed", memory_bytes=None)]
-    worker = worker_reading(alive=False, heartbeat_age_s=42.0, loaded=loaded, memory_total_bytes=None)
+    worker = worker_reading(alive=False, heartbeat_age_s=42.0, loaded=loaded, memory_used_bytes=None)
     (row,) = workers_table(reading(workers=[worker])).rows
     red = [cell.text for cell in row.cells if cell.level == "red"]
     assert red == ["gpu-0@host", "echo:1 (failed)", "42.0 s ago"]

@@ -6,8 +6,11 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,8 +18,10 @@ import pynvml
 import pytest
 from prometheus_client import REGISTRY
 
-from jobs.worker.reporting.device_sampler import DeviceSampler
+from jobs.services.lifecycle.worker_row import UNKNOWN_MEMORY
+from jobs.worker.reporting.device_sampler import OLD_S, DeviceSampler
 from tests.support.fake_driver import built
+from tests.support.wait import wait_until
 
 UUID = "GPU-6b1c"
 PREFIX = "inference_device_"
@@ -28,6 +33,8 @@ class FakeNvml:
     def __init__(self) -> None:
         self.broken: dict[str, Exception] = {}
         self.calls: list[str] = []
+        self.hangs_in = ""
+        self.answer = Event()
 
     def __getattr__(self, name: str) -> Any:
         answers: dict[str, Any] = {
@@ -41,6 +48,8 @@ class FakeNvml:
 
         def call(*_: Any) -> Any:
             self.calls.append(name)
+            if name == self.hangs_in:
+                self.answer.wait(30)
             if name in self.broken:
                 raise self.broken[name]
             return answers[name]
@@ -62,6 +71,17 @@ def shown() -> dict[str, float]:
         for sample in metric.samples
         if sample.name.startswith(PREFIX) and sample.labels["device"] == UUID
     }
+
+
+@contextmanager
+def during(thread: Thread, nvml: FakeNvml) -> Iterator[None]:
+    """Run the block while the thread hangs in NVML, and let it go after that."""
+    thread.start()
+    try:
+        yield
+    finally:
+        nvml.answer.set()
+        thread.join(10)
 
 
 def test_a_sample_has_use_memory_power_and_temperature_in_base_units(nvml: FakeNvml) -> None:
@@ -105,6 +125,55 @@ def test_without_nvml_there_is_nothing_to_sample_and_no_second_try(nvml: FakeNvm
     nvml.broken = {"nvmlInit": pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)}
     DeviceSampler(UUID, nvml=nvml)._run()
     assert nvml.calls == ["nvmlInit"]
+
+
+def test_the_memory_for_the_heartbeat_is_that_of_the_last_sample(nvml: FakeNvml) -> None:
+    sampler = DeviceSampler(UUID, nvml=nvml)
+    assert sampler.memory() == UNKNOWN_MEMORY
+    sampler.sample()
+    assert sampler.memory() == (10, 30)
+    nvml.broken = {"nvmlDeviceGetPowerUsage": pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)}
+    sampler.sample()
+    assert sampler.memory() == (10, 30), "only what cannot be read is unknown"
+    nvml.broken = {"nvmlDeviceGetMemoryInfo": pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)}
+    sampler.sample()
+    assert sampler.memory() == UNKNOWN_MEMORY
+
+
+@pytest.mark.parametrize("call", ["nvmlDeviceGetMemoryInfo", "nvmlDeviceGetUtilizationRates"])
+def test_a_driver_that_hangs_keeps_no_heartbeat_waiting_and_leaves_no_old_memory(
+    nvml: FakeNvml, call: str
+) -> None:
+    now = [100.0]
+    sampler = DeviceSampler(UUID, nvml=nvml, clock=lambda: now[0])
+    sampler.sample()
+    nvml.hangs_in = call
+    with during(Thread(target=sampler.sample, daemon=True), nvml):
+        wait_until(lambda: nvml.calls[-1] == call, what="the hang")
+        now[0] += OLD_S
+        assert sampler.memory() == (10, 30)
+        now[0] += 0.1
+        assert sampler.memory() == UNKNOWN_MEMORY
+    assert sampler.memory() == (10, 30), "it answers again"
+
+
+def test_a_driver_that_hangs_at_once_does_not_keep_the_worker_from_its_start(nvml: FakeNvml) -> None:
+    nvml.broken = {"nvmlInit": pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)}
+    nvml.hangs_in = "nvmlInit"
+    sampler = DeviceSampler(UUID, nvml=nvml)
+    sampler.start()
+    wait_until(lambda: nvml.calls == ["nvmlInit"], what="the hang")
+    assert sampler.memory() == UNKNOWN_MEMORY
+    nvml.answer.set()
+    wait_until(
+        lambda: "device-sampler" not in {thread.name for thread in threading.enumerate()}, what="its end"
+    )
+
+
+def test_a_worker_without_a_gpu_samples_nothing(nvml: FakeNvml) -> None:
+    sampler = DeviceSampler("", nvml=nvml)
+    sampler.start()
+    assert (sampler.memory(), nvml.calls) == (UNKNOWN_MEMORY, [])
 
 
 SAMPLE = """
