@@ -18,7 +18,7 @@ from jobs.api.streaming.stop_signal import StopSignal
 READINGS = "/admin/operations/readings"
 PERMITTED = 204  # Django's answer, to a session that may watch
 HEARTBEAT_S = 15.0
-TAKEN_S = 10.0  # a page that takes nothing for so long is gone: its place is for others
+TAKEN_S = 5.0  # a page that takes nothing for so long is gone; less than a server has to stop
 Ends = set[asyncio.Future[Any]]
 
 
