@@ -112,6 +112,7 @@ NOT_OURS = {"django_migrations", "django_content_type", "auth_permission", "jobs
 def _truncate() -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL inference.retention = 'on'")  # else the audit keeps its rows
+        cursor.execute("SET LOCAL lock_timeout = '10s'")  # the live page of an earlier one reads on for 5 s
         cursor.execute(_TABLES)
         tables = sorted({name for (name,) in cursor.fetchall()} - NOT_OURS)
         if tables:

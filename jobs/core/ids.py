@@ -17,8 +17,11 @@ def uuid7(unix_ms: int, entropy: int) -> UUID:
 
 
 def first_id_at(unix_ms: int) -> UUID:
-    """Return the smallest UUIDv7 of `unix_ms`: ids of that time or later are not smaller."""
-    return uuid7(unix_ms, 0)
+    """Return the smallest UUIDv7 of `unix_ms`: ids of that time or later are not smaller.
+
+    Before 1970 no id was made: people ask for such times too, and get the first id of all.
+    """
+    return uuid7(max(unix_ms, 0), 0)
 
 
 def unix_ms_of(job_id: UUID) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jobs.api.operations.latest_reading import LatestReading, Made
 from jobs.core.operations.operations_history import HistoryPoint
 from jobs.core.operations.operations_reading import (
     ClientReading,
@@ -35,7 +36,7 @@ def model_reading(name: str = "echo", **figures: Any) -> ModelReading:
         "workers_idle": 1, "workers_silent": 0, "workers_wanted": 2, "lanes": 4, "batches": 2,
         "batch_jobs": 31,
         "batch_size": 15.8, "padding": 0.071, "seals": {"full": 3, "linger": 1}, "retries": 0, "died": 0,
-        "held": None, "failures": [], "newest": POINT,
+        "held": None, "failures": [], "dead_letters": 0, "newest": POINT,
     }  # fmt: skip
     return ModelReading(**{**usual, **figures})
 
@@ -80,3 +81,12 @@ def reading(**figures: Any) -> Reading:
         "watchers": 1,
     }  # fmt: skip
     return Reading(**{**usual, **figures})
+
+
+class OneReading(LatestReading):
+    """Always has one and the same reading, and asks no database."""
+
+    def peek(self) -> Made:
+        return Made(reading(), self._clock())
+
+    get = peek

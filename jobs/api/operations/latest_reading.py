@@ -77,8 +77,9 @@ class LatestReading:
     def _ask(self) -> None:
         self._asked_s = self._clock()
         if self._thread is None:
-            self._thread = Thread(target=self._run, name="operations-reader", daemon=True)
-            self._thread.start()
+            thread = Thread(target=self._run, name="operations-reader", daemon=True)
+            thread.start()  # RuntimeError where the process may have no more
+            self._thread = thread
 
     def _run(self) -> None:
         session: Connection | None = None

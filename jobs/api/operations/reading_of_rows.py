@@ -6,7 +6,7 @@ import msgspec
 from django.urls import reverse
 
 from jobs.api.operations.page_links import jobs_of, jobs_of_client, letters_like, waiting_of, worker_page
-from jobs.api.operations.red_list import STALE_S, red_list
+from jobs.api.operations.red_list import STALE_S, is_recorded, red_list
 from jobs.core.operations import amounts
 from jobs.core.operations.operations_history import HistoryPoint
 from jobs.core.operations.operations_reading import (
@@ -41,14 +41,14 @@ _NOTHING = RecentModel(
 def reading_of(rows: OperationsRows) -> Reading:
     """Return the reading of these rows."""
     models = [_model(rows, queue) for queue in rows.queues]
-    window_s = rows.recent.window_s if _is_fresh(rows) and rows.recent else 0
+    window_s = rows.recent.window_s if is_recorded(rows) and rows.recent else 0
     every = rows.steps.get(ALL)
     return Reading(
         at=rows.now,
         age_s=0.0,
         window_s=float(window_s or WINDOW_S),
         red=red_list(rows, models),
-        newest=every.point if every and _is_fresh(rows) else None,
+        newest=every.point if every and is_recorded(rows) else None,
         models=models,
         clients=_clients(rows),
         workers=[_worker(rows, worker) for worker in rows.workers],
@@ -83,12 +83,8 @@ def aged(reading: Reading, age_s: float, watchers: int) -> Reading:
     )
 
 
-def _is_fresh(rows: OperationsRows) -> bool:
-    return rows.recent is not None and rows.now - rows.recent.at <= STALE_S
-
-
 def _model(rows: OperationsRows, queue: SurveyedQueue) -> ModelReading:
-    name, fresh = queue.queue, _is_fresh(rows)
+    name, fresh = queue.queue, is_recorded(rows)
     recent = rows.recent.models.get(name, _NOTHING) if rows.recent and fresh else _NOTHING
     window_s = rows.recent.window_s if rows.recent and fresh else 0
     flying = [open_now for open_now in rows.in_flight if open_now.model == name]
@@ -121,6 +117,7 @@ def _model(rows: OperationsRows, queue: SurveyedQueue) -> ModelReading:
         died=recent.died,
         held=_held(rows, name),
         failures=_failures(rows, name),
+        dead_letters=queue.dead_letters,
         newest=_newest(rows, name) if fresh else None,
     )
 
@@ -181,7 +178,7 @@ def _failures(rows: OperationsRows, model: str) -> list[FailureReading]:
 
 
 def _clients(rows: OperationsRows) -> list[ClientReading]:
-    fresh = rows.recent if _is_fresh(rows) else None
+    fresh = rows.recent if is_recorded(rows) else None
     clients = []
     for row in rows.clients:
         recent = fresh.clients.get(row.id) if fresh else None
@@ -198,7 +195,7 @@ def _clients(rows: OperationsRows) -> list[ClientReading]:
 
 
 def _worker(rows: OperationsRows, worker: WorkerRow) -> WorkerReading:
-    fresh = rows.recent if _is_fresh(rows) else None
+    fresh = rows.recent if is_recorded(rows) else None
     recent = fresh.workers.get(str(worker.id)) if fresh else None
     flying: list[OpenBatches] = [open_now for open_now in rows.in_flight if open_now.worker == worker.id]
     return WorkerReading(
@@ -257,7 +254,7 @@ def _parts(rows: OperationsRows) -> dict[str, PartReading]:
             text="What waits was never counted." if survey_s is None else "What waits is counted.",
         ),
         "history": PartReading(
-            ok=recorded_s is not None and recorded_s <= STALE_S,
+            ok=is_recorded(rows),
             age_s=recorded_s,
             text="Nothing was ever recorded." if recorded_s is None else "The seconds are recorded.",
         ),

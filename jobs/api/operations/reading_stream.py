@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-from jobs.api.http.asgi_call import AsgiResponse, Call
+from jobs.api.http.asgi_call import AsgiResponse, Call, ClientGoneError
 from jobs.api.operations.session_watch import SessionWatch
 from jobs.api.operations.watchers import Watchers
 from jobs.api.streaming.sse import HEADERS, HEARTBEAT, preamble
@@ -18,6 +18,7 @@ from jobs.api.streaming.stop_signal import StopSignal
 READINGS = "/admin/operations/readings"
 PERMITTED = 204  # Django's answer, to a session that may watch
 HEARTBEAT_S = 15.0
+TAKEN_S = 5.0  # a page that takes nothing for so long is gone; less than a server has to stop
 Ends = set[asyncio.Future[Any]]
 
 
@@ -42,7 +43,7 @@ class ReadingStreams:
         async with self._watchers.one_more():
             cookies = {name: value for name, value in permit.headers if name.lower() == "set-cookie"}
             await call.begin(200, {**HEADERS, **cookies})
-            await call.piece(preamble())
+            await _send(call, preamble())
             with self._sessions.watch(key) as ended:
                 await self._send_until(call, ended)
 
@@ -54,12 +55,12 @@ class ReadingStreams:
             while not (gone.done() or stop.done() or ended.done()):
                 turn, event = await self._next(turn, {gone, stop, ended})
                 if not (gone.done() or ended.done()):
-                    await call.piece(event)
+                    await _send(call, event)
             if ended.done() and not gone.done():
                 reason = json.dumps({"reason": ended.result()}).encode()
-                await call.piece(b"event: end\ndata: %s\n\n" % reason)
+                await _send(call, b"event: end\ndata: %s\n\n" % reason)
             if not gone.done():
-                await call.piece(b"", last=True)
+                await _send(call, b"", last=True)
         finally:
             gone.cancel()
             stop.cancel()
@@ -74,3 +75,15 @@ class ReadingStreams:
             news.cancel()
             with suppress(asyncio.CancelledError):
                 await news
+
+
+async def _send(call: Call, event: bytes, *, last: bool = False) -> None:
+    """Send an event; ClientGoneError where the page does not take it.
+
+    The server waits for ever until a page reads on, and would neither see its session end nor a stop.
+    """
+    try:
+        async with asyncio.timeout(TAKEN_S):
+            await call.piece(event, last=last)
+    except TimeoutError:
+        raise ClientGoneError from None

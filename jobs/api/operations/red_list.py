@@ -33,6 +33,11 @@ def red_list(rows: OperationsRows, models: Iterable[ModelReading]) -> list[Red]:
     return sorted(chain.from_iterable(make() for make in makers), key=lambda red: order.index(red.kind))
 
 
+def is_recorded(rows: OperationsRows) -> bool:
+    """Return whether the recorder's last minute is one of now: of a clock that was set back it is not."""
+    return rows.recent is not None and abs(rows.now - rows.recent.at) <= STALE_S
+
+
 def _outages(rows: OperationsRows) -> Iterator[Red]:
     for outage in rows.outages:
         if outage.kind == OutageKind.BROKER:
@@ -69,7 +74,7 @@ def _stale(rows: OperationsRows) -> Iterator[Red]:
             href=page("jobs_queuestanding"),
             since=rows.now - age_s,
         )
-    if rows.recent is None or rows.now - rows.recent.at > STALE_S:
+    if not is_recorded(rows):
         since = None if rows.recent is None else float(rows.recent.at)
         yield Red(
             kind=RedKind.NO_RECORDER,

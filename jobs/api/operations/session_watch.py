@@ -51,6 +51,9 @@ class SessionWatch:
             except DjangoDatabaseError as error:
                 log.warning("the sessions of pages that watch cannot be read: %s", error)
                 continue
+            except Exception:  # else no session would ever be looked at again
+                log.exception("the sessions of pages that watch cannot be read")
+                continue
             for key, reason in ends.items():
                 for ended in self._watching.get(key, ()):
                     if not ended.done():

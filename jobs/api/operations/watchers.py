@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import Context
 
 import msgspec
@@ -14,6 +15,7 @@ from jobs.api.operations.reading_of_rows import aged
 from jobs.core.errors import UnavailableError
 from jobs.core.operations.page_content import page_content
 
+log = logging.getLogger(__name__)
 MOST_WATCHERS = 200
 AGAIN_S = 30
 
@@ -62,17 +64,24 @@ class Watchers:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        await asyncio.to_thread(self._source.get)
+        with suppress(RuntimeError):  # no thread could start: it is tried each second
+            await asyncio.to_thread(self._source.get)
         due_s = loop.time()
         while True:
-            if (made := self._source.peek()) is not None:
-                reading = aged(made.reading, self._source.age_of(made), self._number)
-                event = b"id: %d\nevent: reading\ndata: %s\n\n" % (
-                    reading.at,
-                    msgspec.json.encode(page_content(reading)),
-                )
-                async with self._news:
-                    self._event, self._turn = event, self._turn + 1
-                    self._news.notify_all()
+            try:
+                await self._look()
+            except Exception:
+                log.exception("the live page cannot be sent")  # the next reading may be well
             due_s = max(due_s + EVERY_S, loop.time())
             await asyncio.sleep(due_s - loop.time())
+
+    async def _look(self) -> None:
+        made = self._source.peek()
+        if made is None:
+            return
+        reading = aged(made.reading, self._source.age_of(made), self._number)
+        content = msgspec.json.encode(page_content(reading))
+        async with self._news:
+            self._event = b"id: %d\nevent: reading\ndata: %s\n\n" % (reading.at, content)
+            self._turn += 1
+            self._news.notify_all()

@@ -121,6 +121,7 @@ class ModelReading(msgspec.Struct, frozen=True, kw_only=True):
     died: int  # jobs that died within the window
     held: str | None  # why its jobs are held: the reason of its pause or its circuit
     failures: list[FailureReading]  # five at most
+    dead_letters: int | None  # all of them, at the last count
     newest: HistoryPoint | None  # the last second on record, to append to a chart
 
 

@@ -117,7 +117,7 @@ def _tiles(reading: Reading) -> list[Tile]:
     counted: Level = "amber" if is_uncounted(reading) else ""
     waiting = sum(sum(model.waiting) for model in reading.models)
     oldest_s = max((max(model.oldest_s, default=0.0) for model in reading.models), default=0.0)
-    letters = sum(failure.count for model in reading.models for failure in model.failures)
+    letters = _sum(model.dead_letters for model in reading.models)
     alive = sum(worker.alive for worker in reading.workers)
     silent = len(reading.workers) - alive
     return [

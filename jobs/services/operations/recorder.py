@@ -24,6 +24,7 @@ from jobs.services.operations import ended_statements
 from jobs.services.operations.ended_reads import EndedReads
 
 LATE_S = 5  # seconds that a late recorder makes up for; before them it leaves a gap
+BACK_S = 5  # a clock that is so far behind the last second on record was set back
 STALE_S = 10.0  # an older count of the surveyor is not recorded
 _KEPT = {STEP_S[span]: STEP_S[span] * STEPS[span] for span in HistorySpan}  # seconds by step
 
@@ -72,13 +73,22 @@ class OperationsRecorder(ListenLoop):
         began_s = self._clock()
         (now,) = run(session, ended_statements.NOW)
         newest = floor(now - LAG_S) - 1
-        late = self._next is None or newest - self._next >= LATE_S
-        for second in range(newest if late or self._next is None else self._next, newest + 1):
+        for second in range(self._begin(newest), newest + 1):
             self.record(session, second)
             self._next = second + 1
         took_s = self._clock() - began_s
         metrics.RECORDING_TIME.observe(took_s)
         self._pause_s = max(newest + 2 + LAG_S - now - took_s, 0.05)
+
+    def _begin(self, newest: int) -> int:
+        """Return the first second to record; what is known of others is forgotten where it does not help."""
+        if self._next is None or newest - self._next >= LATE_S:
+            self._reads = EndedReads()  # batches that began within a gap would be missed at their ends
+            return newest
+        if newest < self._next - BACK_S:
+            self._forget()  # else nothing would be on record until the clock is there again
+            return newest
+        return self._next
 
     def record(self, session: sa.Connection, second: int) -> None:
         """Record one second, which must be over."""

@@ -36,3 +36,8 @@ def test_ours_make_no_page_of_text() -> None:
         assert not re.search(
             r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", path.read_text()
         ), path
+
+
+def test_what_is_found_by_a_model_s_name_is_never_what_all_objects_have() -> None:
+    for path in STATIC.glob("operations/*.js"):
+        assert not re.search(r"\.(?:points|stages)\[", path.read_text()), path

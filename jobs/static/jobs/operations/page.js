@@ -94,10 +94,10 @@ class Page {
   }
 
   point() {
-    const point = this.content.points[this.model()];
+    const point = of(this.content.points, this.model());
     if (point) this.charts.add(point);
     const [shown] = this.model() ? [this.model()] : busiest(this.content);
-    showStages(document.getElementById("stage-bars"), shown, this.content.stages[shown]);
+    showStages(document.getElementById("stage-bars"), shown, of(this.content.stages, shown));
   }
 
   offerModels() {
@@ -138,9 +138,14 @@ class Page {
   }
 }
 
+// A model may be called `constructor`, which every object has.
+function of(models, name) {
+  return Object.hasOwn(models, name) ? models[name] : undefined;
+}
+
 // Of all models, the stages of the one with most jobs a second are drawn.
 function busiest(content) {
-  const rates = Object.keys(content.stages).map((name) => [name, content.points[name]?.[2] ?? 0]);
+  const rates = Object.keys(content.stages).map((name) => [name, of(content.points, name)?.[2] ?? 0]);
   return rates.sort((one, other) => other[1] - one[1])[0] ?? [""];
 }
 

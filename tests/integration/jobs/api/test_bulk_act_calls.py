@@ -173,6 +173,8 @@ def test_filters_of_the_api_select_what_they_say() -> None:
         ({"state": "running"}, 0),
         ({"created_before": "2020-01-01T00:00:00Z"}, 0),
         ({"created_after": "2020-01-01T00:00:00Z"}, 3),
+        ({"created_before": "1960-01-01T00:00:00Z"}, 0),
+        ({"created_after": "0001-01-01T00:00:00Z"}, 3),
     ]
     for body, total in counts:
         assert app.act("cancel", dry_run=True, **body)[1].get("total") == total, body

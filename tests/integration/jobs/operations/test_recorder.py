@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Any
 
@@ -153,6 +153,55 @@ def test_the_history_has_the_seconds_on_record_and_nothing_of_more_than_an_hour_
     assert OperationsStep.objects.filter(step_s=60).count() == 2
     recorded(session, SECOND + 90_000)
     assert set(OperationsStep.objects.values_list("step_s", "at")) == {(1, SECOND + 90_000)}
+
+
+@pytest.fixture
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
+    """Return what steps at these times of the database record, one after the other."""
+    seconds = list[int]()
+    monkeypatch.setattr(OperationsRecorder, "record", lambda _, __, second: seconds.append(second))
+
+    def recorded_at(*times: float) -> list[int]:
+        recorder = OperationsRecorder(stop=Event())
+        for now in times:
+            monkeypatch.setattr("jobs.services.operations.recorder.run", lambda *_, now=now: [now])
+            recorder.step(None, ())  # type: ignore[arg-type]  # nothing is read
+        return seconds
+
+    return recorded_at
+
+
+def test_each_second_is_recorded_once_and_a_gap_is_left(stopped_clock: Callable[..., list[int]]) -> None:
+    assert stopped_clock(100.0, 100.5, 102.0, 101.0, 103.0, 200.0) == [98, 99, 100, 101, 198]
+
+
+def test_a_clock_that_is_set_back_stops_no_recording(stopped_clock: Callable[..., list[int]]) -> None:
+    assert stopped_clock(10_000.0, 6_400.0, 6_401.0) == [9_998, 6_398, 6_399]
+
+
+def test_a_batch_that_began_within_a_gap_is_counted_at_its_end(
+    session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder, times = OperationsRecorder(stop=Event()), {"now": SECOND + 2.0}
+    monkeypatch.setattr(
+        "jobs.services.operations.recorder.run",
+        lambda on, statement, *rest: (
+            [times["now"]] if statement is ended_statements.NOW else run(on, statement, *rest)
+        ),
+    )
+    recorder.step(session, ())
+    worker, version = make_worker(), make_version("echo")
+    ended_batch(
+        worker, version, created_s=[SECOND + 5.0], finished_s=None, id=an_id(SECOND + 10.0), succeeded=1
+    )
+    times["now"] = SECOND + 32.0  # the recorder stood still
+    recorder.step(session, ())
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE jobs_batch SET finished_at = to_timestamp(%s)", (SECOND + 31.5,))
+    times["now"] = SECOND + 33.5
+    recorder.step(session, ())
+    stored = msgspec.json.decode(bytes(OperationsRecent.objects.get().body), type=RecentJobs)
+    assert stored.models["echo"].succeeded == 1
 
 
 FILL = """

@@ -26,6 +26,11 @@ def test_the_first_key_of_a_time_is_not_above_any_of_that_time(ms: int, entropy:
     assert first_id_at(ms) <= uuid7(ms, entropy)
 
 
+@given(st.integers(max_value=-1), MS, ENTROPY)
+def test_a_time_before_1970_begins_before_all_keys(before: int, ms: int, entropy: int) -> None:
+    assert first_id_at(before) <= uuid7(ms, entropy)
+
+
 @given(MS, st.integers(0, 2**74 - 1), st.integers(0, 2**74 - 1))
 def test_entropy_alone_distinguishes_and_orders_ids_of_one_time(ms: int, first: int, second: int) -> None:
     assert (uuid7(ms, first) < uuid7(ms, second)) == (first < second)

@@ -52,6 +52,24 @@ def test_many_who_ask_share_what_one_connection_reads_and_it_ends_without_them(d
     assert database.opened == 2, "it began again"
 
 
+def test_where_no_thread_could_start_the_next_who_asks_tries_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NoThread:
+        def __init__(self, **_: Any) -> None: ...
+
+        def start(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+    latest = LatestReading(database.open)
+    with monkeypatch.context() as full:
+        full.setattr(latest_reading, "Thread", NoThread)
+        with pytest.raises(RuntimeError):
+            latest.get()
+    assert latest.get() is not None
+    wait_until(lambda: database.closed == 1)
+
+
 def test_after_a_failure_of_any_kind_the_next_read_is_on_another_connection(database: Database) -> None:
     database.fails = [psycopg.OperationalError("gone"), ValueError("a mistake of ours")]
     latest = LatestReading(database.open)

@@ -155,6 +155,13 @@ def test_old_figures_are_unknown_and_not_zero() -> None:
     assert (reading.parts["survey"].ok, reading.parts["history"].ok) == (False, False)
 
 
+def test_figures_of_a_clock_that_was_set_back_are_old_too() -> None:
+    reading = reading_of(replace(QUIET, now=NOW - 3_600))
+    assert (reading.models[0].out_per_s, reading.newest) == (None, None)
+    assert {red.kind for red in reading.red} == {RedKind.NO_RECORDER}
+    assert not reading.parts["history"].ok
+
+
 def test_a_missed_goal_is_amber_where_enough_jobs_ended() -> None:
     late = RecentJobs(
         at=AT, window_s=60, clients={}, workers={},

@@ -28,12 +28,13 @@ def test_a_line_keeps_its_key_while_its_figures_change() -> None:
 
 
 def test_tiles_are_of_all_models_together() -> None:
-    models = [model_reading(failures=[failure()]), model_reading("minilm", in_per_s=None)]
+    # Its dead letters are of more groups than are shown.
+    models = [model_reading(failures=[failure()], dead_letters=1_300), model_reading("minilm", in_per_s=None)]
     workers = [worker_reading(), worker_reading("gpu-1@host", alive=False)]
     content = page_content(reading(models=models, workers=workers))
     assert {tile.title: tile.text for tile in content.tiles} == {
         "waiting": "20", "oldest": "1 min 15 s", "in": "30.0/s", "out": "59.0/s", "in flight": "62 jobs",
-        "workers": "1, 1 silent", "dead letters": "212",
+        "workers": "1, 1 silent", "dead letters": "1,300",
     }  # fmt: skip
 
 
