@@ -29,7 +29,7 @@ _MODELS = [
     *_SPEED,
     PageColumn("goal", "Within this time 95 of 100 jobs are to end."),
     PageColumn("in goal", "The part of the jobs that ended within the goal."),
-    PageColumn("workers", "Busy workers, of all that serve it."),
+    PageColumn("workers", "Live workers that serve it, how many of them are busy, and how many are silent."),
     PageColumn("wanted", "Workers that it should have for what arrives, what waits and its goal."),
     PageColumn("held", "Why its jobs are held back.", is_text=True),
 ]
@@ -127,8 +127,9 @@ def _workers(model: ModelReading) -> str:
     number = workers_of(model)
     if number is None:
         return amounts.UNKNOWN
+    busy = f", {amounts.count(model.workers_busy)} busy" if number else ""
     silent = f", {model.workers_silent} silent" if model.workers_silent else ""
-    return f"{amounts.count(model.workers_busy)} of {number}{silent}"
+    return f"{number}{busy}{silent}"
 
 
 def priorities_table(reading: Reading) -> PageTable:

@@ -22,7 +22,7 @@ def test_a_model_has_its_queue_speed_goal_and_workers() -> None:
     assert texts(models_table(reading())) == {
         "model": "echo", "waiting": "10", "oldest": "1 min 15 s", "in": "30.0/s", "out": "29.5/s",
         "can do": "90.0/s", "estimate": "400 ms", "p50": "60 ms", "p95": "190 ms", "p99": "1.2 s",
-        "goal": "200 ms", "in goal": "99.0 %", "workers": "1 of 2", "wanted": "2", "held": "-",
+        "goal": "200 ms", "in goal": "99.0 %", "workers": "2, 1 busy", "wanted": "2", "held": "-",
     }  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def test_a_model_without_a_worker_comes_first_and_is_red() -> None:
     )
     table = models_table(reading(models=[idle, model_reading(), alone]))
     assert [row.key for row in table.rows] == ["zeta", "echo", "alpha"]
-    assert cells(table)["workers"] == PageCell("0 of 0, 1 silent", "red")
+    assert cells(table)["workers"] == PageCell("0, 1 silent", "red")
     assert cells(table, 2)["workers"].level == ""
 
 
