@@ -13,7 +13,7 @@ from mmap import mmap
 
 from prometheus_client.mmap_dict import MmapedDict
 
-FIRST_BYTES = 4_096  # few, because commands leave files too, and nobody may come to fold them away
+FIRST_BYTES = 4_096  # few, because each process has several files
 _AROUND = 32  # an entry has no more bytes than these beside its key
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class AllocatedFile(MmapedDict):
         """Open or make a file; one in memory where the disk is full."""
         memory = None if read_mode or _allocated(filename) else os.memfd_create("metrics")
         try:
-            super().__init__(filename if memory is None else f"/proc/self/fd/{memory}", read_mode)  # type: ignore[no-untyped-call]
+            super().__init__(filename if memory is None else f"/proc/self/fd/{memory}", read_mode)  # type: ignore[no-untyped-call]  # it ships no types
         finally:
             if memory is not None:
                 os.close(memory)  # the file stays open under another number
@@ -35,7 +35,7 @@ class AllocatedFile(MmapedDict):
         needed = self._used + len(key.encode()) + _AROUND
         if needed > self._capacity:
             self._grow(needed)
-        super()._init_value(key)  # type: ignore[no-untyped-call]
+        super()._init_value(key)  # type: ignore[no-untyped-call]  # it ships no types
 
     def _grow(self, needed: int) -> None:
         while self._capacity < needed:

@@ -54,7 +54,9 @@ def reading_of(operator: httpx.Client) -> dict[str, Any]:
     with operator.stream("GET", "/admin/operations/readings", timeout=20) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         data = next(line for line in answer.iter_lines() if line.startswith("data: "))
-        assert "sleeper" in {row[0] for row in rows_of(json.loads(data.removeprefix("data: ")), "models")}
+        assert "sleeper" in {
+            model for model, *_ in rows_of(json.loads(data.removeprefix("data: ")), "models")
+        }
     reading: dict[str, Any] = operator.get("/admin/operations/reading").raise_for_status().json()
     return reading
 

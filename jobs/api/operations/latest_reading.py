@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 EVERY_S = 1.0
 FRESH_S = 1.5  # an older reading is waited for
 PATIENCE_S = 1.5  # the longest wait for a reading
-UNWATCHED_S = 5.0  # nobody has asked for so long: the thread and its connection end
+UNWATCHED_S = 5.0  # after so long without a page the thread and its connection end
 Connection = psycopg.Connection[Any]
 
 

@@ -30,7 +30,7 @@ from jobs.services.operations.reading_statements import OpenBatches, WorkerRow
 
 MOST_FAILURES = 5
 ALIVE_S = 20.0
-OVERDUE_S = 3.0  # an older reading is told: the database does not answer
+OVERDUE_S = 3.0  # the page says of an older reading that the database does not answer
 ALL = ""
 _NOTHING = RecentModel(
     succeeded=0, died=0, retries=0, batches=0, batch_size=None, padding=None, goal_met=None, seals={},

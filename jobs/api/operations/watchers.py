@@ -21,7 +21,7 @@ AGAIN_S = 30
 
 
 class Watchers:
-    """Belongs to one event loop; nothing is read and nothing runs while nobody watches."""
+    """Belongs to one event loop; it reads nothing and runs nothing while no page watches."""
 
     def __init__(self, source: LatestReading = latest) -> None:
         """Prepare to send what `source` reads."""

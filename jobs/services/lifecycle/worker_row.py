@@ -97,7 +97,7 @@ class Beat(NamedTuple):
 
 
 class DeviceMemory(NamedTuple):
-    """The memory of a worker's device, whoever uses it; None where it is not known."""
+    """The memory of a worker's device, that of other processes too; None where it is not known."""
 
     used_bytes: int | None = None
     total_bytes: int | None = None

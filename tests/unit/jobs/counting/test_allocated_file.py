@@ -34,11 +34,11 @@ def test_a_file_has_its_room_before_it_is_used(tmp_path: Path) -> None:
     file = AllocatedFile(str(tmp_path / "file"))
     assert (tmp_path / "file").stat().st_blocks * 512 >= FIRST_BYTES
     for number in range(3_000):
-        file.write_value(f"{number:040}", number, 0.0)  # type: ignore[no-untyped-call]
+        file.write_value(f"{number:040}", number, 0.0)  # type: ignore[no-untyped-call]  # it ships no types
     stat = (tmp_path / "file").stat()
     assert stat.st_blocks * 512 >= stat.st_size > FIRST_BYTES
     assert [value for _, value, _ in entries(tmp_path / "file")] == list(range(3_000))
-    file.close()  # type: ignore[no-untyped-call]
+    file.close()  # type: ignore[no-untyped-call]  # it ships no types
 
 
 def test_a_process_goes_on_where_a_file_cannot_be_made(
@@ -49,11 +49,11 @@ def test_a_process_goes_on_where_a_file_cannot_be_made(
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     file = AllocatedFile(str(tmp_path / "file"))
-    file.write_value("key", 7.0, 0.0)  # type: ignore[no-untyped-call]
-    assert file.read_value("key") == (7.0, 0.0)  # type: ignore[no-untyped-call]
+    file.write_value("key", 7.0, 0.0)  # type: ignore[no-untyped-call]  # it ships no types
+    assert file.read_value("key") == (7.0, 0.0)  # type: ignore[no-untyped-call]  # it ships no types
     assert list(entries(tmp_path / "file")) == []
     assert "No space left on device" in caplog.text
-    file.close()  # type: ignore[no-untyped-call]
+    file.close()  # type: ignore[no-untyped-call]  # it ships no types
 
 
 def test_a_process_goes_on_where_a_file_cannot_grow_and_its_page_keeps_what_was_counted(

@@ -29,8 +29,8 @@ def count(folder: Path, owner: str, file: str, values: dict[tuple[str, ...], flo
     for (metric, name, *labels), value in values.items():
         pairs = [label.split("=") for label in labels]
         key = mmap_key(metric, name, [pair[0] for pair in pairs], [pair[1] for pair in pairs], "Help.")
-        fresh.write_value(key, value, time.time())  # type: ignore[no-untyped-call]
-    fresh.close()  # type: ignore[no-untyped-call]
+        fresh.write_value(key, value, time.time())  # type: ignore[no-untyped-call]  # it ships no types
+    fresh.close()  # type: ignore[no-untyped-call]  # it ships no types
     (folder / "fresh").rename(folder / f"{file}_{owner}.db")
 
 
@@ -199,10 +199,10 @@ def test_a_broken_file_of_the_ended_is_set_aside(text: str, tmp_path: Path) -> N
 
 
 def test_bytes_that_are_no_key_are_on_no_page_and_are_not_kept(tmp_path: Path) -> None:
-    file = MmapedDict(str(tmp_path / "counter_99-a.db"))  # type: ignore[no-untyped-call]
+    file = MmapedDict(str(tmp_path / "counter_99-a.db"))  # type: ignore[no-untyped-call]  # it ships no types
     for key in ("x", "[1, 2]", '["a", "a_total", [], "Help."]'):
-        file.write_value(key, 1.0, 0.0)  # type: ignore[no-untyped-call]
-    file.close()  # type: ignore[no-untyped-call]
+        file.write_value(key, 1.0, 0.0)  # type: ignore[no-untyped-call]  # it ships no types
+    file.close()  # type: ignore[no-untyped-call]  # it ships no types
     one_start(tmp_path)
     for _ in range(2):
         assert sorted(page(tmp_path)) == sorted(totals(1))

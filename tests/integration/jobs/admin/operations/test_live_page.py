@@ -87,7 +87,7 @@ def test_without_a_script_all_stands_in_tables(browser: Browser, seen: mock.Mock
     assert tables["table-clients"][1][0] == "search"
     assert tables["table-workers"][1][0] == "gpu-0@host"
     assert tables["table-relays"][1][0] == "relay@host:4711"
-    assert [row[0] for row in tables["table-parts"][1:]] == ["database", "survey"]
+    assert [part for part, *_ in tables["table-parts"][1:]] == ["database", "survey"]
     assert tables["table-stages"][1][0] == "echo"
 
 

@@ -1,4 +1,4 @@
-"""One thread reads for all who ask, goes on after any failure, and ends when nobody asks any more."""
+"""One thread reads for all who ask, goes on after any failure, and ends when no one asks any more."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from jobs.core.operations.spread import Spread, bucket_of
 
 def look(waiting: int = 0, **fields: float) -> QueueLook:
     values = {"oldest_s": 0.0, "in_per_s": 0.0, "workers": 1} | fields
-    return QueueLook(waiting=waiting, **values)  # type: ignore[arg-type]
+    return QueueLook(waiting=waiting, **values)  # type: ignore[arg-type]  # any of its fields
 
 
 def tally(seconds: float, jobs: int = 1, *, died: int = 0, retries: int = 0) -> JobTally:

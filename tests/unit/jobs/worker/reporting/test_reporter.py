@@ -58,7 +58,7 @@ def test_a_batch_that_ends_before_the_hub_turns_leaves_nothing_behind() -> None:
 def test_a_monitor_is_told_the_model_of_each_job() -> None:
     told, reporter = list[dict[str, Any]](), Reporter()
     message: Any = SimpleNamespace(delivery_tag=1, delivery_info={"routing_key": "minilm"})
-    reporter._events = SimpleNamespace(send=lambda _kind, fields: told.extend(fields))  # type: ignore[assignment]
+    reporter._events = SimpleNamespace(send=lambda _kind, fields: told.extend(fields))  # type: ignore[assignment]  # a stand-in
     delivery = MessageDelivery(parcel := Parcel(message, 1, 1), Envelope(JOB, 0, 1, 4), task=None)
     reporter.received(parcel, [delivery])
     reporter.forget([delivery])
@@ -68,7 +68,7 @@ def test_a_monitor_is_told_the_model_of_each_job() -> None:
 def test_a_monitor_is_told_the_batch_of_each_job_that_starts() -> None:
     told, reporter, hub = list[tuple[str, Any]](), Reporter(), BackwardHub()
     generation = reporter.attach(SimpleNamespace(hub=hub, event_dispatcher=None))
-    reporter._events = SimpleNamespace(send=lambda kind, of: told.append((kind, [*of])))  # type: ignore[assignment]
+    reporter._events = SimpleNamespace(send=lambda kind, of: told.append((kind, [*of])))  # type: ignore[assignment]  # a stand-in
     message: Any = SimpleNamespace(delivery_tag=1, acknowledged=False, ack=lambda **_: None)
     delivery = MessageDelivery(Parcel(message, 1, generation), Envelope(JOB, 0, 1, 4), task=None)
     reporter.claimed(ClaimedBatch(UUID(int=2), 1, 1, SealReason.IDLE, [delivery]))
