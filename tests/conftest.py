@@ -85,8 +85,8 @@ def db(services: dict[str, str]) -> Iterator[str]:
 
     _truncate()
     # This process remembers rows that are gone, and the next ones may have their ids.
-    kept = (vault.forget, forget_owners, forget_queues, forget_circuits, forget_labels, selectors.forget)
-    for forget in (*kept, latest.forget):
+    kept = (vault.forget, forget_owners, forget_queues, forget_circuits, forget_labels)
+    for forget in (*kept, selectors.forget, latest.forget):
         forget()
     yield services["DATABASE_URL"]
     connection.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from jobs.core.errors import ResourceNotFoundError
 from jobs.db.statement import Statement, fetch_all
@@ -26,20 +26,12 @@ class ActProgress(NamedTuple):
     ended_at: datetime | None
 
 
-_READ = Statement(
-    """
+_ACTS: LiteralString = """
 SELECT id, verb, state, total, done, failed, rate_per_s, actor, created_at, ended_at FROM jobs_bulkact
-WHERE id = %(act)s AND (%(client)s::bigint IS NULL OR client_id = %(client)s)
-""",
-    ActProgress,
-)
-_LAST = Statement(
-    """
-SELECT id, verb, state, total, done, failed, rate_per_s, actor, created_at, ended_at FROM jobs_bulkact
-WHERE %(client)s::bigint IS NULL OR client_id = %(client)s ORDER BY id DESC LIMIT %(most)s
-""",
-    ActProgress,
-)
+WHERE (%(client)s::bigint IS NULL OR client_id = %(client)s)
+"""
+_READ = Statement(_ACTS + "AND id = %(act)s", ActProgress)
+_LAST = Statement(_ACTS + "ORDER BY id DESC LIMIT %(most)s", ActProgress)
 
 
 def read_act(act: int, *, client: int | None = None) -> ActProgress:
