@@ -110,3 +110,45 @@ class EnvironmentRefusedError(PlatformError):
     """An environment for models cannot be made, or is not there."""
 
     code = "environment_refused"
+
+
+class RuleError(PlatformError):
+    """The rule cannot be put in force as described."""
+
+    code = "rule"
+
+
+class RolloutPlanError(PlatformError):
+    """The plan of the roll-out is wrong."""
+
+    code = "rollout_plan"
+
+
+class RolloutNotFoundError(PlatformError):
+    """There is no such roll-out."""
+
+    code = "rollout_not_found"
+
+
+class RolloutConflictError(PlatformError):
+    """Another roll-out of this alias is under way."""
+
+    code = "rollout_conflict"
+
+
+class RolloutStateError(PlatformError):
+    """The roll-out is in a state that does not allow this."""
+
+    code = "rollout_state"
+
+
+class ApprovalError(PlatformError):
+    """The approval does not count."""
+
+    code = "approval"
+
+
+class VersionStateError(PlatformError):
+    """The version is in a state that does not allow this."""
+
+    code = "version_state"

@@ -1,0 +1,1 @@
+"""Roll-outs: plan, states and the judge, as values. Pure."""

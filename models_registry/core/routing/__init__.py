@@ -1,0 +1,1 @@
+"""Routing: the rule of an alias and the decision for one job, as values. Pure."""

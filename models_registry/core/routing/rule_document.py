@@ -1,0 +1,81 @@
+"""The document of a rule, which decides what answers for an alias: as a person writes it. Pure."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from models_registry.core.registry_errors import RuleError
+from models_registry.core.struct_fields import about, first_fault
+
+PPM = 1_000_000
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+Sticky = Annotated[str, Meta(pattern=r"^(input|client|job|metadata:(/[^/]*)+)$", max_length=200)]
+Schema = Literal["same", "both"]
+VersionName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+
+
+class Cohort(Struct, frozen=True, forbid_unknown_fields=True):
+    """Jobs that a JSON Schema describes, and the arm that they get, whatever the shares are."""
+
+    when: Annotated[
+        dict[str, Any],
+        about("A JSON Schema over an object of `client`, `priority`, `metadata` and `parameters`."),
+    ]
+    arm: Annotated[Literal["candidate", "stable"], about("The arm that such jobs get.")]
+
+
+class RuleDocument(Struct, frozen=True, forbid_unknown_fields=True):
+    """What answers for an alias: the stable version, and a candidate with a share of the jobs.
+
+    Without a candidate the alias works as if it had no rule.
+    """
+
+    stable: Annotated[VersionName, about("The version that the alias stands for.")]
+    candidate: Annotated[VersionName | None, about("The version that gets a share.", default="none")] = None
+    share: Annotated[Share, about("The candidate's share, from 0 to 1.")] = 0.0
+    baseline: Annotated[
+        bool, about("Give an equal share of the stable version batches of its own; only below 0.5.")
+    ] = False
+    sticky: Annotated[
+        Sticky,
+        about(
+            "What decides: `input`, `client`, `job` or `metadata:/json/pointer`; a pointer that is not there"
+            " counts as `input`."
+        ),
+    ] = "input"
+    cohorts: Annotated[
+        Annotated[tuple[Cohort, ...], Meta(max_length=20)],
+        about("Decided before the shares; the first that matches."),
+    ] = ()
+    schema: Annotated[
+        Schema, about("`same`: both input schemas are equal; `both`: each input is checked against both.")
+    ] = "same"
+    salt: Annotated[
+        Annotated[str, Meta(max_length=64)],
+        about("What the shares are drawn by; a roll-out keeps its own.", default="made"),
+    ] = ""
+
+    @property
+    def share_ppm(self) -> int:
+        """Return the candidate's share in parts per million."""
+        return round(self.share * PPM)
+
+    @classmethod
+    def of(cls, document: Any) -> RuleDocument:
+        """Read a rule; RuleError names the first field that is wrong."""
+        if not isinstance(document, dict):
+            raise RuleError("A rule is a JSON object.")
+        try:
+            return msgspec.convert(document, cls)
+        except msgspec.ValidationError as error:
+            raise RuleError(first_fault(cls, document, noun="field") or str(error)) from None
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Return the rule as JSON, with every field."""
+        document: dict[str, Any] = msgspec.to_builtins(self)
+        return document
