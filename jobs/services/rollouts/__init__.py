@@ -1,0 +1,1 @@
+"""Roll-outs of versions: who gets what, and what it led to."""
