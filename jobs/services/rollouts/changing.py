@@ -10,14 +10,13 @@ from django.db.models.functions import Now
 from jobs.core.access.audit_kinds import AuditKind
 from jobs.models import Evidence, RolloutPoint, TakeBack
 from jobs.services.access.audit import ACTOR_CHARS, note
+from jobs.services.rollouts.take_back import JUDGE
 from models_registry.core.registry_errors import RolloutNotFoundError, RolloutStateError
 from models_registry.core.rollouts.plan import Plan
 from models_registry.core.rollouts.states import ROLLOUT_TRANSITIONS, HoldReason, RolloutState, RolloutVerb
 from models_registry.core.routing.rule_document import PPM, RuleDocument
 from models_registry.models import Rollout
 from models_registry.services.rules import put_rule
-
-JUDGE = "judge"  # the actor of what no person did
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,6 @@ def finish(rollout: Rollout, *, by: By, sentence: str) -> None:
     Requires a transaction.
     """
     move(rollout, RolloutVerb.FINISH, sentence=sentence)
-    put_alone(rollout, rollout.candidate.version, by=by)
     move_alias(
         name=rollout.model.name,
         alias=rollout.alias,
@@ -54,4 +53,5 @@ def finish(rollout: Rollout, *, by: By, sentence: str) -> None:
         now=True,
         rollout=rollout.pk,
     )
+    put_alone(rollout, rollout.candidate.version, by=by)
     tell(rollout, "finish", by=by)

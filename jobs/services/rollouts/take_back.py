@@ -16,13 +16,12 @@ import sqlalchemy as sa
 
 from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.circuits.breaker import CircuitState
-from jobs.core.states import Verb, sources
 from jobs.db import leases
-from jobs.db.notify import wake_relay
 from jobs.db.statement import Statement, run
 from jobs.services.access.audit import note_in
-from jobs.services.lifecycle.rerouting.reroute import reroute
+from jobs.services.lifecycle.rerouting import reroute as rerouting
 
+JUDGE = "judge"  # the actor of what no person did
 LOOK_AGAIN_S = 5.0
 CHUNK_JOBS = 500
 
@@ -54,15 +53,6 @@ _ROUTED = Statement(
 SELECT outbox.job_id FROM jobs_outbox outbox JOIN jobs_route route USING (job_id)
 WHERE outbox.queue = %(model)s AND outbox.version_id = %(candidate)s AND route.rollout = %(rollout)s
 ORDER BY outbox.job_id
-""",
-    UUID,
-)
-# A row that another transaction holds is claimed, cancelled or settled there; the next look sees how it ended.
-_LOCK = Statement(
-    """
-SELECT id FROM jobs_job
-WHERE id = ANY(%(jobs)b::uuid[]) AND version_id = %(candidate)s AND state = ANY(%(sources)s::text[])
-ORDER BY id FOR UPDATE SKIP LOCKED
 """,
     UUID,
 )
@@ -107,26 +97,24 @@ def take_back(session: sa.Connection, back: OpenTakeBack, go_on: Callable[[], No
 
     `go_on` is called before each chunk, and may end it.
     """
-    names = back._asdict()
+    names = {"model": back.model, "candidate": back.candidate, "rollout": back.rollout}
     taken = 0
-    for jobs in batched(run(session, _ROUTED, _only(names, "model", "candidate", "rollout")), CHUNK_JOBS):
+    for jobs in batched(run(session, _ROUTED, names), CHUNK_JOBS):
         go_on()
         taken += _chunk(session, back, list(jobs))
-    if taken:
-        wake_relay(back.model)
-    elif back.age_s >= LOOK_AGAIN_S:
+    if not taken and back.age_s >= LOOK_AGAIN_S:
         _end_if_over(session, back)
     return taken
 
 
 def _chunk(session: sa.Connection, back: OpenTakeBack, jobs: list[UUID]) -> int:
     with leases.fenced(session):
-        values = {"jobs": jobs, "candidate": back.candidate, "sources": sources(Verb.TAKE_BACK)}
-        locked = run(session, _LOCK, values)
-        if locked:
-            reroute(session, locked, verb=Verb.TAKE_BACK, version=back.stable, rollout=back.rollout)
-            run(session, _COUNT, {"rollout": back.rollout, "jobs": len(locked)})
-        return len(locked)
+        taken = rerouting.take_back(
+            session, jobs=jobs, rollout=back.rollout, candidate=back.candidate, stable=back.stable, actor=JUDGE
+        )
+        if taken:
+            run(session, _COUNT, {"rollout": back.rollout, "jobs": len(taken)})
+        return len(taken)
 
 
 def _end_if_over(session: sa.Connection, back: OpenTakeBack) -> None:
@@ -140,7 +128,7 @@ def _end_if_over(session: sa.Connection, back: OpenTakeBack) -> None:
             return
         closed = back.closes and not back.deaths and _close(session, back)
         note_in(
-            session, AuditKind.ROLLOUT, actor="judge", rollout=back.rollout, act="taken_back", jobs=ended[0],
+            session, AuditKind.ROLLOUT, actor=JUDGE, rollout=back.rollout, act="taken_back", jobs=ended[0],
             circuit="closed" if closed else "unchanged",
         )  # fmt: skip
 
@@ -151,9 +139,5 @@ def _close(session: sa.Connection, back: OpenTakeBack) -> bool:
     closed = run(session, _CLOSE, {"candidate": back.candidate, "reason": reason, "ours": ours})
     if closed:
         detail = {"version": back.candidate, "client": 0, "state": CircuitState.CLOSED.value, "reason": reason}
-        note_in(session, AuditKind.CIRCUIT, actor="judge", **detail)
+        note_in(session, AuditKind.CIRCUIT, actor=JUDGE, **detail)
     return bool(closed)
-
-
-def _only(names: dict[str, object], *wanted: str) -> dict[str, object]:
-    return {name: names[name] for name in wanted}
