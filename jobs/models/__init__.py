@@ -26,6 +26,9 @@ from jobs.models.payload_key import DataKey, JobKey
 from jobs.models.queue_standing import QueueStanding
 from jobs.models.quota_bucket import QuotaBucket
 from jobs.models.reuse import CacheEntry, Follower
+from jobs.models.rollouts.evidence import Evidence, FailedKey, RolloutPoint, Tally
+from jobs.models.rollouts.route import Route
+from jobs.models.rollouts.trial import Trial, TrialKind, TrialState
 from jobs.models.upload import Upload
 from jobs.models.webhook_delivery import Delivery, DisabledEndpoint, WebhookSecret
 
@@ -47,6 +50,8 @@ __all__ = [
     "DisabledEndpoint",
     "Erasure",
     "Event",
+    "Evidence",
+    "FailedKey",
     "Follower",
     "Job",
     "JobInput",
@@ -63,7 +68,13 @@ __all__ = [
     "Outbox",
     "QueueStanding",
     "QuotaBucket",
+    "RolloutPoint",
+    "Route",
     "Subject",
+    "Tally",
+    "Trial",
+    "TrialKind",
+    "TrialState",
     "UnwantedObject",
     "Upload",
     "WebhookSecret",

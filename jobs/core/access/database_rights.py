@@ -35,7 +35,11 @@ APPEND_ONLY = {
         "newest_at",
     ),
     "models_registry_promotion": ("model", "alias", "before", "after", "actor", "address", "reason", "at"),
-}
+    "models_registry_rule": (
+        "model", "alias", "number", "document", "sha256", "rollout", "actor", "reason", "approvals",
+        "address", "at",
+    ),
+}  # fmt: skip
 READ_ONLY = frozenset({"django_migrations", "jobs_channelsecret"})
 # Functions that do one thing, most of them with the rights of their owner.
 LENT = (

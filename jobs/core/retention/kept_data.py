@@ -41,6 +41,25 @@ KEPT = (
         content=True,
     ),
     Kept(
+        "which version a rule chose for a job, with a keyed digest of what decided",
+        ("jobs_route",),
+        "as long as its job",
+        setting="JOBS_DAYS",
+    ),
+    Kept(
+        "tallies that the judge of roll-outs has not read yet",
+        ("jobs_tally",),
+        "some seconds; those of a roll-out that ended go in the night that follows",
+        oldest="at",
+    ),
+    Kept(
+        "evidence and curves of roll-outs, keyed digests of what failed in them, and trials of versions",
+        ("jobs_evidence", "jobs_rolloutpoint", "jobs_failedkey", "jobs_trial"),
+        "after the end of the roll-out or trial",
+        setting="LEDGER_DAYS",
+        oldest="at",
+    ),
+    Kept(
         "idempotency keys and digests of requests",
         ("jobs_job",),
         "after the job's end; the columns are emptied",
@@ -184,10 +203,11 @@ KEPT = (
         "until an operator deletes them",
     ),
     Kept(
-        "models, versions, aliases and who moved them",
+        "models, versions, aliases and who moved them, rules and roll-outs",
         (
             "models_registry_registeredmodel", "models_registry_modelversion", "models_registry_alias",
-            "models_registry_promotion", "models_registry_aliasmove",
+            "models_registry_promotion", "models_registry_aliasmove", "models_registry_rule",
+            "models_registry_rollout", "models_registry_rolloutapproval",
         ),
         "as long as the model",
     ),

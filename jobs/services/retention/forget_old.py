@@ -62,6 +62,10 @@ def _older(column: LiteralString) -> LiteralString:
     return f"old.{column} < now() - make_interval(days => %(days)s)"
 
 
+# What belongs to a live roll-out stays, however long that takes.
+_NO_ROLLOUT: LiteralString = """
+NOT EXISTS (SELECT FROM models_registry_rollout live WHERE live.id = old.rollout AND live.ended_at IS NULL)
+"""
 _NO_WORKER: LiteralString = (
     "NOT EXISTS (SELECT FROM jobs_worker worker WHERE worker.node = old.node AND worker.ended_at IS NULL)"
 )
@@ -143,6 +147,36 @@ _RULES: Final = (
         _delete("jobs_bulkact", _older("ended_at"), type_="bigint"),
         "bigint",
     ),
+    _Rule(
+        "tallies without a roll-out",
+        "",
+        _delete("jobs_tally", f"old.at < now() - interval '1 hour' AND {_NO_ROLLOUT}", type_="bigint"),
+        "bigint",
+    ),
+    _Rule(
+        "evidence",
+        "ledger_days",
+        _delete("jobs_evidence", f"{_older('at')} AND {_NO_ROLLOUT}", "rollout", "bigint"),
+        "bigint",
+    ),
+    _Rule(
+        "curves of roll-outs",
+        "ledger_days",
+        _delete("jobs_rolloutpoint", f"{_older('at')} AND {_NO_ROLLOUT}", type_="bigint"),
+        "bigint",
+    ),
+    _Rule(
+        "keys that failed in roll-outs",
+        "ledger_days",
+        _delete("jobs_failedkey", f"{_older('at')} AND {_NO_ROLLOUT}", type_="bigint"),
+        "bigint",
+    ),
+    _Rule(
+        "trials of versions",
+        "ledger_days",
+        _delete("jobs_trial", _older("ended_at"), type_="bigint"),
+        "bigint",
+    ),
     _Rule("receipts", "jobs_days", _delete("jobs_erasure", _older("finished_at"))),
     _Rule(
         "the admin's log",
@@ -201,7 +235,7 @@ ORDER BY id FOR UPDATE SKIP LOCKED
 )
 _OF_A_JOB: Final[tuple[LiteralString, ...]] = (
     "jobs_jobinput", "jobs_jobresult", "jobs_delivery", "jobs_subject", "jobs_cacheentry",
-    "jobs_attemptmessage", "jobs_joblabel",
+    "jobs_attemptmessage", "jobs_joblabel", "jobs_route",
 )  # fmt: skip
 _SIDE_ROWS: Final[tuple[Statement[None], ...]] = tuple(
     Statement(f"DELETE FROM {table} WHERE job_id = ANY(%(jobs)s::uuid[])")  # noqa: S608

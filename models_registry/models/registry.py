@@ -1,4 +1,4 @@
-"""The registry's rows: a model, its immutable versions, and the aliases that point at them."""
+"""A model, its immutable versions, the aliases that point at them, and what workers hold in memory."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+
+from models_registry.core.version_states import VersionState
 
 NAME = RegexValidator(r"^[a-z0-9][a-z0-9._-]{0,62}\Z", "Use lower-case letters, digits, dots, dashes.")
 
@@ -31,6 +33,9 @@ class RegisteredModel(models.Model):
 
     name = models.CharField(max_length=63, unique=True, validators=[NAME])
     description = models.TextField(blank=True, default="")
+    approvals = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="People who have to approve a roll-out, beside whoever started it."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -41,7 +46,7 @@ class RegisteredModel(models.Model):
 
 
 class ModelVersion(models.Model):
-    """One immutable build of a model: artifact, hash, schemas and batching limits."""
+    """One immutable build of a model: artifact, hash, schemas and batching limits; only `state` changes."""
 
     model = models.ForeignKey(RegisteredModel, models.PROTECT, related_name="versions")
     version = models.CharField(max_length=63, validators=[NAME])
@@ -67,6 +72,13 @@ class ModelVersion(models.Model):
         default=2.0, help_text="Seconds from admission to result, at the 95th percentile."
     )
     max_attempts = models.PositiveSmallIntegerField(default=3)
+    state = models.CharField(
+        max_length=7,
+        choices=[(state.value, state.value) for state in VersionState],
+        default=VersionState.STAGED.value,
+        db_default=VersionState.STAGED.value,
+        help_text="Only a staged version can be routed to.",
+    )
     source = models.CharField(
         max_length=1000,
         blank=True,
@@ -81,6 +93,10 @@ class ModelVersion(models.Model):
 
     class Meta:
         verbose_name = "version"
+        permissions = [
+            ("register", "Can register versions of models"),
+            ("block", "Can stage, retire, block and unblock versions"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["model", "version"], name="version_once_per_model"),
             models.CheckConstraint(condition=Q(max_batch__gt=0), name="version_max_batch_positive"),
@@ -97,6 +113,15 @@ class Alias(models.Model):
     model = models.ForeignKey(RegisteredModel, models.CASCADE, related_name="aliases")
     name = models.CharField(max_length=63, validators=[NAME])
     version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="aliases")
+    rule = models.ForeignKey(
+        "models_registry.Rule",
+        models.PROTECT,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+        help_text="The rule in force where it has a candidate; empty: the version answers.",
+    )
     changed_at = models.DateTimeField(auto_now=True)
 
     class Meta:

@@ -1,0 +1,1 @@
+"""The rows of roll-outs that jobs and workers write: routes, tallies, evidence, trials."""

@@ -1,0 +1,31 @@
+"""The registry's rows: models, versions, aliases and their moves, rules and roll-outs."""
+
+from models_registry.models.registry import (
+    NAME,
+    Alias,
+    AliasMove,
+    Loader,
+    LoadState,
+    ModelVersion,
+    MoveState,
+    Promotion,
+    RegisteredModel,
+    VersionLoad,
+)
+from models_registry.models.rollouts import Rollout, RolloutApproval, Rule
+
+__all__ = [
+    "NAME",
+    "Alias",
+    "AliasMove",
+    "LoadState",
+    "Loader",
+    "ModelVersion",
+    "MoveState",
+    "Promotion",
+    "RegisteredModel",
+    "Rollout",
+    "RolloutApproval",
+    "Rule",
+    "VersionLoad",
+]
