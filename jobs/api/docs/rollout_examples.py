@@ -22,8 +22,9 @@ RULE_DOCUMENT: dict[str, Any] = RuleDocument(
 ).document
 PLAN = msgspec.structs.replace(Plan(), budget=300).document
 RULE = {
-    "id": 41, "model": "minilm", "alias": "default", "number": 14, "document": RULE_DOCUMENT, "sha256": SHA256,
-    "rollout": None, "actor": "client:operators", "reason": "try it on a few", "approvals": [], "at": AT,
+    "id": 41, "model": "minilm", "alias": "default", "number": 14, "document": RULE_DOCUMENT,
+    "sha256": SHA256, "rollout": None, "actor": "client:operators", "reason": "try it on a few",
+    "approvals": [], "at": AT,
 }  # fmt: skip
 PUT: Examples = {
     "a canary of 5 %": {
@@ -44,7 +45,13 @@ PREVIEWED = {
     "by_version": {"1": 0, "2": 1},
     "by_arm": {"candidate": 1},
     "decisions": [
-        {"job": JOB_ID, "version": "2", "arm": "candidate", "why": "its bucket is below the share", "bucket": 4711}
+        {
+            "job": JOB_ID,
+            "version": "2",
+            "arm": "candidate",
+            "why": "its bucket is below the share",
+            "bucket": 4711,
+        }
     ],
 }
 STARTS: Examples = {
@@ -77,7 +84,13 @@ ROLLOUT = {
     "step_since": AT, "numbers": _NUMBERS,
 }  # fmt: skip
 _PAUSED_ENDED: dict[str, Any] = {"share": 0.0, "state_since": DONE}
-HELD = {**ROLLOUT, **_PAUSED_ENDED, "state": "held", "hold": "paused", "sentence": "client:operators paused it."}
+HELD = {
+    **ROLLOUT,
+    **_PAUSED_ENDED,
+    "state": "held",
+    "hold": "paused",
+    "sentence": "client:operators paused it.",
+}
 ROLLED_BACK = {
     **ROLLOUT, **_PAUSED_ENDED, "state": "rolled_back", "sentence": "client:operators rolled it back.",
     "ended_at": DONE,
@@ -86,7 +99,8 @@ CANCELLED = {**ROLLED_BACK, "state": "cancelled", "sentence": "client:operators 
 LARGER_BUDGET = {**ROLLOUT, "budget": 1000, "plan": PLAN | {"budget": 1000}, "approvals": []}
 _ACT = {
     "at": AT, "act": "step", "actor": "judge", "state": "running", "hold": "", "step": 1, "share_ppm": 50_000,
-    "met": 3000, "budget": 300, "proven": True, "deaths": 0, "sentence": "Enough was seen.", "numbers": _NUMBERS,
+    "met": 3000, "budget": 300, "proven": True, "deaths": 0, "sentence": "Enough was seen.",
+    "numbers": _NUMBERS,
 }  # fmt: skip
 RECORD = {
     "rollout": 3, "model": "minilm", "alias": "default", "stable": "1", "candidate": "2", "state": "running",
@@ -94,12 +108,12 @@ RECORD = {
     "by": {"actor": "client:operators", "reason": "better recall", "ticket": "ML-31"},
     "created_at": AT, "ended_at": None, "plan": PLAN, "sha256": SHA256,
     "approvals": {"required": 1, "given": ROLLOUT["approvals"]},
-    "gate": {"id": 7, "state": "done", "outcome": "It loads and answers its example.", "report": None, "ended_at": AT},
+    "gate": {"id": 7, "state": "done", "outcome": "It answers its example.", "report": None, "ended_at": AT},
     "exposure": {"met": 41, "budget": 300, "proven": False}, "acts": [_ACT],
     "rules": [{"number": 14, "at": AT, "stable": "1", "candidate": "2", "share": 0.01}], "numbers": _NUMBERS,
 }  # fmt: skip
 RECORD_PAGE: Examples = {
-    "the beginning of a page": "# Roll-out 3: minilm:2 at `default`\n\n**running**. 41 of about 300 jobs met.\n"
+    "the beginning of a page": "# Roll-out 3: minilm:2 at `default`\n\n**running**. 41 of 300 jobs met.\n"
 }
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from jobs.api.streaming.sse import one_event
-from jobs.services.rollouts.standings import RolloutStanding
+from jobs.services.rollouts.followed import FollowedRollout
 
 
-def rollout_event(standing: RolloutStanding) -> bytes:
-    """Return the event that shows a standing."""
-    return one_event("change" if standing.is_live else "end", standing.change_id, standing.shown)
+def rollout_event(now: FollowedRollout) -> bytes:
+    """Return the event that shows how a roll-out stands."""
+    return one_event("change" if now.is_live else "end", now.change_id, now.shown)
 
 
-def knows_end(last_id: str, standing: RolloutStanding) -> bool:
+def knows_end(last_id: str, now: FollowedRollout) -> bool:
     """Return whether a client with this last event must not reconnect: it has had the end."""
-    return not standing.is_live and last_id == standing.change_id
+    return not now.is_live and last_id == now.change_id

@@ -17,8 +17,8 @@ from jobs.api.streaming.stream_auth import StreamAuth
 from jobs.core.access.scopes import Scope
 from jobs.core.errors import UnauthenticatedError
 from jobs.metrics import STREAM_WAITING
+from jobs.services.rollouts.followed import FollowedRollout
 from jobs.services.rollouts.reach import check_reach
-from jobs.services.rollouts.standings import RolloutStanding
 
 KIND = "rollout_events"
 Ends = set[asyncio.Future[Any]]
@@ -47,7 +47,7 @@ class RolloutStream:
     """One client's events."""
 
     def __init__(self, call: Call, auth: StreamAuth, waiter: RolloutWaiter) -> None:
-        """Prepare to send the standings of `waiter`."""
+        """Prepare to send what `waiter` is given."""
         self._call, self._auth, self._waiter = call, auth, waiter
 
     async def run(self, revoked: asyncio.Future[None]) -> None:
@@ -80,13 +80,13 @@ class RolloutStream:
                 beat_at = monotonic() + every_s
         await self._call.piece(b"", last=True)
 
-    async def _send(self, now: RolloutStanding) -> None:
+    async def _send(self, now: FollowedRollout) -> None:
         if not now.is_live:
             await self._auth.again()
         await self._call.piece(rollout_event(now))
 
-    async def _news(self, ends: Ends, within_s: float) -> RolloutStanding | None:
-        """Return the next standing; None where none comes in time, or one of `ends` is done."""
+    async def _news(self, ends: Ends, within_s: float) -> FollowedRollout | None:
+        """Return the next change; None where none comes in time, or one of `ends` is done."""
         news = asyncio.ensure_future(self._waiter.news())
         try:
             await asyncio.wait({news, *ends}, timeout=max(within_s, 0.0), return_when=asyncio.FIRST_COMPLETED)

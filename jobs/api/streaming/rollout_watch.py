@@ -13,30 +13,30 @@ from contextlib import contextmanager
 import psycopg
 
 from jobs.api.streaming.lookup import Fetch
-from jobs.services.rollouts.standings import STANDINGS, RolloutStanding, only_standing, standing_params
+from jobs.services.rollouts.followed import FOLLOWED, FollowedRollout, followed_params, only_followed
 
 LOOK_S = 1.0
 log = logging.getLogger(__name__)
 
 
 class RolloutWaiter:
-    """Holds the newest standing of one roll-out that was not taken yet."""
+    """Holds the newest row of one roll-out, until it is taken."""
 
-    __slots__ = ("_last_id", "_news", "_newest")
+    __slots__ = ("_last_id", "_newest", "_news")
 
     def __init__(self, last_id: str) -> None:
-        """Begin after the standing with this `change_id`."""
+        """Begin after the row with this `change_id`."""
         self._last_id, self._news = last_id, asyncio.Event()
-        self._newest: RolloutStanding | None = None
+        self._newest: FollowedRollout | None = None
 
-    def put(self, standing: RolloutStanding) -> None:
-        """Keep a standing, unless it is the one that was put last."""
-        if standing.change_id != self._last_id:
-            self._last_id, self._newest = standing.change_id, standing
+    def put(self, now: FollowedRollout) -> None:
+        """Keep a row, unless it is the one that was put last."""
+        if now.change_id != self._last_id:
+            self._last_id, self._newest = now.change_id, now
             self._news.set()
 
-    async def news(self) -> RolloutStanding:
-        """Return the newest standing as soon as one was put here since the last call."""
+    async def news(self) -> FollowedRollout:
+        """Return the newest row as soon as one was put here since the last call."""
         await self._news.wait()
         self._news.clear()
         assert self._newest is not None  # noqa: S101  # it is set with the event
@@ -52,13 +52,13 @@ class RolloutWatch:
         self._watching: dict[int, set[RolloutWaiter]] = {}
         self._watched = asyncio.Event()
 
-    async def read(self, rollout_id: int) -> RolloutStanding:
+    async def read(self, rollout_id: int) -> FollowedRollout:
         """Return how a roll-out stands; RolloutNotFoundError."""
-        return only_standing(rollout_id, await self._fetch(STANDINGS, standing_params(rollout_id)))
+        return only_followed(rollout_id, await self._fetch(FOLLOWED, followed_params(rollout_id)))
 
     @contextmanager
     def watch(self, rollout_id: int, last_id: str) -> Iterator[RolloutWaiter]:
-        """Yield a waiter that is given each change after the standing with this `change_id`."""
+        """Yield a waiter that is given each change after the row with this `change_id`."""
         waiter = RolloutWaiter(last_id)
         self._watching.setdefault(rollout_id, set()).add(waiter)
         self._watched.set()
@@ -84,6 +84,6 @@ class RolloutWatch:
         if not self._watching:
             self._watched.clear()
             return
-        for standing in await self._fetch(STANDINGS, {"ids": list(self._watching)}):
-            for waiter in self._watching.get(standing.id, ()):
-                waiter.put(standing)
+        for now in await self._fetch(FOLLOWED, {"ids": list(self._watching)}):
+            for waiter in self._watching.get(now.id, ()):
+                waiter.put(now)

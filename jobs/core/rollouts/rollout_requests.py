@@ -125,7 +125,11 @@ class RolloutBudget(_Request, frozen=True):
 
     budget: Annotated[
         int,
-        Meta(ge=1, le=MOST_BUDGET, description="Jobs that it may meet until it is proven, those met so far included."),
+        Meta(
+            ge=1,
+            le=MOST_BUDGET,
+            description="Jobs that it may meet until it is proven, those met so far included.",
+        ),
     ]
     reason: Reason = ""
 

@@ -10,10 +10,10 @@ from jobs.management.dead_letters.dead_letter_arguments import actor_of
 from jobs.management.rollouts.printed import as_json
 from jobs.management.rollouts.rollout_changes import changes
 from jobs.services.rollouts import acts
+from jobs.services.rollouts.followed import FollowedRollout
 from jobs.services.rollouts.reads import RolloutView, list_rollouts, rollout_view
 from jobs.services.rollouts.record import record, record_markdown
 from jobs.services.rollouts.redrive import redrive
-from jobs.services.rollouts.standings import RolloutStanding
 from jobs.services.rollouts.start import start_rollout
 
 Options = Mapping[str, Any]
@@ -82,8 +82,8 @@ def redrive_one(options: Options) -> Lines:
 
 def watch(options: Options) -> Lines:
     """Yield a line for each change, until the roll-out has ended."""
-    for standing in changes(options["rollout"]):
-        yield as_json(standing.shown) if options["json"] else _line(standing)
+    for now in changes(options["rollout"]):
+        yield as_json(now.shown) if options["json"] else _line(now)
 
 
 def _shown(rollout_id: int, options: Options) -> str:
@@ -91,7 +91,7 @@ def _shown(rollout_id: int, options: Options) -> str:
     return as_json(view) if options["json"] else _page(view)
 
 
-def _line(of: RolloutView | RolloutStanding) -> str:
+def _line(of: RolloutView | FollowedRollout) -> str:
     share = of.share if isinstance(of, RolloutView) else of.shown["share"]
     state = f"{of.state} ({of.hold})" if of.hold else of.state
     met = f"{of.met:,} met" if of.proven else f"{of.met:,} of {of.budget:,} met"

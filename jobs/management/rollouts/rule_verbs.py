@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
-
-from jobs.core.rollouts.rollout_requests import RulePreview, checked_preview, parse_body
 from jobs.management.dead_letters.dead_letter_arguments import actor_of
 from jobs.management.rollouts.printed import as_json
-from jobs.services.rollouts.preview import preview
 from jobs.services.rollouts.reads import RuleView, rules_of
 from models_registry.models import Rule
 from models_registry.services.rules import put_rule

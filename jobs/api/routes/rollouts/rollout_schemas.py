@@ -75,9 +75,7 @@ class RolloutsSchema(Schema):
     def of(cls, views: Iterable[RolloutView]) -> dict[str, Any]:
         """Return roll-outs, each as far as it changes while it goes on."""
         names = RolloutChangeSchema.model_fields
-        return {
-            "rollouts": [{name: RolloutSchema.of(view)[name] for name in names} for view in views]
-        }
+        return {"rollouts": [{name: RolloutSchema.of(view)[name] for name in names} for view in views]}
 
 
 class RecordSchema(Schema):

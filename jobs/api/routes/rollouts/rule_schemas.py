@@ -58,4 +58,6 @@ class PreviewSchema(Schema):
     total: int = Field(description="Jobs that were decided for.")
     by_version: dict[str, int] = Field(description="How many of them each version would get.")
     by_arm: dict[str, int]
-    decisions: list[PreviewedSchema] = Field(description="In the order of `asks`; the first hundred of `last`.")
+    decisions: list[PreviewedSchema] = Field(
+        description="In the order of `asks`; the first hundred of `last`."
+    )

@@ -1,6 +1,6 @@
 """The calls that change the state of a version: only a staged one can be routed to.
 
-They need `roll_out` and not `register`: that brings a version here, these decide whether it may answer others.
+They need `roll_out` and not `register`: that brings a version here, these decide whether it may answer.
 """
 
 from __future__ import annotations

@@ -47,13 +47,17 @@ class RolloutChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rollout(RolloutChange, frozen=True, kw_only=True):
-    """A roll-out with its plan, its evidence (`numbers`) and who is behind it; an approval is for `sha256`."""
+    """A roll-out with its plan, its evidence (`numbers`) and who is behind it.
+
+    Its steps are shares from 0 to 1; an approval is for the `sha256`.
+    """
 
     plan: dict[str, Any]
     sha256: str
     actor: str
     created_at: datetime
     step_since: datetime
+    steps: list[float] = []
     rule: int | None = None
     reason: str = ""
     ticket: str = ""

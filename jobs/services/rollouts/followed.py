@@ -18,7 +18,7 @@ LARGEST_ID = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
-class RolloutStanding:
+class FollowedRollout:
     """The columns of a roll-out that change while it goes on, with what it is of."""
 
     id: int
@@ -55,31 +55,31 @@ class RolloutStanding:
         return sha256(msgspec.json.encode(asdict(self))).hexdigest()[:16]
 
 
-STANDINGS = Statement(
+FOLLOWED = Statement(
     """
-SELECT r.id, m.name AS model, r.alias, s.version AS stable, c.version AS candidate, r.state, r.hold, r.sentence,
-  r.step, r.share_ppm, r.met, r.budget, r.proven, r.deaths, r.state_since, r.ended_at
+SELECT r.id, m.name AS model, r.alias, s.version AS stable, c.version AS candidate, r.state, r.hold,
+  r.sentence, r.step, r.share_ppm, r.met, r.budget, r.proven, r.deaths, r.state_since, r.ended_at
 FROM models_registry_rollout r
 JOIN models_registry_registeredmodel m ON m.id = r.model_id
 JOIN models_registry_modelversion s ON s.id = r.stable_id
 JOIN models_registry_modelversion c ON c.id = r.candidate_id
 WHERE r.id = ANY(%(ids)b::bigint[])
 """,
-    RolloutStanding,
+    FollowedRollout,
 )
 
 
-def standing(rollout_id: int) -> RolloutStanding:
+def followed(rollout_id: int) -> FollowedRollout:
     """Return how a roll-out stands; RolloutNotFoundError."""
-    return only_standing(rollout_id, fetch_all(STANDINGS, standing_params(rollout_id)))
+    return only_followed(rollout_id, fetch_all(FOLLOWED, followed_params(rollout_id)))
 
 
-def standing_params(rollout_id: int) -> dict[str, Any]:
-    """Return the parameters of STANDINGS for one roll-out; an id that no row can have finds none."""
+def followed_params(rollout_id: int) -> dict[str, Any]:
+    """Return the parameters of FOLLOWED for one roll-out; an id that no row can have finds none."""
     return {"ids": [rollout_id] if rollout_id <= LARGEST_ID else []}
 
 
-def only_standing(rollout_id: int, rows: list[RolloutStanding]) -> RolloutStanding:
+def only_followed(rollout_id: int, rows: list[FollowedRollout]) -> FollowedRollout:
     """Return the row that was read; RolloutNotFoundError where there is none."""
     if not rows:
         raise RolloutNotFoundError(f"There is no roll-out {rollout_id}.")
