@@ -1,4 +1,4 @@
-"""One look of the judge at one roll-out: read, decide and act, in one transaction that only the judge may do."""
+"""One look of the judge at a roll-out: read, decide and act, in one transaction of the lease's holder."""
 
 from __future__ import annotations
 
