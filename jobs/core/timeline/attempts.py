@@ -9,10 +9,11 @@ from enum import StrEnum
 from itertools import zip_longest
 from uuid import UUID
 
-from jobs.core.states import TERMINAL, State
+from jobs.core.states import TERMINAL, State, Verb
 from jobs.core.timeline.attempt_marks import AttemptMarks, JobStage, LedgerMarks, TimelinePart, split
 
 FAILED, TAKEN_BACK, REPLAYED, CANCELLED = "failed", "taken_back", "replay", "cancel"
+RESCUED = Verb.RESCUE.value
 _ENDED = "ended"  # what an event of a replay says of the end before it
 DIED = "worker died"
 _TOLD = timedelta(milliseconds=50)  # an event of an end is written so soon after it
@@ -27,7 +28,11 @@ class PauseReason(StrEnum):
     RETRY = "retry"
     REPLAY = "replay"
     TAKEN_BACK = "taken back"
+    RESCUED = "rescued"
     FORGOTTEN = "forgotten"
+
+
+_AFTER = {TAKEN_BACK: PauseReason.TAKEN_BACK, RESCUED: PauseReason.RESCUED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +160,7 @@ def attempts_of(
     for event, after in zip_longest(events, events[1:]):
         # A job that stayed cancelled ended in its last attempt, and the event of a replay knows more.
         is_alone = after is not None and after.ended_at is None
-        if event.kind in {FAILED, TAKEN_BACK} or (event.kind == CANCELLED and is_alone):
+        if event.kind in {FAILED, TAKEN_BACK, RESCUED} or (event.kind == CANCELLED and is_alone):
             _end(cursor, event, ledger)
         elif event.kind == REPLAYED:
             if end := _end_before(cursor, event):
@@ -177,7 +182,7 @@ def _end(cursor: _Cursor, event: PastEvent, ledger: Mapping[UUID, LedgerMarks]) 
     marks = AttemptMarks(begin=cursor.at, end=end, ends=ends, last=last)
     pruned = event.batch is not None and member is None
     cursor.add(marks, outcome=_outcome(event), batch=event.batch, code=event.code, pruned=pruned)
-    cursor.pause = PauseReason.TAKEN_BACK if event.kind == TAKEN_BACK else PauseReason.RETRY
+    cursor.pause = _AFTER.get(event.kind, PauseReason.RETRY)
     cursor.failed_with, cursor.delay_s = event.code, event.delay_s
 
 

@@ -43,6 +43,7 @@ _PAUSED: Mapping[PauseReason, str] = {
     PauseReason.RETRY: "The attempt before had failed{code}: it waited until the next one was due.",
     PauseReason.REPLAY: "It had ended, and lay until it was replayed and due.",
     PauseReason.TAKEN_BACK: "The attempt before was given back without a verdict.",
+    PauseReason.RESCUED: "The attempt before had failed{code} at a new version: the stable one takes it.",
     PauseReason.FORGOTTEN: "Earlier attempts were here, whose records were deleted.",
 }
 _UNTIMED = "It ran in a batch of {jobs} on {worker}, or waited there for the device; no times were stored."
