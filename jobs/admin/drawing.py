@@ -1,4 +1,4 @@
-"""Figures as SVG, drawn without a display; they read the same in grey. Importing matplotlib takes half a second."""
+"""Figures as SVG, drawn without a display; they read the same in grey."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GRID = "0.85"
 
 def new_figure(*, height: float = 3.6) -> tuple[Figure, Axes]:
     """Return a figure with one pair of axes and a grid, 7 by `height` inches."""
-    from matplotlib.figure import Figure  # only a picture needs it
+    from matplotlib.figure import Figure  # half a second, which only a picture needs
 
     figure = Figure(figsize=(7, height), layout="constrained", facecolor="white")
     axes = figure.subplots()

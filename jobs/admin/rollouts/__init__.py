@@ -1,1 +1,1 @@
-"""The pages of roll-outs and rules: how each stands, in numbers and pictures, and the buttons of those who may act."""
+"""The pages of roll-outs, rules and trials: numbers, pictures, and buttons for those who may act."""

@@ -65,12 +65,12 @@ def _act(request: HttpRequest, act: RolloutAct, rollout: Rollout, form: forms.Fo
 
 
 def _unchanged(rollout: int, seen: str, act: Any) -> None:
-    """Act in the transaction that has found the roll-out as the person saw it; RolloutStateError otherwise."""
+    """Act in the transaction that found the roll-out as the person saw it; RolloutStateError otherwise."""
     with transaction.atomic():
         row = Rollout.objects.select_for_update().get(pk=rollout)
         if standing_of(row) != seen:
             raise RolloutStateError(
-                f"The roll-out has changed since you opened the page, it is {words(row.state)} now: look again."
+                f"The roll-out has changed since you opened the page: it is {words(row.state)} now."
             )
         act()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.db.models import Q, QuerySet
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -71,12 +72,18 @@ def rule_link(rule: Rule) -> SafeString:
     return registry_link("rule", rule.pk, f"rule {rule.number}")
 
 
+def rollouts_of(which: Q) -> QuerySet[Rollout]:
+    """Return the newest of these roll-outs, with the rows that each names."""
+    rows = Rollout.objects.select_related("model", "stable__model", "candidate__model")
+    return rows.filter(which).order_by("-id")[:MOST_OF_MODEL]
+
+
 def rollouts_table(rollouts: Iterable[Rollout]) -> SafeString | str:
     """Return roll-outs as a table, for the pages of models, versions and aliases."""
     rows = [
         (
-            rollout_link(rollout), state_badge(rollout), alias_name(rollout), from_to(rollout), share(rollout),
-            met(rollout), rollout.sentence or NONE, aged(rollout.state_since),
+            rollout_link(rollout), state_badge(rollout), alias_name(rollout), from_to(rollout),
+            share(rollout), met(rollout), rollout.sentence or NONE, aged(rollout.state_since),
         )
         for rollout in rollouts
     ]  # fmt: skip

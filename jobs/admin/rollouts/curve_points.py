@@ -1,4 +1,4 @@
-"""The points of a roll-out's curves, as the judge wrote them, thinned to what a picture and a table can show."""
+"""The points of a roll-out's curves as the judge wrote them, thinned to what a picture can show."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_LISTED = 100
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """How a roll-out stood at a time; `act` is empty where only numbers changed. `numbers` are the judge's."""
+    """How a roll-out stood at a time; `act` is empty where only numbers changed."""
 
     key: int
     at: datetime
@@ -64,7 +64,7 @@ class ArmRate:
 
 
 def points_of(rollout: int) -> list[CurvePoint]:
-    """Return a roll-out's points, oldest first: all acts, and of the looks between as many as can be drawn."""
+    """Return a roll-out's points, oldest first: all acts, and as many of the looks as can be drawn."""
     rows = list(RolloutPoint.objects.filter(rollout=rollout).order_by("-id")[:MOST_READ])[::-1]
     points = [CurvePoint.of(row) for row in rows]
     every = -(-len(points) // MOST_DRAWN) or 1

@@ -32,7 +32,7 @@ _OF_TIME = {
 
 
 def picture(rollout: Rollout, name: str, about: str, version: object) -> SafeString:
-    """Return the image of a picture; another `version` of it is another address, so that none is kept too long."""
+    """Return an image; each `version` of the picture has its own address, so that no browser keeps an old one."""
     return format_html(_IMAGE, reverse(f"admin:{PICTURE}", args=(rollout.pk, name)), version, about)
 
 
@@ -103,7 +103,9 @@ def errors_cell(rollout: Rollout, points: Sequence[CurvePoint]) -> SafeString | 
     rows = [_rate(str(rollout.candidate), ours), _rate(str(rollout.stable), theirs)]
     headers = ("version", "keys judged", "failed", "rate", "95 % interval")
     image = picture(rollout, "errors", "The error rates over time with 95 % intervals", points[-1].key)
-    note = "The interval holds for one look. What rolls back is the e-value above, which holds however often one looks."
+    note = (
+        "An interval holds for one look. The e-values above, which roll back, hold however often one looks."
+    )
     return format_html('{}{}<p class="note">{}</p>', image, table(headers, rows), note)
 
 
@@ -128,6 +130,6 @@ def latency_cell(rollout: Rollout, seconds: Mapping[str, Sequence[float]]) -> Sa
     ]
     version = sum(len(values) for values in seconds.values())
     image = picture(rollout, "latency", "How long jobs of the candidate and its baseline took", version)
-    note = "The newest jobs that succeeded at their first version; the baseline is the stable version in batches of its own."
+    note = "Jobs that their first version answered; the baseline is the stable version in batches of its own."
     headers = ("arm", "jobs", "median", "p95", "p99")
     return format_html('{}{}<p class="note">{}</p>', image, table(headers, rows), note)

@@ -53,6 +53,6 @@ def _before(rule: Rule) -> dict[str, object] | None:
 
 
 def events_cell() -> SafeString:
-    """Return the way to the audit, whose events have the addresses too; the acts are listed with the shares."""
+    """Return the way to the audit, which has addresses too; the acts are listed with the shares."""
     address = f"{reverse('admin:jobs_event_changelist')}?kind={AuditKind.ROLLOUT}"
     return format_html('<a href="{}">Acts on roll-outs in the audit</a>', address)

@@ -86,7 +86,7 @@ class RolloutAct:
 
 
 def _may_still_approve(person: str, rollout: Rollout) -> bool:
-    """Return whether an approval of this person counts: never of what the person proposed, and once a plan."""
+    """Return whether an approval of this person counts: never of the person's own, and once a plan."""
     if not rollout.model.approvals or person == rollout.actor:
         return False
     return not rollout.approvals.filter(actor=person, sha256=rollout.sha256).exists()
@@ -101,28 +101,30 @@ ACTS: dict[str, RolloutAct] = {
     act.name: act
     for act in (
         RolloutAct(
-            "approve", "Approve", "You approve the plan as it stands below: these versions, steps and limits.",
+            "approve", "Approve",
+            "You approve the plan as it stands below: these versions, steps and limits.",
             LIVE, acts.approve, form=NoteForm, may=may_approve,
         ),
         RolloutAct(
-            "resume", "Resume", "The candidate gets its share back, and the judge goes on with what it knows.",
+            "resume", "Resume",
+            "The candidate gets its share back, and the judge goes on with what it knows.",
             _sources(RolloutVerb.RESUME), acts.resume, form=NoteForm,
         ),
         RolloutAct(
             "promote", "Promote",
-            "The roll-out takes its next step now, or is done where it bakes. The budget does not bind any more.",
+            "It takes its next step now, or is done where it bakes. The budget does not bind any more.",
             _EXPOSED, acts.promote, form=PromoteForm,
         ),
         RolloutAct(
             "grant_budget", "Grant budget",
-            "The candidate may meet more jobs before it is proven. The plan is another one then, so that earlier"
+            "The candidate may meet more jobs before it is proven. The plan is another one then: earlier"
             " approvals are void.",
             LIVE, acts.grant_budget, form=BudgetForm,
         ),
         RolloutAct(
             "pause", "Pause",
-            "The candidate gets no more jobs until a person resumes the roll-out; those that wait for it go to"
-            " the stable version.",
+            "The candidate gets no more jobs until a person resumes the roll-out; those that wait for it go"
+            " to the stable version.",
             _sources(RolloutVerb.HOLD), acts.pause, fenced=False,
         ),
         RolloutAct(
@@ -133,8 +135,8 @@ ACTS: dict[str, RolloutAct] = {
         ),
         RolloutAct(
             "cancel", "Cancel",
-            "The roll-out ends and the stable version answers all jobs. The candidate is not blocked: it may be"
-            " rolled out again.",
+            "The roll-out ends and the stable version answers all jobs. The candidate is not blocked: it may"
+            " be rolled out again.",
             _sources(RolloutVerb.CANCEL), acts.cancel, is_grave=True, fenced=False,
         ),
     )

@@ -116,7 +116,7 @@ def diff(before: dict[str, Any] | None, after: dict[str, Any]) -> SafeString:
     lines = (
         (
             change.name,
-            _line("del", "−", change.before),
+            _line("del", "\N{MINUS SIGN}", change.before),
             _line("ins", "+", change.after),
         )
         for change in rule_changes(before, after)

@@ -1,4 +1,4 @@
-"""What answered for each alias at a moment, and who had decided that: by its rule, or else by its last move."""
+"""What answered for each alias at a moment, and who had decided it: by its rule, or by its last move."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ WITH decided AS (
     ORDER BY model, alias, id DESC
   ) moves
 )
-SELECT DISTINCT ON (model, alias) model, alias, stable, candidate, share, rule, number, rollout, actor, reason, at
+SELECT DISTINCT ON (model, alias) model, alias, stable, candidate, share, rule, number, rollout, actor,
+  reason, at
 FROM decided ORDER BY model, alias, at DESC, number DESC NULLS LAST LIMIT %(most)s
 """,
     AnswerRow,

@@ -39,7 +39,8 @@ class StartForm(forms.Form):
         max_length=63, initial="default", help_text="The name whose jobs it is to get, such as default."
     )
     plan = forms.CharField(
-        max_length=PLAN_CHARS, initial="{}", required=False, help_text="JSON; what is missing has its default.",
+        max_length=PLAN_CHARS, initial="{}", required=False,
+        help_text="JSON; what is missing has its default.",
         widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false"}),
     )  # fmt: skip
     reason = forms.CharField(max_length=500, widget=forms.Textarea(attrs={"rows": 3}))

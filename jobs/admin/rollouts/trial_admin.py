@@ -52,8 +52,8 @@ class TrialAdmin(ReadOnlyAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002  # Django's signature
         """Return the page's lines; links to jobs with payloads only for users who may see payloads."""
         differences = "differences" if may_see(request) else "difference_ids"
-        return ("coloured_state", "kind", "versions", "rollout_of", "outcome", "actor", "node", "since", "result",
-                differences, "spec_shown")  # fmt: skip
+        return ("coloured_state", "kind", "versions", "rollout_of", "outcome", "actor", "node", "since",
+                "result", differences, "spec_shown")  # fmt: skip
 
     def is_live(self, obj: Trial) -> bool:
         """Return whether the trial has not ended."""

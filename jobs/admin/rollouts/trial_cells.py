@@ -35,7 +35,7 @@ def gate_cell(rollout: Rollout) -> SafeString | str:
 
 
 def duels_cell(rollout: Rollout) -> SafeString | str:
-    """Return what all duels of the roll-out have shown, beside the noise of the stable version against itself."""
+    """Return what all duels of the roll-out have shown, beside those of the stable version against itself."""
     trials = list(_trials(rollout, TrialKind.DUEL)[:MOST_TRIALS])
     if not trials:
         return "not begun"

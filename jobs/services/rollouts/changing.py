@@ -48,7 +48,9 @@ def plan_of(rollout: Rollout) -> Plan:
 def check_verb(rollout: Rollout, verb: RolloutVerb) -> None:
     """Refuse a verb that the roll-out's state does not allow: RolloutStateError."""
     if rollout.state not in ROLLOUT_TRANSITIONS[verb][0]:
-        raise RolloutStateError(f"Roll-out {rollout.pk} is {rollout.state}: it cannot {verb.replace('_', ' ')}.")
+        raise RolloutStateError(
+            f"Roll-out {rollout.pk} is {rollout.state}: it cannot {verb.replace('_', ' ')}."
+        )
 
 
 def move(rollout: Rollout, verb: RolloutVerb, *, sentence: str, **columns: Any) -> None:
@@ -135,7 +137,16 @@ def tell(rollout: Rollout, act: str, *, by: By, **detail: Any) -> None:
     """Append an Event and a point that say what was done to a roll-out, by whom and why."""
     names = {"model": rollout.model.name, "alias": rollout.alias, "candidate": rollout.candidate.version}
     why = {"reason": by.reason} if by.reason else {}
-    note(AuditKind.ROLLOUT, actor=by.actor, rollout=rollout.pk, act=act, state=rollout.state, **names, **why, **detail)
+    note(
+        AuditKind.ROLLOUT,
+        actor=by.actor,
+        rollout=rollout.pk,
+        act=act,
+        state=rollout.state,
+        **names,
+        **why,
+        **detail,
+    )
     add_point(rollout, act, actor=by.actor[:ACTOR_CHARS], **why, **detail)
 
 

@@ -57,7 +57,9 @@ def redrive(rollout_id: int, *, actor: str, reason: str = "", dry_run: bool = Tr
     if rollout is None:
         raise RolloutNotFoundError(f"There is no roll-out {rollout_id}.")
     if rollout.state not in _ENDED:
-        raise RolloutStateError(f"Roll-out {rollout_id} is {rollout.state}: only one that was given up is redriven.")
+        raise RolloutStateError(
+            f"Roll-out {rollout_id} is {rollout.state}: only one that was given up is redriven."
+        )
     dead = replayed = 0
     for jobs in _chunks(rollout):
         dead += len(jobs)

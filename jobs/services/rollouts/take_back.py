@@ -110,7 +110,12 @@ def take_back(session: sa.Connection, back: OpenTakeBack, go_on: Callable[[], No
 def _chunk(session: sa.Connection, back: OpenTakeBack, jobs: list[UUID]) -> int:
     with leases.fenced(session):
         taken = rerouting.take_back(
-            session, jobs=jobs, rollout=back.rollout, candidate=back.candidate, stable=back.stable, actor=JUDGE
+            session,
+            jobs=jobs,
+            rollout=back.rollout,
+            candidate=back.candidate,
+            stable=back.stable,
+            actor=JUDGE,
         )
         if taken:
             run(session, _COUNT, {"rollout": back.rollout, "jobs": len(taken)})
@@ -138,6 +143,11 @@ def _close(session: sa.Connection, back: OpenTakeBack) -> bool:
     ours = circuit_reason(back.rollout)
     closed = run(session, _CLOSE, {"candidate": back.candidate, "reason": reason, "ours": ours})
     if closed:
-        detail = {"version": back.candidate, "client": 0, "state": CircuitState.CLOSED.value, "reason": reason}
+        detail = {
+            "version": back.candidate,
+            "client": 0,
+            "state": CircuitState.CLOSED.value,
+            "reason": reason,
+        }
         note_in(session, AuditKind.CIRCUIT, actor=JUDGE, **detail)
     return bool(closed)

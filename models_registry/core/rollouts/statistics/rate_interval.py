@@ -1,4 +1,4 @@
-"""The interval of a rate, for people: one look at one time. What acts are the tests, which hold at every look."""
+"""The interval of a rate, for people: it holds for one look. The tests, which act, hold at every look."""
 
 from __future__ import annotations
 
