@@ -32,7 +32,7 @@ _OF_TIME = {
 
 
 def picture(rollout: Rollout, name: str, about: str, version: object) -> SafeString:
-    """Return an image; each `version` of the picture has its own address, so that no browser keeps an old one."""
+    """Return an image; each `version` of it has its own address, so that no browser shows an old one."""
     return format_html(_IMAGE, reverse(f"admin:{PICTURE}", args=(rollout.pk, name)), version, about)
 
 

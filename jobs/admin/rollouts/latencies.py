@@ -45,7 +45,7 @@ class ArmLatency(NamedTuple):
 
 
 def latencies_of(rollout: Rollout) -> dict[str, list[float]]:
-    """Return the seconds of jobs that succeeded, by arm: candidate, then baseline; only arms that have some."""
+    """Return the seconds of jobs that succeeded, by arm: candidate, then baseline, where it has some."""
     values = {**span_of(rollout), "candidate": rollout.candidate_id, "most": MOST_JOBS}
     found = defaultdict[str, list[float]](list)
     for row in fetch_all(_TOOK, values):

@@ -223,7 +223,7 @@ LINEAGE = {
         "version": "2",
         "rule": 14,
         "rollout": 3,
-        "reroutes": [{"at": _STARTED, "what": "rescue"}],
+        "reroutes": [{"at": _STARTED, "what": "rescue", "version": "1"}],
         "sentence": "Asked minilm, routed to minilm:2 as candidate by rule 14, rescued by minilm:1.",
     },
     "history": [{"at": AT, "what": "submit", **dict.fromkeys(_OF_AN_ATTEMPT)}],

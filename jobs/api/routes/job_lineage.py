@@ -83,6 +83,7 @@ class RerouteSchema(Schema):
 
     at: datetime
     what: Literal["rescue", "take_back"]
+    version: str | None
 
 
 class RouteSchema(Schema):

@@ -29,10 +29,11 @@ class _RouteRow(NamedTuple):
 
 
 class RerouteRow(NamedTuple):
-    """A move of a job from a roll-out's candidate to the stable version."""
+    """A move of a job from a roll-out's candidate to the stable version; None where its row is gone."""
 
     at: datetime
     what: Reroute
+    version: str | None
 
 
 # A fallback has no rule and is moved by none, so that the job's version is the one that it was routed to.
@@ -51,8 +52,12 @@ WHERE t.job_id = %(id)s
 # other jobs.
 _REROUTES = Statement(
     """
-SELECT at, kind AS what FROM jobs_event WHERE job_id = %(id)s AND kind = ANY(%(kinds)s::text[])
-ORDER BY at DESC, id DESC LIMIT %(most)s
+SELECT e.at, e.kind AS what, v.version
+FROM (
+  SELECT id, at, kind, detail FROM jobs_event WHERE job_id = %(id)s AND kind = ANY(%(kinds)s::text[])
+  ORDER BY at DESC, id DESC LIMIT %(most)s
+) e LEFT JOIN models_registry_modelversion v ON v.id = CAST(e.detail->>'to' AS bigint)
+ORDER BY e.at, e.id
 """,
     RerouteRow,
 )
@@ -78,7 +83,7 @@ def job_route(job_id: UUID) -> JobRoute | None:
     if not rows:
         return None
     row, kinds = rows[0], [RESCUED, REROUTED]
-    reroutes = fetch_all(_REROUTES, {"id": job_id, "kinds": kinds, "most": MOST_REROUTES})[::-1]
+    reroutes = fetch_all(_REROUTES, {"id": job_id, "kinds": kinds, "most": MOST_REROUTES})
     routed = row.routed or row.version
     words = RouteWords(
         asked=row.asked,
@@ -86,7 +91,7 @@ def job_route(job_id: UUID) -> JobRoute | None:
         arm=Arm(row.arm),
         rule=row.rule,
         answers=f"{row.model}:{row.version}",
-        reroutes=[reroute.what for reroute in reroutes],
+        reroutes=[(reroute.what, f"{row.model}:{reroute.version or row.version}") for reroute in reroutes],
     )
     return JobRoute(
         asked=row.asked,
