@@ -1,4 +1,4 @@
-"""What the surveyor counted of all queues and workers, and live roll-outs, on every process's page of metrics.
+"""What the surveyor counted of queues and workers, and live roll-outs, on every process's page of metrics.
 
 Nothing is counted anew, so all pages of all processes show the same. While the database is away, a page says
 so, and has what was read before, until the count is too old; then only its age is left.

@@ -1,82 +1,132 @@
-"""Rows of roll-outs for tests: made as the judge and the workers leave them, without either of them."""
+"""Rows of roll-outs for tests, and looks of the judge without a loop."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Iterable
+from datetime import timedelta
+from itertools import count
+from typing import Any, NamedTuple
 
-from django.utils import timezone
+from django.db import transaction
+from django.db.models.functions import Now
 
 from jobs.core.states import State
-from jobs.models import Event, Job, RolloutPoint, Route, Trial
+from jobs.models import Job, Route, Tally
+from jobs.services.rollouts.look import Looks
+from jobs.services.rollouts.start import start_rollout
+from models_registry.core.rollouts.evidence.duel_counts import DuelEvidence
 from models_registry.core.rollouts.plan import Plan
-from models_registry.models import Alias, ModelVersion, Rollout, Rule
-from tests.support.factories import make_job, make_version
+from models_registry.core.routing.decision import Arm
+from models_registry.models import ModelVersion, Rollout
+from tests.support.factories import make_jobs, make_version
 
-SENTENCE = "Held: 50 of 50 budgeted jobs met, 3 failed against 0.4 expected; e = 61 of 200"
-
-
-def make_rollout(model: str = "echo", *, alias: str = "default", **fields: Any) -> Rollout:
-    """Return a roll-out of version 2 beside version 1, held for its budget unless `fields` say otherwise."""
-    stable, candidate = make_version(model, "1"), make_version(model, "2")
-    Alias.objects.get_or_create(model=stable.model, name=alias, defaults={"version": stable})
-    usual = {
-        "plan": Plan(budget=50).document, "sha256": "ab" * 32, "salt": "salt", "state": "held", "hold": "budget",
-        "sentence": SENTENCE, "step": 0, "share_ppm": 0, "budget": 50, "met": 50, "actor": "ann",
-        "reason": "a better one", "ticket": "CHG-7",
-    }  # fmt: skip
-    names = {"model": stable.model, "alias": alias, "stable": stable, "candidate": candidate}
-    row = Rollout.objects.create(**(usual | names | fields))
-    row.refresh_from_db()
-    return row
+QUICK = {"quick": True, "step_s": 0, "steps": [10, 50, 100], "bake_s": 600, "duels": 0, "baseline": False}
+_keys = count(1)
 
 
-def make_rule(number: int, rollout: Rollout | None = None, **fields: Any) -> Rule:
-    """Return a rule of the roll-out's alias, or of `echo@default`; `share` is the candidate's."""
-    share = fields.pop("share", 0.01)
-    document = {"stable": "1", "candidate": "2", "share": share, "baseline": True, "salt": "salt"}
-    model = rollout.model.name if rollout else "echo"
-    usual = {"model": model, "alias": rollout.alias if rollout else "default", "document": document,
-             "sha256": "cd" * 32, "actor": "judge", "rollout": rollout.pk if rollout else None}  # fmt: skip
-    row = Rule.objects.create(number=number, **(usual | fields))
-    row.refresh_from_db()
-    return row
+class Outcome(NamedTuple):
+    passed: bool = True
+    sentence: str = "The gate of a test."
 
 
-def numbers(judged: int, failed: int, judged_stable: int, failed_stable: int, **more: float) -> dict[str, Any]:
-    """Return what the judge keeps of a look: keys and failures, and e-values by the names of the tests."""
-    return {
-        "judged": judged, "failed": failed, "judged_stable": judged_stable, "failed_stable": failed_stable,
-        "keys_needed": 4_900.0, "pairs": 0, "pairs_needed": 1_800.0, **more,
-    }  # fmt: skip
+class Trials:
+    """A gate that ends as it is told, and duels that show what a test says."""
+
+    def __init__(self) -> None:
+        self.outcome: Outcome | None = Outcome()
+        self.duels = DuelEvidence()
+        self.begun: list[str] = []
+
+    def begin_gate(self, rollout: Rollout) -> None:
+        self.begun.append(f"gate {rollout.pk}")
+
+    def gate_result(self, rollout: Rollout) -> Outcome | None:
+        assert rollout.pk
+        return self.outcome
+
+    def begin_duels(self, rollout: Rollout, *, pairs: int | None = None) -> None:
+        self.begun.append(f"duels {rollout.pk} {pairs}")
+
+    def duel_evidence(self, rollout: Rollout) -> DuelEvidence:
+        assert rollout.pk
+        return self.duels
 
 
-def make_point(rollout: Rollout, act: str = "", *, at: datetime | None = None, **document: Any) -> RolloutPoint:
-    """Return a point of the roll-out's curves."""
-    standing = {"state": rollout.state, "share_ppm": 10_000, "met": 10, "budget": 50, "sentence": SENTENCE}
-    return RolloutPoint.objects.create(
-        rollout=rollout.pk, act=act, document=standing | document, at=at or timezone.now()
-    )
+class Judged:
+    """A roll-out of echo:2, which a test lets the judge look at."""
+
+    def __init__(self, *, alias: str = "default", **plan: Any) -> None:
+        self.stable, self.candidate = make_version("echo", "1"), make_version("echo", "2")
+        self.trials = Trials()
+        self.looks = Looks(self.trials)
+        self.id = start_rollout(
+            model="echo", alias=alias, candidate="2", plan={**QUICK, **plan}, actor="olga", reason="faster"
+        ).pk
+
+    @property
+    def row(self) -> Rollout:
+        return Rollout.objects.select_related("model", "stable", "candidate").get(pk=self.id)
+
+    @property
+    def plan(self) -> Plan:
+        return Plan.of(self.row.plan)
+
+    def look(self, times: int = 1) -> Rollout:
+        for _ in range(times):
+            with transaction.atomic():
+                self.looks.look(self.id)
+        return self.row
+
+    def running(self) -> Rollout:
+        """Let it pass its gate."""
+        row = self.look(2)
+        assert row.state == "running", row.sentence
+        return row
+
+    def pass_by(self, seconds: float) -> None:
+        """Let its state and its step begin earlier by so much."""
+        earlier = timedelta(seconds=seconds)
+        Rollout.objects.filter(pk=self.id).update(
+            step_since=Now() - earlier, state_since=Now() - earlier, created_at=Now() - earlier
+        )
+
+    def tally(self, arm: Arm, seen: int, *, failed: int = 0, refused: int = 0, **fields: Any) -> list[int]:
+        """Store what a batch of `arm` showed, and return its keys, none of which was seen before."""
+        keys = [next(_keys) for _ in range(seen)]
+        columns = {"failed": keys[:failed], "refused": keys[failed : failed + refused], **fields}
+        Tally.objects.create(rollout=self.id, arm=arm, keys=keys, **columns)
+        return keys
+
+    def good(self, seen: int = 3_000) -> None:
+        """Store that the candidate fails as little as the stable version."""
+        self.tally(Arm.CANDIDATE, seen)
+        self.tally(Arm.STABLE, 5 * seen)
+
+    def bad(self, failed: int = 40) -> None:
+        """Store that the candidate fails always."""
+        self.tally(Arm.CANDIDATE, failed, failed=failed)
+        self.tally(Arm.STABLE, 10 * failed)
+
+    def jobs(self, number: int, *, version: ModelVersion | None = None, **fields: Any) -> list[Job]:
+        """Return jobs that were routed to the candidate."""
+        made = make_jobs(number, version=version or self.candidate, **fields)
+        self.route(made)
+        return made
+
+    def route(self, jobs: Iterable[Job], arm: Arm = Arm.CANDIDATE) -> None:
+        rule = self.row.rule or 1
+        Route.objects.bulk_create(
+            Route(job=job, rollout=self.id, rule=rule, arm=arm, key=next(_keys), counted=True, asked="echo")
+            for job in jobs
+        )
 
 
-def make_routed(rollout: Rollout, arm: str = "candidate", *, rule: Rule | None = None, **fields: Any) -> Job:
-    """Return a job that a rule routed; of the candidate arm it has the candidate's version, unless `version`."""
-    version = rollout.candidate if arm == "candidate" else rollout.stable
-    job = make_job(**({"model": rollout.model.name, "version": version, "state": State.SUCCEEDED} | fields))
-    key = {"key": 7, "counted": True, "rule": rule.pk if rule else None, "rollout": rollout.pk}
-    Route.objects.create(job=job, arm=arm, asked=rollout.model.name, **key)
-    return job
+def versions_of(jobs: Iterable[Job]) -> set[int]:
+    """Return the versions that jobs have now."""
+    return set(Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("version_id", flat=True))
 
 
-def note_reroute(job: Job, kind: str, before: ModelVersion, to: ModelVersion, **detail: Any) -> Event:
-    """Append the Event of a rescue or of a take-back."""
-    names = {"from": before.pk, "to": to.pk, **detail}
-    return Event.objects.create(job=job, kind=kind, actor="worker", epoch=job.epoch, detail=names)
-
-
-def make_trial(rollout: Rollout, kind: str, **fields: Any) -> Trial:
-    """Return a trial of the roll-out that is done."""
-    versions = {"candidate": rollout.candidate, "stable": rollout.stable}
-    usual = {"kind": kind, "rollout": rollout.pk, "model": rollout.model.name, "state": "done", "actor": "platform",
-             "ended_at": timezone.now() - timedelta(minutes=1)}  # fmt: skip
-    return Trial.objects.create(**(usual | versions | fields))
+def queued(jobs: Iterable[Job]) -> bool:
+    return set(Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("state", flat=True)) == {
+        State.QUEUED.value
+    }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from django.db import transaction
 from django.db.models.functions import Now
@@ -20,10 +18,12 @@ from jobs.services.rollouts.changing import (
     put_share,
     tell,
 )
+from jobs.services.rollouts.evidence_rows import kept_evidence
 from jobs.services.rollouts.going_back import give_up, go_back
 from jobs.services.rollouts.going_on import exposed_share_ppm, finish, take_step
 from jobs.services.rollouts.start import plan_sha256
 from models_registry.core.registry_errors import ApprovalError, RolloutStateError
+from models_registry.core.rollouts.judging.standing import JUDGED_STATES
 from models_registry.core.rollouts.states import HoldReason, RolloutState, RolloutVerb
 from models_registry.models import Rollout, RolloutApproval
 
@@ -65,27 +65,26 @@ def resume(rollout_id: int, *, actor: str, reason: str = "", address: str | None
 def promote(
     rollout_id: int, *, actor: str, reason: str = "", address: str | None = None, anyway: str | None = None
 ) -> Rollout:
-    """Bring a roll-out to its next step, or end it as done where it bakes.
+    """Bring a roll-out to its next step before its time, or end it as done where it bakes.
 
-    Only with `anyway`, a reason, past evidence that is missing: RolloutStateError. ApprovalError.
+    With `anyway`, a reason, also past evidence that is missing; then no budget binds it any more. Without it
+    RolloutStateError where evidence is missing, or in another state; ApprovalError where approvals lack.
     """
     by = By(actor, anyway or reason, address)
     with transaction.atomic():
         rollout = locked(rollout_id)
-        if rollout.state not in (RolloutState.RUNNING, RolloutState.HELD, RolloutState.BAKING):
+        if rollout.state not in JUDGED_STATES:
             raise RolloutStateError(f"Roll-out {rollout.pk} is {rollout.state}: it cannot be promoted.")
-        if not anyway:
-            raise RolloutStateError(
-                f"The judge has not seen enough to promote roll-out {rollout.pk}: {rollout.sentence} Give a reason"
-                " (`anyway`) to promote it all the same."
-            )
         _check_approved(rollout)
-        tell(rollout, "promote", by=by, anyway=anyway)
-        change(rollout, proven=True)
+        if not anyway:
+            _check_evidence(rollout)
+        tell(rollout, "promote", by=by, **({"anyway": anyway} if anyway else {}))
+        change(rollout, proven=rollout.proven or bool(anyway))
+        sentence = f"{actor} promoted it: {by.reason}" if by.reason else f"{actor} promoted it."
         if rollout.state == RolloutState.BAKING:
-            finish(rollout, by=by, sentence=f"{actor} ended it as done: {anyway}")
+            finish(rollout, by=by, sentence=sentence)
         else:
-            _take_next_step(rollout, by=by)
+            _take_next_step(rollout, by=by, sentence=sentence)
     return rollout
 
 
@@ -168,13 +167,19 @@ def _check_approved(rollout: Rollout) -> None:
 
 def _check_budget(rollout: Rollout) -> None:
     if not rollout.proven and rollout.met >= rollout.budget:
+        met = f"{rollout.met:,} of {rollout.budget:,} budgeted jobs"
+        raise RolloutStateError(f"The candidate has met {met}: grant another budget, or promote it.")
+
+
+def _check_evidence(rollout: Rollout) -> None:
+    if not kept_evidence(rollout.pk).passes:
         raise RolloutStateError(
-            f"{rollout.met:,} of {rollout.budget:,} budgeted jobs are met: grant another budget, or promote it."
+            f"Roll-out {rollout.pk} has not shown enough: {rollout.sentence} To promote it all the same, give"
+            " a reason as `anyway`."
         )
 
 
-def _take_next_step(rollout: Rollout, *, by: By) -> None:
-    columns: dict[str, Any] = {"hold": "", "step_since": Now()}
+def _take_next_step(rollout: Rollout, *, by: By, sentence: str) -> None:
     if rollout.state == RolloutState.HELD:
-        move(rollout, RolloutVerb.RESUME, sentence=f"{by.actor} resumed it.", **columns)
-    take_step(rollout, by=by, sentence=f"{by.actor} promoted it: {by.reason}")
+        move(rollout, RolloutVerb.RESUME, sentence=sentence, hold="", step_since=Now())
+    take_step(rollout, by=by, sentence=sentence)

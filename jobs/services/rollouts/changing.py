@@ -1,4 +1,4 @@
-"""A change of a roll-out: its row is locked, its state checked, and an Event and a point say what was done."""
+"""A change of a roll-out: its row is locked and its state checked; an Event and a point tell of it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from jobs.core.access.audit_kinds import AuditKind
 from jobs.models import Evidence, RolloutPoint, TakeBack
 from jobs.services.access.audit import ACTOR_CHARS, note
 from jobs.services.rollouts.take_back import JUDGE
+from jobs.services.trials.for_rollouts import end_trials
 from models_registry.core.registry_errors import RolloutNotFoundError, RolloutStateError
 from models_registry.core.rollouts.plan import Plan
-from models_registry.core.rollouts.states import ROLLOUT_TRANSITIONS, HoldReason, RolloutState, RolloutVerb
+from models_registry.core.rollouts.states import LIVE, ROLLOUT_TRANSITIONS, HoldReason, RolloutVerb
 from models_registry.core.routing.rule_document import PPM, RuleDocument
 from models_registry.models import Rollout
 from models_registry.services.rules import put_rule
@@ -49,7 +50,7 @@ def check_verb(rollout: Rollout, verb: RolloutVerb) -> None:
     """Refuse a verb that the roll-out's state does not allow: RolloutStateError."""
     if rollout.state not in ROLLOUT_TRANSITIONS[verb][0]:
         raise RolloutStateError(
-            f"Roll-out {rollout.pk} is {rollout.state}: it cannot {verb.replace('_', ' ')}."
+            f"Roll-out {rollout.pk} is {rollout.state}, which does not allow to {verb.replace('_', ' ')} it."
         )
 
 
@@ -57,13 +58,10 @@ def move(rollout: Rollout, verb: RolloutVerb, *, sentence: str, **columns: Any) 
     """Bring a locked roll-out into the state that a verb ends in; RolloutStateError."""
     check_verb(rollout, verb)
     target = ROLLOUT_TRANSITIONS[verb][1]
-    ended = {} if target in _GOES_ON else {"ended_at": Now()}
-    change(rollout, state=target.value, state_since=Now(), sentence=sentence, **ended, **columns)
-
-
-_GOES_ON = frozenset(
-    {RolloutState.PLANNED, RolloutState.GATING, RolloutState.RUNNING, RolloutState.HELD, RolloutState.BAKING}
-)
+    change(rollout, state=target.value, state_since=Now(), sentence=sentence, **columns)
+    if target not in LIVE:
+        change(rollout, ended_at=Now())
+        end_trials(rollout)
 
 
 def change(rollout: Rollout, **columns: Any) -> None:
@@ -75,7 +73,7 @@ def change(rollout: Rollout, **columns: Any) -> None:
 
 
 def put_share(rollout: Rollout, share_ppm: int, *, by: By) -> None:
-    """Put a rule in force that gives the candidate this share, in parts per million; 0 takes its jobs back."""
+    """Put a rule in force that gives the candidate this share, per million; 0 takes its jobs back."""
     plan = plan_of(rollout)
     document = RuleDocument(
         stable=rollout.stable.version,

@@ -14,7 +14,7 @@ _LIVE_STATES = sorted(state.value for state in LIVE)
 
 
 class RolloutFigures(NamedTuple):
-    """A live roll-out in figures; `hold` is empty unless it is held, which it has been for `held_s` seconds."""
+    """A live roll-out in figures; `hold` is empty unless it is held, `held_s` are seconds in its state."""
 
     model: str
     alias: str

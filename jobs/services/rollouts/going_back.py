@@ -10,6 +10,7 @@ from jobs import metrics
 from jobs.services.circuits.operate import open_by_hand
 from jobs.services.rollouts.changing import By, begin_take_back, move, put_alone, tell
 from jobs.services.rollouts.take_back import circuit_reason
+from models_registry.core.registry_errors import VersionStateError
 from models_registry.core.rollouts.states import RolloutVerb
 from models_registry.core.version import VersionInfo
 from models_registry.core.version_states import VersionState, VersionVerb
@@ -24,7 +25,20 @@ def go_back(rollout: Rollout, *, by: By, sentence: str, **evidence: Any) -> None
     """
     move(rollout, RolloutVerb.ROLL_BACK, sentence=sentence, hold="")
     put_alone(rollout, rollout.stable.version, by=by)
-    if rollout.candidate.state == VersionState.STAGED:  # a person may have blocked it meanwhile
+    blocked = _block(rollout, by=by, sentence=sentence)
+    if blocked:
+        version = VersionInfo.of(rollout.candidate)
+        open_by_hand(version=version, actor=by.actor, reason=circuit_reason(rollout.pk))
+    begin_take_back(rollout, closes=True)
+    tell(rollout, "roll_back", by=by, sentence=sentence, blocked=blocked, **evidence)
+    transaction.on_commit(metrics.ROLLED_BACK.labels(rollout.model.name).inc)
+
+
+def _block(rollout: Rollout, *, by: By, sentence: str) -> bool:
+    """Block the candidate; return False where another alias or roll-out routes to it, which goes on."""
+    if rollout.candidate.state != VersionState.STAGED:  # a person has blocked it meanwhile
+        return rollout.candidate.state == VersionState.BLOCKED
+    try:
         change_state(
             name=rollout.model.name,
             version=rollout.candidate.version,
@@ -33,11 +47,9 @@ def go_back(rollout: Rollout, *, by: By, sentence: str, **evidence: Any) -> None
             reason=by.reason or sentence,
             address=by.address,
         )
-    version = VersionInfo.of(rollout.candidate)
-    open_by_hand(version=version, actor=by.actor, reason=circuit_reason(rollout.pk))
-    begin_take_back(rollout, closes=True)
-    tell(rollout, "roll_back", by=by, sentence=sentence, **evidence)
-    transaction.on_commit(metrics.ROLLED_BACK.labels(rollout.model.name).inc)
+    except VersionStateError:
+        return False
+    return True
 
 
 def give_up(rollout: Rollout, *, by: By, sentence: str) -> None:

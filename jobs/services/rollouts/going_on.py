@@ -8,7 +8,6 @@ from jobs.services.rollouts.changing import By, change, move, plan_of, put_alone
 from models_registry.core.rollouts.states import RolloutVerb
 from models_registry.core.routing.rule_document import PPM
 from models_registry.models import Rollout
-from models_registry.services.alias_moves import move_alias
 
 
 def exposed_share_ppm(rollout: Rollout) -> int:
@@ -43,15 +42,5 @@ def finish(rollout: Rollout, *, by: By, sentence: str) -> None:
     Requires a transaction.
     """
     move(rollout, RolloutVerb.FINISH, sentence=sentence)
-    move_alias(
-        name=rollout.model.name,
-        alias=rollout.alias,
-        version=rollout.candidate.version,
-        actor=by.actor,
-        address=by.address,
-        reason=by.reason or sentence,
-        now=True,
-        rollout=rollout.pk,
-    )
-    put_alone(rollout, rollout.candidate.version, by=by)
+    put_alone(rollout, rollout.candidate.version, by=by)  # it points the alias there, with a Promotion
     tell(rollout, "finish", by=by)

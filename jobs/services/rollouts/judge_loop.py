@@ -69,7 +69,8 @@ class RolloutJudge(ListenLoop):
         try:
             if self._clock() >= self._look_next_s:
                 self._look_next_s = self._clock() + EVERY_S
-                if any([self._look(session, rollout) for rollout in live if rollout != _TAKES_BACK]):
+                looks = [self._look(session, rollout) for rollout in live if rollout != _TAKES_BACK]
+                if any(looks):  # there are more tallies than one look reads
                     self._look_next_s = 0.0
             self._take_back(session)
         finally:
@@ -77,7 +78,7 @@ class RolloutJudge(ListenLoop):
         self._pause_s = min(self._pause_s, max(0.0, self._look_next_s - self._clock()))
 
     def _look(self, session: sa.Connection, rollout: int) -> bool:
-        """Look at one roll-out; one that fails keeps no other waiting. Return whether there is more to read."""
+        """Look at one roll-out and return whether there is more to read; one that fails holds no other up."""
         leases.keep(session)
         try:
             with transaction.atomic():

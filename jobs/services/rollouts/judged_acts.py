@@ -16,37 +16,39 @@ from models_registry.models import Rollout
 
 def apply(rollout: Rollout, act: JudgeAct) -> None:
     """Do to a locked roll-out what the judge decided. Requires a transaction."""
-    match act.kind:
-        case ActKind.KEEP:
-            if rollout.sentence != act.sentence:
-                change(rollout, sentence=act.sentence)
-            return
-        case ActKind.ROLL_BACK:
-            change(rollout, deaths=int(act.numbers.get("deaths", rollout.deaths)))
-            by = By(BY_JUDGE.actor, act.sentence)
-            go_back(rollout, by=by, sentence=act.sentence, why=act.reason, numbers=act.numbers)
-            return
-        case ActKind.FINISH:
-            finish(rollout, by=BY_JUDGE, sentence=act.sentence)
-            return
-        case ActKind.HOLD:
-            if act.held is None:
-                raise ValueError("the judge holds without a reason")
-            deaths = {"deaths": int(act.numbers["deaths"])} if act.held is HoldReason.WORKER_DEATH else {}
-            hold(rollout, act.held, sentence=act.sentence, share_ppm=act.share_ppm, **deaths)
-            return
-        case ActKind.PROVE:
-            change(rollout, proven=True, sentence=act.sentence)
-        case ActKind.SHARE:
+    if act.kind is ActKind.KEEP:
+        if rollout.sentence != act.sentence:
             change(rollout, sentence=act.sentence)
-        case ActKind.STEP:
-            change(rollout, step=act.step, step_since=Now(), sentence=act.sentence)
-        case ActKind.RESUME:
-            move(rollout, RolloutVerb.RESUME, sentence=act.sentence, hold="", step_since=Now())
-        case ActKind.BAKE:
-            move(rollout, RolloutVerb.BAKE, sentence=act.sentence, step=act.step, step_since=Now())
+    elif act.kind is ActKind.ROLL_BACK:
+        _roll_back(rollout, act)
+    elif act.kind is ActKind.FINISH:
+        finish(rollout, by=BY_JUDGE, sentence=act.sentence)
+    elif act.held is not None:
+        deaths = {"deaths": int(act.numbers["deaths"])} if act.held is HoldReason.WORKER_DEATH else {}
+        hold(rollout, act.held, sentence=act.sentence, share_ppm=act.share_ppm, **deaths)
+    else:
+        _go_on(rollout, act)
+
+
+def _roll_back(rollout: Rollout, act: JudgeAct) -> None:
+    change(rollout, deaths=int(act.numbers.get("deaths", rollout.deaths)))
+    by = By(BY_JUDGE.actor, act.sentence)
+    go_back(rollout, by=by, sentence=act.sentence, why=act.reason, numbers=act.numbers)
+
+
+def _go_on(rollout: Rollout, act: JudgeAct) -> None:
+    if act.kind in _VERBS:
+        cleared = {"hold": ""} if act.kind is ActKind.RESUME else {"step": act.step}
+        move(rollout, _VERBS[act.kind], sentence=act.sentence, step_since=Now(), **cleared)
+    elif act.kind is ActKind.STEP:
+        change(rollout, step=act.step, step_since=Now(), sentence=act.sentence)
+    else:
+        change(rollout, proven=rollout.proven or act.kind is ActKind.PROVE, sentence=act.sentence)
     _share(rollout, act.share_ppm)
     tell(rollout, act.kind.value, by=BY_JUDGE)
+
+
+_VERBS = {ActKind.RESUME: RolloutVerb.RESUME, ActKind.BAKE: RolloutVerb.BAKE}
 
 
 def hold(rollout: Rollout, reason: HoldReason, *, sentence: str, share_ppm: int, **columns: Any) -> None:

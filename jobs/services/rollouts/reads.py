@@ -110,7 +110,7 @@ def points(rollout_id: int, *, after: int = 0, most: int = MOST_POINTS) -> list[
 
 
 def rules_of(model: str, alias: str | None = None, *, most: int = MOST) -> list[RuleView]:
-    """Return up to `most` rules of a model, of one alias where that is given, newest first; ModelNotFoundError."""
+    """Return up to `most` rules of a model, newest first, of one alias where given; ModelNotFoundError."""
     name = Ref.parse(model).name
     if not RegisteredModel.objects.filter(name=name).exists():
         raise ModelNotFoundError(f"There is no model {model!r}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from jobs.models import Trial, TrialKind
@@ -47,6 +46,7 @@ def record_markdown(rollout_id: int) -> str:
     made = record(rollout_id)
     by, exposure, given = made["by"], made["exposure"], made["approvals"]["given"]
     names = [f"{one['actor']} ({one['at']})" for one in given] or ["none"]
+    proven = "proven" if exposure["proven"] else "not proven"
     lines = [
         f"# Roll-out {made['rollout']}: {made['model']}:{_cell(made['candidate'])} at `{made['alias']}`",
         "",
@@ -62,8 +62,7 @@ def record_markdown(rollout_id: int) -> str:
         f"| Approvals | {made['approvals']['required']} required; {_cell(', '.join(names))} |",
         f"| Plan | `{made['sha256']}` |",
         f"| Gate | {_cell(made['gate']['outcome']) if made['gate'] else 'not run'} |",
-        f"| Exposure | {exposure['met']:,} jobs met, budget {exposure['budget']:,},"
-        f" {'proven' if exposure['proven'] else 'not proven'} |",
+        f"| Exposure | {exposure['met']:,} jobs met, budget {exposure['budget']:,}, {proven} |",
         "",
         "## Acts",
         "",

@@ -79,7 +79,8 @@ def check_pair(stable: ModelVersion, candidate: ModelVersion, plan: Plan) -> Non
         raise RuleError(f"{new} protects an input less than {old}.")
     if plan.schema == "same" and new.input_schema_text != old.input_schema_text:
         raise RuleError(
-            f'The input schema of {new} is not that of {old}: say "schema": "both" to check each input against both.'
+            f"The input schemas of {old} and {new} differ, so a job could not be taken back: with"
+            ' "schema": "both" each input is checked against both.'
         )
 
 
