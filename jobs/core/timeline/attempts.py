@@ -9,11 +9,14 @@ from enum import StrEnum
 from itertools import zip_longest
 from uuid import UUID
 
-from jobs.core.states import TERMINAL, State
+from jobs.core.states import TERMINAL, State, Verb
 from jobs.core.timeline.attempt_marks import AttemptMarks, JobStage, LedgerMarks, TimelinePart, split
 
 FAILED, TAKEN_BACK, REPLAYED, CANCELLED = "failed", "taken_back", "replay", "cancel"
-RESCUED, REROUTED = "rescue", "take_back"  # from a roll-out's candidate to the stable version
+RESCUED, REROUTED = (
+    Verb.RESCUE.value,
+    Verb.TAKE_BACK.value,
+)  # from a roll-out's candidate to the stable version
 _ENDED = "ended"  # what an event of a replay says of the end before it
 DIED = "worker died"
 _TOLD = timedelta(milliseconds=50)  # an event of an end is written so soon after it
@@ -221,11 +224,9 @@ def _outcome(event: PastEvent) -> str:
         return event.was
     if event.kind == CANCELLED:
         return "cancelled"
-    if event.kind in {RESCUED, REROUTED}:
-        return _PAUSES[event.kind].value
-    if event.kind == TAKEN_BACK:
-        return DIED if event.code == "worker_died" else "taken back"
-    return DIED if event.actor == SWEEPER else "failed"
+    if event.actor == SWEEPER or event.code == "worker_died":
+        return DIED
+    return _PAUSES[event.kind].value if event.kind in _PAUSES else "failed"
 
 
 def _last(cursor: _Cursor, job: JobMarks, ledger: Mapping[UUID, LedgerMarks]) -> None:
