@@ -1,1 +1,1 @@
-"""What the attempts of jobs say of the versions in a roll-out, as values. Pure."""
+"""Requests on rules and roll-outs, read strictly. Pure."""

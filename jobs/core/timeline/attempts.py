@@ -224,9 +224,9 @@ def _outcome(event: PastEvent) -> str:
         return event.was
     if event.kind == CANCELLED:
         return "cancelled"
-    if event.actor == SWEEPER or event.code == "worker_died":
-        return DIED
-    return _PAUSES[event.kind].value if event.kind in _PAUSES else "failed"
+    if event.kind in _PAUSES:
+        return DIED if event.code == "worker_died" else _PAUSES[event.kind].value
+    return DIED if event.actor == SWEEPER else "failed"
 
 
 def _last(cursor: _Cursor, job: JobMarks, ledger: Mapping[UUID, LedgerMarks]) -> None:
