@@ -17,12 +17,12 @@ SENTENCE = "Held: 50 of 50 budgeted jobs met, 3 failed against 0.4 expected; e =
 
 
 def make_rollout(model: str = "echo", *, alias: str = "default", **fields: Any) -> Rollout:
-    """Return a roll-out of version 2 beside version 1, held for its budget unless `fields` say otherwise."""
+    """Return a roll-out of version 2 beside version 1, held for its budget unless `fields` differ."""
     stable, candidate = make_version(model, "1"), make_version(model, "2")
     Alias.objects.get_or_create(model=stable.model, name=alias, defaults={"version": stable})
     usual = {
-        "plan": Plan(budget=50).document, "sha256": "ab" * 32, "salt": "salt", "state": "held", "hold": "budget",
-        "sentence": SENTENCE, "step": 0, "share_ppm": 0, "budget": 50, "met": 50, "actor": "ann",
+        "plan": Plan(budget=50).document, "sha256": "ab" * 32, "salt": "salt", "state": "held",
+        "hold": "budget", "sentence": SENTENCE, "step": 0, "share_ppm": 0, "budget": 50, "met": 50, "actor": "ann",
         "reason": "a better one", "ticket": "CHG-7",
     }  # fmt: skip
     names = {"model": stable.model, "alias": alias, "stable": stable, "candidate": candidate}
@@ -43,7 +43,9 @@ def make_rule(number: int, rollout: Rollout | None = None, **fields: Any) -> Rul
     return row
 
 
-def numbers(judged: int, failed: int, judged_stable: int, failed_stable: int, **more: float) -> dict[str, Any]:
+def numbers(
+    judged: int, failed: int, judged_stable: int, failed_stable: int, **more: float
+) -> dict[str, Any]:
     """Return what the judge keeps of a look: keys and failures, and e-values by the names of the tests."""
     return {
         "judged": judged, "failed": failed, "judged_stable": judged_stable, "failed_stable": failed_stable,
@@ -51,7 +53,9 @@ def numbers(judged: int, failed: int, judged_stable: int, failed_stable: int, **
     }  # fmt: skip
 
 
-def make_point(rollout: Rollout, act: str = "", *, at: datetime | None = None, **document: Any) -> RolloutPoint:
+def make_point(
+    rollout: Rollout, act: str = "", *, at: datetime | None = None, **document: Any
+) -> RolloutPoint:
     """Return a point of the roll-out's curves."""
     standing = {"state": rollout.state, "share_ppm": 10_000, "met": 10, "budget": 50, "sentence": SENTENCE}
     return RolloutPoint.objects.create(
@@ -60,7 +64,7 @@ def make_point(rollout: Rollout, act: str = "", *, at: datetime | None = None, *
 
 
 def make_routed(rollout: Rollout, arm: str = "candidate", *, rule: Rule | None = None, **fields: Any) -> Job:
-    """Return a job that a rule routed; of the candidate arm it has the candidate's version, unless `version`."""
+    """Return a job that a rule routed, and that its arm's version answered unless `version` did."""
     version = rollout.candidate if arm == "candidate" else rollout.stable
     job = make_job(**({"model": rollout.model.name, "version": version, "state": State.SUCCEEDED} | fields))
     key = {"key": 7, "counted": True, "rule": rule.pk if rule else None, "rollout": rollout.pk}
@@ -77,6 +81,6 @@ def note_reroute(job: Job, kind: str, before: ModelVersion, to: ModelVersion, **
 def make_trial(rollout: Rollout, kind: str, **fields: Any) -> Trial:
     """Return a trial of the roll-out that is done."""
     versions = {"candidate": rollout.candidate, "stable": rollout.stable}
-    usual = {"kind": kind, "rollout": rollout.pk, "model": rollout.model.name, "state": "done", "actor": "platform",
-             "ended_at": timezone.now() - timedelta(minutes=1)}  # fmt: skip
+    usual = {"kind": kind, "rollout": rollout.pk, "model": rollout.model.name, "state": "done",
+             "actor": "platform", "ended_at": timezone.now() - timedelta(minutes=1)}  # fmt: skip
     return Trial.objects.create(**(usual | versions | fields))
