@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from models_registry import selectors
+from models_registry.core.agreement.pointers import check_agreement
 from models_registry.core.patterns import validator
 from models_registry.core.pii import check_marks
 from models_registry.core.refs import RESERVED_ENDING
@@ -154,6 +155,7 @@ def _check_options(row: ModelVersion) -> None:
     options = check_options(row.loader, row.artifact, row.options)
     if options.encrypt and not settings.INFERENCE.seals:
         raise RegistrationError("The option encrypt needs a key: set PAYLOAD_KEYS.")
+    check_agreement(options.agreement, row.output_schema)
 
 
 def _check_origin(row: ModelVersion) -> None:

@@ -289,6 +289,7 @@ VERSION = {
     "max_batch": 64,
     "p95_goal_s": 0.5,
     "max_attempts": 3,
+    "state": "staged",
     "aliases": ["default"],
     "created_at": AT,
 }

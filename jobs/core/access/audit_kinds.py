@@ -21,6 +21,7 @@ class AuditKind(StrEnum):
     DELETE = "delete"
     UPLOAD = "upload"
     REGISTRY = "registry"
+    ROLLOUT = "rollout"
     CIRCUIT = "circuit"
     PAUSE = "pause"
     RESUME = "resume"

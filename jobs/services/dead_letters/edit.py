@@ -189,9 +189,11 @@ def replay_edited(
         execute(_EDIT, _columns(old, edited, rows[0]) | {"job": job_id})
         remember_subjects({job_id: edited.subjects})
         mark_unwanted(job_id, names_of(rows[0].body))  # unless the new row points at them too
-        unshare(job_id)
+        unshare([job_id])
         execute(_CHANGE, {"size": edited.size, "version": edited.version.id, "job": job_id})
-        requeue([job_id], actor=actor, pace=pace, detail=_detail(_old_input(old, rows[0]), edited, at))
+        detail = _detail(_old_input(old, rows[0]), edited, at)
+        # The new input was checked against this version, whatever rule is in force now.
+        requeue([job_id], actor=actor, pace=pace, detail=detail, same_version=True)
     wake_relay()
 
 

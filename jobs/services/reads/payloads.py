@@ -165,6 +165,15 @@ def plain_input(job_id: UUID) -> Any:
     return _decoded_input(rows[0]) if rows else None
 
 
+def plain_column(job_id: UUID, column: Column) -> bytes | None:
+    """Return a payload in clear, which must not leave the process; None where the job has none.
+
+    PayloadUnreadableError.
+    """
+    rows = fetch_all(_STORED, {"job": job_id})
+    return _plain_body(column, rows[0]) if rows else None
+
+
 def _plain_head(job_id: UUID, column: Column, most: int) -> ShownPayload | None:
     rows = fetch_all(_HEADS[column], {"most": max(most, POINTER_BYTES), "job": job_id})
     if not rows or rows[0].head is None or rows[0].total is None:

@@ -1,0 +1,1 @@
+"""Requests on rules and roll-outs, read strictly. Pure."""
