@@ -13,6 +13,7 @@ from jobs.core.states import TERMINAL, State
 from jobs.core.timeline.attempt_marks import AttemptMarks, JobStage, LedgerMarks, TimelinePart, split
 
 FAILED, TAKEN_BACK, REPLAYED, CANCELLED = "failed", "taken_back", "replay", "cancel"
+RESCUED, REROUTED = "rescue", "take_back"  # from a roll-out's candidate to the stable version
 _ENDED = "ended"  # what an event of a replay says of the end before it
 DIED = "worker died"
 _TOLD = timedelta(milliseconds=50)  # an event of an end is written so soon after it
@@ -27,7 +28,16 @@ class PauseReason(StrEnum):
     RETRY = "retry"
     REPLAY = "replay"
     TAKEN_BACK = "taken back"
+    RESCUED = "rescued"
+    REROUTED = "rerouted"
     FORGOTTEN = "forgotten"
+
+
+_PAUSES = {
+    TAKEN_BACK: PauseReason.TAKEN_BACK,
+    RESCUED: PauseReason.RESCUED,
+    REROUTED: PauseReason.REROUTED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +165,7 @@ def attempts_of(
     for event, after in zip_longest(events, events[1:]):
         # A job that stayed cancelled ended in its last attempt, and the event of a replay knows more.
         is_alone = after is not None and after.ended_at is None
-        if event.kind in {FAILED, TAKEN_BACK} or (event.kind == CANCELLED and is_alone):
+        if event.kind in {*_PAUSES, FAILED} or (event.kind == CANCELLED and is_alone):
             _end(cursor, event, ledger)
         elif event.kind == REPLAYED:
             if end := _end_before(cursor, event):
@@ -177,7 +187,7 @@ def _end(cursor: _Cursor, event: PastEvent, ledger: Mapping[UUID, LedgerMarks]) 
     marks = AttemptMarks(begin=cursor.at, end=end, ends=ends, last=last)
     pruned = event.batch is not None and member is None
     cursor.add(marks, outcome=_outcome(event), batch=event.batch, code=event.code, pruned=pruned)
-    cursor.pause = PauseReason.TAKEN_BACK if event.kind == TAKEN_BACK else PauseReason.RETRY
+    cursor.pause = _PAUSES.get(event.kind, PauseReason.RETRY)
     cursor.failed_with, cursor.delay_s = event.code, event.delay_s
 
 
@@ -211,6 +221,8 @@ def _outcome(event: PastEvent) -> str:
         return event.was
     if event.kind == CANCELLED:
         return "cancelled"
+    if event.kind in {RESCUED, REROUTED}:
+        return _PAUSES[event.kind].value
     if event.kind == TAKEN_BACK:
         return DIED if event.code == "worker_died" else "taken back"
     return DIED if event.actor == SWEEPER else "failed"
