@@ -9,7 +9,7 @@ from enum import StrEnum
 from itertools import zip_longest
 from uuid import UUID
 
-from jobs.core.states import TERMINAL, State
+from jobs.core.states import TERMINAL, State, Verb
 from jobs.core.timeline.attempt_marks import AttemptMarks, JobStage, LedgerMarks, TimelinePart, split
 
 FAILED, TAKEN_BACK, REPLAYED, CANCELLED = "failed", "taken_back", "replay", "cancel"
