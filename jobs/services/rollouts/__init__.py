@@ -1,1 +1,1 @@
-"""Roll-outs of versions: who gets what, and what it led to."""
+"""Roll-outs: a candidate reaches all traffic of an alias by itself, or goes back by itself."""

@@ -32,6 +32,7 @@ from models_registry.core.runner import Item, Runner
 from models_registry.core.secrecy import Secrecy
 from models_registry.loaders.builtin import Echo
 from models_registry.loaders.fault_tables import EXPORT
+from tests.support.no_rollouts import NO_ROLLOUTS
 
 OPTIONS = PlatformOptions.of(
     {"batch_limit_s": 7, "retry": {"base_s": 3, "kinds": {"timeout": {"attempts": 2}}}}
@@ -86,7 +87,7 @@ class Loads:
 
 def a_claimer(pool: Pool, loads: Loads | None = None, hold_s: Any = lambda *_: 0.0) -> Claimer:
     circuits = SimpleNamespace(hold_s=hold_s)
-    return Claimer(None, UUID(int=1), pool, lambda: False, circuits, loads or Loads())  # type: ignore[arg-type]
+    return Claimer(None, UUID(int=1), pool, lambda: False, circuits, loads or Loads(), NO_ROLLOUTS)  # type: ignore[arg-type]
 
 
 def prepared() -> ClaimedBatch:
