@@ -1,4 +1,4 @@
-"""Routes of jobs, what the judge of roll-outs reads and keeps, and trials of versions."""
+"""Routes of jobs, what the judge of roll-outs reads and keeps, trials of versions, and two scopes of tokens."""
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
@@ -11,6 +11,7 @@ CREATE TRIGGER jobs_rule_now BEFORE INSERT ON models_registry_rule
   FOR EACH ROW EXECUTE FUNCTION jobs_promotion_now();
 """
 NOT_NOW = "DROP TRIGGER jobs_rule_now ON models_registry_rule"
+SCOPES = ["submit", "read", "cancel", "replay", "erase", "register", "roll_out", "approve", "admin"]
 
 
 class Migration(migrations.Migration):
@@ -21,6 +22,14 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RemoveConstraint("apitoken", "token_scopes_known"),
+        migrations.AddConstraint(
+            "apitoken",
+            models.CheckConstraint(
+                condition=models.Q(scopes__contained_by=SCOPES) & models.Q(scopes__len__gt=0),
+                name="token_scopes_known",
+            ),
+        ),
         migrations.CreateModel(
             name='Evidence',
             fields=[

@@ -124,6 +124,12 @@ class RolloutPlanError(PlatformError):
     code = "rollout_plan"
 
 
+class EvidenceError(PlatformError):
+    """The figures of a roll-out contradict each other."""
+
+    code = "rollout_evidence"
+
+
 class RolloutNotFoundError(PlatformError):
     """There is no such roll-out."""
 

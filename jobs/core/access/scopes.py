@@ -1,4 +1,8 @@
-"""The scopes and the lifetime of a token; `admin` includes all others and covers the jobs of every client."""
+"""The scopes and the lifetime of a token.
+
+`admin` covers the jobs of every client and includes all other scopes but `approve`: an approval is worth
+something only where the right to give it is granted by name.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +19,14 @@ class Scope(StrEnum):
     REPLAY = "replay"
     ERASE = "erase"
     REGISTER = "register"
+    ROLL_OUT = "roll_out"
+    APPROVE = "approve"
     ADMIN = "admin"
 
 
 LIFETIME_DAYS = 90
 WARNED_DAYS = 14  # before a token's end
-# `register` is not among them: it brings models to the workers, so an operator grants it by name.
+# Not among them are those that change what answers for every client, so an operator grants these by name.
 DEFAULT_SCOPES = (Scope.SUBMIT, Scope.READ, Scope.CANCEL, Scope.REPLAY, Scope.ERASE)
 
 
@@ -31,4 +37,4 @@ def default_scopes() -> list[str]:
 
 def covers(held: Collection[str], required: Scope) -> bool:
     """Return whether a token with the scopes `held` covers the scope `required`."""
-    return required in held or Scope.ADMIN in held
+    return required in held or (Scope.ADMIN in held and required is not Scope.APPROVE)

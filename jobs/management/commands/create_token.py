@@ -19,7 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("--label", default="", help="a note on the use of the token")
         parser.add_argument(
             "--scope", action="append", choices=[scope.value for scope in Scope],
-            help="a scope of the token; may be repeated; all scopes but register and admin if missing",
+            help="a scope of the token; may be repeated; submit, read, cancel, replay and erase if missing",
         )  # fmt: skip
         parser.add_argument("--expires-in-days", type=int, default=LIFETIME_DAYS, help="default: %(default)s")
         parser.add_argument(

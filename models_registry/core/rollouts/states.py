@@ -7,7 +7,7 @@ planned ──gate──► gating ──pass──► running ◄──resume�
     gate:      planned -> gating
     pass:      gating -> running
     refuse:    gating -> refused
-    hold:      running, baking -> held
+    hold:      running, baking, held -> held (with another reason)
     resume:    held -> running
     bake:      running -> baking
     finish:    baking -> done
@@ -69,7 +69,7 @@ ROLLOUT_TRANSITIONS: dict[RolloutVerb, tuple[frozenset[RolloutState], RolloutSta
     RolloutVerb.GATE: (frozenset({RolloutState.PLANNED}), RolloutState.GATING),
     RolloutVerb.PASS: (frozenset({RolloutState.GATING}), RolloutState.RUNNING),
     RolloutVerb.REFUSE: (frozenset({RolloutState.GATING}), RolloutState.REFUSED),
-    RolloutVerb.HOLD: (frozenset({RolloutState.RUNNING, RolloutState.BAKING}), RolloutState.HELD),
+    RolloutVerb.HOLD: (_EXPOSED, RolloutState.HELD),
     RolloutVerb.RESUME: (frozenset({RolloutState.HELD}), RolloutState.RUNNING),
     RolloutVerb.BAKE: (frozenset({RolloutState.RUNNING}), RolloutState.BAKING),
     RolloutVerb.FINISH: (frozenset({RolloutState.BAKING}), RolloutState.DONE),
