@@ -47,7 +47,10 @@ HTTP_TIME = histogram(
     "route",
 )
 STREAM_WAITING = gauge(
-    "inference_stream_waiting", "Waiting clients, by long_poll, events or submits.", "kind", mode="livesum"
+    "inference_stream_waiting",
+    "Waiting clients, by long_poll, events, rollout_events or submits.",
+    "kind",
+    mode="livesum",
 )
 
 

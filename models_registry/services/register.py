@@ -67,7 +67,7 @@ def try_version(
 def check_version(*, name: str, version: str, loader: str, artifact: str, **fields: Any) -> VersionInfo:
     """Check what is to be registered, but for its load, and return it with the id 0; RegistrationError."""
     row = ModelVersion(version=version, loader=loader, artifact=artifact, **fields)
-    row.model, row.id, row.sha256 = RegisteredModel(name=name), 0, _checked(name, row)
+    row.model, row.id, row.sha256 = RegisteredModel(id=0, name=name), 0, _checked(name, row)
     return VersionInfo.of(row)
 
 

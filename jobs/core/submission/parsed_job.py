@@ -23,6 +23,8 @@ class Version(Protocol):
     @property
     def id(self) -> int: ...  # noqa: D102
     @property
+    def model_id(self) -> int: ...  # noqa: D102
+    @property
     def model(self) -> str: ...  # noqa: D102
     @property
     def version(self) -> str: ...  # noqa: D102

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -92,14 +92,19 @@ def rollout_view(rollout_id: int) -> RolloutView:
 
 
 def list_rollouts(
-    *, state: str | None = None, model: str | None = None, most: int = MOST
+    *, state: str | None = None, model: str | None = None, most: int = MOST, among: Collection[str] = ()
 ) -> list[RolloutView]:
-    """Return up to `most` roll-outs, newest first, in one state or of one model where that is given."""
+    """Return up to `most` roll-outs, newest first, in one state or of one model where that is given.
+
+    `among` are the models whose roll-outs are looked at; all where it is empty.
+    """
     rows = _rows().order_by("-id")
     if state is not None:
         rows = rows.filter(state=state)
     if model is not None:
         rows = rows.filter(model__name=model)
+    if among:
+        rows = rows.filter(model__name__in=among)
     return _views(list(rows[:most]))
 
 

@@ -89,7 +89,8 @@ def check_none_live(model: RegisteredModel, alias: str) -> None:
     live = Rollout.objects.filter(model=model, alias=alias, state__in=[state.value for state in LIVE]).first()
     if live is not None:
         raise RolloutConflictError(
-            f"Roll-out {live.pk} of {model.name}@{alias} is {live.state}: cancel it or let it end first."
+            f"Roll-out {live.pk} of {model.name}@{alias} is {live.state}: cancel it or let it end first.",
+            rollout=live.pk,
         )
 
 

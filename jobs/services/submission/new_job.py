@@ -52,7 +52,7 @@ class NewJob:
             "deadline_s": job.deadline_s,
             "key": job.idempotency_key,
             "digest": job.digest,
-            **input_columns(JobIdentity(self.id, self.client, job.version.id), job, self.reuse),
+            **input_columns(JobIdentity(self.id, self.client, job.version.model_id), job, self.reuse),
             "keep_days": keep_days(job.version.platform_options),
             "output_form": job.output_form,
             "traceparent": self.traceparent,
