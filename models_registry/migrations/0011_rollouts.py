@@ -100,7 +100,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='alias',
             name='rule',
-            field=models.ForeignKey(db_constraint=False, db_index=False, help_text='The rule in force where it has a candidate; empty: the version answers.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='models_registry.rule'),
+            field=models.ForeignKey(blank=True, db_constraint=False, db_index=False, help_text='The rule in force where it has a candidate; empty: the version answers.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='models_registry.rule'),
         ),
         migrations.AddConstraint(
             model_name='rollout',

@@ -117,6 +117,7 @@ class Alias(models.Model):
         "models_registry.Rule",
         models.PROTECT,
         null=True,
+        blank=True,
         db_constraint=False,
         db_index=False,
         related_name="+",
