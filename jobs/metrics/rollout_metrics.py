@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from jobs.metrics.metric_kinds import counter, read_gauge
+from jobs.metrics.metric_kinds import counter, histogram, read_gauge
 
 ROLLED_BACK = counter(
     "inference_rollouts_rolled_back_total", "Roll-outs that went back, by the judge or by a person.", "model"
+)
+ROLLOUT_ATTEMPTS = counter(
+    "inference_rollout_attempts_total",
+    "First attempts that the judge has read, by arm and result: answered, failed or refused.",
+    "model",
+    "arm",
+    "result",
+)
+ROLLOUT_BATCH_TIME = histogram(
+    "inference_rollout_batch_seconds",
+    "From the last publish of the oldest job of a batch until its verdict, by arm of a roll-out.",
+    "model",
+    "arm",
 )
 ROLLOUT_SHARE = read_gauge(
     "inference_rollout_share_ratio", "The candidate's share of a live roll-out now.", "model", "alias"

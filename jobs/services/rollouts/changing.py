@@ -11,9 +11,10 @@ from jobs.core.access.audit_kinds import AuditKind
 from jobs.models import Evidence, RolloutPoint, TakeBack
 from jobs.services.access.audit import ACTOR_CHARS, note
 from jobs.services.rollouts.take_back import JUDGE
+from jobs.services.trials.for_rollouts import end_trials
 from models_registry.core.registry_errors import RolloutNotFoundError, RolloutStateError
 from models_registry.core.rollouts.plan import Plan
-from models_registry.core.rollouts.states import ROLLOUT_TRANSITIONS, HoldReason, RolloutState, RolloutVerb
+from models_registry.core.rollouts.states import LIVE, ROLLOUT_TRANSITIONS, HoldReason, RolloutVerb
 from models_registry.core.routing.rule_document import PPM, RuleDocument
 from models_registry.models import Rollout
 from models_registry.services.rules import put_rule
@@ -57,13 +58,10 @@ def move(rollout: Rollout, verb: RolloutVerb, *, sentence: str, **columns: Any) 
     """Bring a locked roll-out into the state that a verb ends in; RolloutStateError."""
     check_verb(rollout, verb)
     target = ROLLOUT_TRANSITIONS[verb][1]
-    ended = {} if target in _GOES_ON else {"ended_at": Now()}
-    change(rollout, state=target.value, state_since=Now(), sentence=sentence, **ended, **columns)
-
-
-_GOES_ON = frozenset(
-    {RolloutState.PLANNED, RolloutState.GATING, RolloutState.RUNNING, RolloutState.HELD, RolloutState.BAKING}
-)
+    change(rollout, state=target.value, state_since=Now(), sentence=sentence, **columns)
+    if target not in LIVE:
+        change(rollout, ended_at=Now())
+        end_trials(rollout)
 
 
 def change(rollout: Rollout, **columns: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from jobs import metrics
 from jobs.db.statement import Statement, execute
 from models_registry.core.rollouts.evidence.gathered import Evidence, absorb
 from models_registry.core.rollouts.evidence.tick import ArmTick, Tick, without_known
@@ -112,6 +113,18 @@ def tick_of(rows: Iterable[TallyRow], *, share_ppm: int, step: int, baseline: bo
         share_ppm=share_ppm,
         step=step,
     )
+
+
+def count_rows(model: str, rows: Iterable[TallyRow]) -> None:
+    """Count what was read, after the transaction that took it."""
+    for row in rows:
+        results = {"failed": len(row.failed), "refused": len(row.refused)}
+        results["answered"] = 0 if row.broken else len(row.keys) - sum(results.values())
+        for result, number in results.items():
+            if number > 0:
+                metrics.ROLLOUT_ATTEMPTS.labels(model, row.arm, result).inc(number)
+        if row.latency_s is not None:
+            metrics.ROLLOUT_BATCH_TIME.labels(model, row.arm).observe(row.latency_s)
 
 
 def _arm(rows: Sequence[TallyRow]) -> ArmTick:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
+from math import ceil
 from typing import NamedTuple, Protocol
 
+from django.db import transaction
 from django.db.models.functions import Now
 
 from jobs.db.statement import Statement, execute
@@ -27,6 +30,7 @@ from jobs.services.rollouts.evidence_rows import (
     MOST_TALLIES,
     KeptEvidence,
     absorbed,
+    count_rows,
     keep,
     kept_evidence,
     take_tallies,
@@ -35,7 +39,7 @@ from jobs.services.rollouts.judged_acts import apply, hold
 from models_registry.core.rollouts.evidence.duel_counts import DuelEvidence
 from models_registry.core.rollouts.judge import judge
 from models_registry.core.rollouts.judging.exposure import PPM, paced_share_ppm, step_share_ppm
-from models_registry.core.rollouts.judging.judge_act import ActKind
+from models_registry.core.rollouts.judging.judge_act import ActKind, JudgeAct
 from models_registry.core.rollouts.judging.rollout_case import RolloutCase
 from models_registry.core.rollouts.judging.standing import JUDGED_STATES, RolloutStanding
 from models_registry.core.rollouts.states import HoldReason, RolloutState, RolloutVerb
@@ -66,8 +70,8 @@ class Trials(Protocol):
     def gate_result(self, rollout: Rollout) -> GateOutcome | None:
         """Return how the gate ended; None while it runs."""
 
-    def begin_duels(self, rollout: Rollout) -> object:
-        """Order the plan's duels, unless they are ordered."""
+    def begin_duels(self, rollout: Rollout, *, pairs: int | None = None) -> object:
+        """Order duels up to `pairs` in all, the plan's number by default, unless they are ordered."""
 
     def duel_evidence(self, rollout: Rollout) -> DuelEvidence:
         """Return what the duels have shown so far."""
@@ -174,6 +178,7 @@ class Looks:
             kept_evidence(rollout.pk).evidence, rows, rollout=rollout.pk, share_ppm=rollout.share_ppm,
             step=rollout.step, baseline=baseline,
         )  # fmt: skip
+        transaction.on_commit(partial(count_rows, rollout.model.name, rows))
         standing = self._standing(rollout)
         duels = self._trials.duel_evidence(rollout) if plan.duels else DuelEvidence()
         act = judge(plan, standing, evidence, duels)
@@ -185,8 +190,7 @@ class Looks:
             self._approved(rollout, standing)
         else:
             apply(rollout, act)
-        if act.kind is ActKind.KEEP:
-            self._point(rollout)
+        self._each_minute(rollout, act)
         return len(rows) == MOST_TALLIES
 
     def _await_approval(self, rollout: Rollout, lacks: int) -> None:
@@ -230,11 +234,16 @@ class Looks:
         self._waiting[rollout.pk] = (count, ended_s + (ended_s - began_s) / COUNTING_PART - 1.0)
         return count
 
-    def _point(self, rollout: Rollout) -> None:
-        now_s = self._clock()
-        if now_s >= self._point_at.get(rollout.pk, now_s):
-            self._point_at[rollout.pk] = now_s + POINT_EVERY_S
+    def _each_minute(self, rollout: Rollout, act: JudgeAct) -> None:
+        now_s, plan = self._clock(), plan_of(rollout)
+        if rollout.state not in JUDGED_STATES or now_s < self._point_at.get(rollout.pk, now_s):
+            return
+        self._point_at[rollout.pk] = now_s + POINT_EVERY_S
+        if act.kind is ActKind.KEEP:
             add_point(rollout)
+        if plan.duels and not rollout.proven:  # more of them where what they showed asks for it
+            pairs = max(plan.duels, ceil(act.numbers.get("pairs_needed", 0.0)))
+            self._trials.begin_duels(rollout, pairs=pairs)
 
 
 def _say(rollout: Rollout, sentence: str) -> None:

@@ -8,7 +8,6 @@ then have ended. Jobs that named the version have no route, and stay.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import batched
 from typing import NamedTuple
 from uuid import UUID
 
@@ -98,10 +97,10 @@ def take_back(session: sa.Connection, back: OpenTakeBack, go_on: Callable[[], No
     `go_on` is called before each chunk, and may end it.
     """
     names = {"model": back.model, "candidate": back.candidate, "rollout": back.rollout}
-    taken = 0
-    for jobs in batched(run(session, _ROUTED, names), CHUNK_JOBS):
+    jobs, taken = run(session, _ROUTED, names), 0
+    for start in range(0, len(jobs), CHUNK_JOBS):
         go_on()
-        taken += _chunk(session, back, list(jobs))
+        taken += _chunk(session, back, jobs[start : start + CHUNK_JOBS])
     if not taken and back.age_s >= LOOK_AGAIN_S:
         _end_if_over(session, back)
     return taken
