@@ -48,9 +48,10 @@ class Comparison(NamedTuple):
 
 
 class BacktestCounts(Struct):
-    """Counts of a backtest; `done` is the last job of the sample that is in them, by its place there."""
+    """Counts of a backtest so far, with where in its sample it goes on."""
 
-    done: int = 0
+    done: int = 0  # jobs of the sample that were run or skipped
+    last: UUID | None = None  # the last of them
     ran: int = 0
     skipped: Skipped = msgspec.field(default_factory=Skipped)
     candidate_failed: dict[str, int] = {}

@@ -29,6 +29,11 @@ class OutcomePair:
         return isinstance(self.candidate, Failure) and isinstance(self.stable, Success)
 
     @property
+    def stable_answered(self) -> bool:
+        """Return whether the stable version answered."""
+        return isinstance(self.stable, Success)
+
+    @property
     def stable_alone_failed(self) -> bool:
         """Return whether the stable version failed where the candidate answered."""
         return isinstance(self.candidate, Success) and isinstance(self.stable, Failure)
@@ -46,8 +51,13 @@ class OutcomePair:
         return agree(agreement, ours, theirs, own=own)
 
 
+def value_of(outcome: Success) -> Any:
+    """Return an output as a JSON value."""
+    return msgspec.json.decode(output_json(outcome.body))
+
+
 def _value(outcome: Outcome | None) -> Any:
-    return msgspec.json.decode(output_json(outcome.body)) if isinstance(outcome, Success) else None
+    return value_of(outcome) if isinstance(outcome, Success) else None
 
 
 def code_of(outcome: Failure, *, guarded: bool) -> str:
