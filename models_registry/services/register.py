@@ -93,7 +93,8 @@ def register_version(
     `derived` are columns that the registration leaves to the artifact: a repeat keeps what is stored of them,
     because another release, or a repeat without a trial, may derive something else.
 
-    `fields` are other columns of ModelVersion: sha256, the schemas, example, options and limits of a batch.
+    `fields` are other columns of ModelVersion: sha256, the schemas, example, options and limits of a batch;
+    `state` is that of a new version, and a repeat changes none.
     The hash of a file or directory is computed here, and compared if `sha256` is given. Registering the same
     contents again changes nothing.
     """

@@ -57,7 +57,7 @@ def register_folder(
             check_version(artifact=str(copy), **contents)
         artifact = str(put(copy))
     source = f"file:{folder.resolve().name}"
-    return register_version(artifact=artifact, source=source, actor=actor, **contents)
+    return register_version(artifact=artifact, source=source, actor=actor, state=terms.state, **contents)
 
 
 def try_folder(*, ref: str, value: Any, parameters: Mapping[str, Any], limit_s: float) -> Tried:

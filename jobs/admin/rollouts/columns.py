@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from jobs.admin.links import one_line, registry_link, version_link
+from jobs.admin.links import one_line, registry_link
 from models_registry.core.rollouts.plan import Plan
 from models_registry.core.rollouts.states import LIVE, RolloutState
 from models_registry.models import Rollout, Rule
@@ -41,7 +41,10 @@ def alias_name(rollout: Rollout) -> SafeString:
 
 def from_to(rollout: Rollout) -> SafeString:
     """Return both versions, the stable one first, each as a link."""
-    return format_html("{} → {}", version_link(rollout.stable), version_link(rollout.candidate))
+    stable, candidate = (
+        registry_link("modelversion", row.pk, row.version) for row in (rollout.stable, rollout.candidate)
+    )
+    return format_html('<span class="one-line">{} → {}</span>', stable, candidate)
 
 
 def share(rollout: Rollout) -> str:

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from jobs.admin.links import one_line
 from jobs.admin.rollouts.columns import words
 from jobs.admin.rollouts.curve_points import ArmRate, CurvePoint, acts_of
 from jobs.admin.rollouts.latencies import percentiles
@@ -20,7 +21,7 @@ from models_registry.core.rollouts.judging.findings import (
 from models_registry.core.rollouts.judging.progress_words import TEST_WORDS
 from models_registry.models import Rollout
 from models_registry.shared.admin_moment import moment
-from models_registry.shared.admin_render import NONE, table
+from models_registry.shared.admin_render import NONE, table, wide
 
 PICTURE = "models_registry_rollout_picture"
 _IMAGE = '<img src="{}?at={}" alt="{}; the table below has the numbers" class="picture">'
@@ -33,7 +34,8 @@ _OF_TIME = {
 
 def picture(rollout: Rollout, name: str, about: str, version: object) -> SafeString:
     """Return an image; each `version` of it has its own address, so that no browser shows an old one."""
-    return format_html(_IMAGE, reverse(f"admin:{PICTURE}", args=(rollout.pk, name)), version, about)
+    address = reverse(f"admin:{PICTURE}", args=(rollout.pk, name))
+    return wide(format_html(_IMAGE, address, version, about))
 
 
 def timeline_cell(rollout: Rollout, points: Sequence[CurvePoint]) -> SafeString | str:
@@ -45,7 +47,7 @@ def timeline_cell(rollout: Rollout, points: Sequence[CurvePoint]) -> SafeString 
             moment(point.at),
             words(point.act),
             f"{point.share_ppm / 10_000:g} %",
-            f"{point.met:,} of {point.budget:,}",
+            one_line(f"{point.met:,} of {point.budget:,}"),
             point.document.get("actor") or NONE,
             point.document.get("reason") or NONE,
             point.document.get("sentence") or NONE,

@@ -45,7 +45,8 @@ def shares_drawn(points: Sequence[CurvePoint]) -> bytes:
         "o", color="black", markerfacecolor="white", label="an act",
     )  # fmt: skip
     axes.set_ylabel("share of the candidate, %")
-    axes.set_ylim(-3, 103)
+    most = max(point.share_ppm for point in points) / 10_000
+    axes.set_ylim(-0.03 * most, min(103.0, max(1.2 * most, 2.0)))
     if acts:
         axes.legend(loc="upper left")
     _time_axis(axes)
@@ -81,10 +82,17 @@ def errors_drawn(points: Sequence[CurvePoint]) -> bytes:
     _band(axes, points, "", "candidate", {**CANDIDATE, "hatch": "////"})
     _band(axes, points, "_stable", "stable", {**STABLE, "hatch": "...."})
     axes.set_ylabel("keys that failed, %")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, _most_rate(points))
     axes.legend(loc="upper left")
     _time_axis(axes)
     return svg_of(figure)
+
+
+def _most_rate(points: Sequence[CurvePoint]) -> float:
+    """Return the top of the axis in per cent: the first intervals are wide, and would flatten all others."""
+    rates = [rate for point in points for arm in ("", "_stable") if (rate := point.rate(arm))]
+    ends = [rate.interval[1] for rate in rates[-2:]]
+    return min(105.0, 130.0 * max([rate.rate for rate in rates] + ends, default=0.0) or 1.0)
 
 
 def _band(axes: Axes, points: Sequence[CurvePoint], arm: str, label: str, style: dict[str, Any]) -> None:
@@ -100,6 +108,8 @@ def _band(axes: Axes, points: Sequence[CurvePoint], arm: str, label: str, style:
 
 def latencies_drawn(seconds: Mapping[str, Sequence[float]]) -> bytes:
     """Return for each arm the part of its jobs that was answered within a time, as a curve over the time."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     figure, axes = new_figure()
     for (arm, values), style in zip(seconds.items(), (CANDIDATE, STABLE), strict=False):
         ordered = sorted(max(value, 1e-4) for value in values)
@@ -107,6 +117,9 @@ def latencies_drawn(seconds: Mapping[str, Sequence[float]]) -> bytes:
         label = f"{arm}, {len(ordered):,} jobs"
         axes.step(ordered, parts, where="post", label=label, **style)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("seconds from admission to the result")
     axes.set_ylabel("jobs answered by then, %")
     axes.set_ylim(0, 103)

@@ -37,7 +37,7 @@ class NoteForm(ReasonForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Let the reason be empty."""
         super().__init__(*args, **kwargs)
-        self.fields["reason"].required = False
+        self.fields["reason"].required, self.fields["reason"].label = False, "Reason, if any"
 
 
 class PromoteForm(forms.Form):

@@ -13,6 +13,7 @@ from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
 from jobs.admin.filters import ColumnFilter, model_names
+from jobs.admin.links import registry_link
 from jobs.admin.rights import may_roll_out, may_see
 from jobs.admin.rollouts import columns
 from jobs.admin.rollouts.act_page import act_page
@@ -97,7 +98,7 @@ class RolloutAdmin(ReadOnlyAdmin):
         """Return the page's parts; links to jobs with payloads only for users who may see payloads."""
         differences = "differences" if may_see(request) else "difference_ids"
         return (
-            (None, {"fields": ("how", "coloured_state", "alias_name", "versions", "steps", "met_of", "deaths",
+            (None, {"fields": ("coloured_state", "how", "alias_name", "versions", "steps", "met_of", "deaths",
                                "since", "started", "reason", "ticket")}),
             ("Shares", {"fields": ("shares",)}),
             ("Evidence", {"fields": ("evidence", "errors", "latency")}),
@@ -111,6 +112,10 @@ class RolloutAdmin(ReadOnlyAdmin):
         """Return whether the roll-out has not ended."""
         return columns.is_live(obj)
 
+    def title_of(self, obj: Rollout) -> str:
+        """Return what is rolled out where."""
+        return f"Roll-out {obj.pk}: {obj.candidate} at @{obj.alias}"
+
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Show the list and, to whom may start one, the way to the form."""
         if not self.has_view_permission(request):
@@ -122,7 +127,9 @@ class RolloutAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
         """Show one roll-out, and what this user may do to it."""
-        context["acts"] = offered(request, kwargs["obj"])
+        rollout = kwargs["obj"]
+        context["acts"] = offered(request, rollout)
+        context["subtitle"] = rollout.sentence
         return super().render_change_form(request, context, *args, **kwargs)
 
     def picture(self, request: HttpRequest, key: int, name: str) -> HttpResponse:
@@ -138,7 +145,7 @@ class RolloutAdmin(ReadOnlyAdmin):
     @admin.display(description="id")
     def key(self, rollout: Rollout) -> SafeString:
         """Return a link to its page."""
-        return columns.rollout_link(rollout)
+        return registry_link("rollout", rollout.pk, str(rollout.pk))
 
     @admin.display(description="state")
     def coloured_state(self, rollout: Rollout) -> SafeString:

@@ -89,12 +89,13 @@ def start_page(request: HttpRequest, *, admin: ReadOnlyAdmin) -> HttpResponse:
     shown = {name: request.GET[name] for name in ("candidate", "alias") if name in request.GET}
     form = StartForm(request.POST if request.method == "POST" else None, initial=shown)
     is_valid = form.is_bound and form.is_valid()
-    if is_valid and "confirmed" in request.POST:
+    if is_valid and request.POST.get("step") == "start":
         if form.cleaned_data["seen"] == form.cleaned_data["stable"]:
             return _started(request, admin, form)
         messages.error(request, "The alias was moved since you opened the page: look again.")
     context = _context(request, admin, form)
-    return TemplateResponse(request, TEMPLATE, context | (_foreseen(form) if is_valid else {}))
+    asks = is_valid and request.POST.get("step") != "edit"
+    return TemplateResponse(request, TEMPLATE, context | (_foreseen(form) if asks else {}))
 
 
 def _started(request: HttpRequest, admin: ReadOnlyAdmin, form: StartForm) -> HttpResponse:

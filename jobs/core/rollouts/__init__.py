@@ -1,1 +1,1 @@
-"""Values of roll-outs: requests on rules and roll-outs, and what the attempts of jobs say of versions. Pure."""
+"""What the platform decides about roll-outs as values: requests on them, and first attempts. Pure."""

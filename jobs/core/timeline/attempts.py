@@ -9,11 +9,12 @@ from enum import StrEnum
 from itertools import zip_longest
 from uuid import UUID
 
-from jobs.core.states import TERMINAL, State
+from jobs.core.states import TERMINAL, State, Verb
 from jobs.core.timeline.attempt_marks import AttemptMarks, JobStage, LedgerMarks, TimelinePart, split
 
 FAILED, TAKEN_BACK, REPLAYED, CANCELLED = "failed", "taken_back", "replay", "cancel"
-RESCUED, REROUTED = "rescue", "take_back"  # from a roll-out's candidate to the stable version
+# From a candidate of a roll-out to the stable version.
+RESCUED, REROUTED = Verb.RESCUE.value, Verb.TAKE_BACK.value
 _ENDED = "ended"  # what an event of a replay says of the end before it
 DIED = "worker died"
 _TOLD = timedelta(milliseconds=50)  # an event of an end is written so soon after it
@@ -221,10 +222,8 @@ def _outcome(event: PastEvent) -> str:
         return event.was
     if event.kind == CANCELLED:
         return "cancelled"
-    if event.kind in {RESCUED, REROUTED}:
-        return _PAUSES[event.kind].value
-    if event.kind == TAKEN_BACK:
-        return DIED if event.code == "worker_died" else "taken back"
+    if event.kind in _PAUSES:
+        return DIED if event.code == "worker_died" else _PAUSES[event.kind].value
     return DIED if event.actor == SWEEPER else "failed"
 
 

@@ -19,7 +19,7 @@ _MOVED: dict[Reroute, str] = {
 class RouteWords:
     """What a job asked for and got; versions are written `model:version`.
 
-    `rule` is the number of the rule that decided; None where the fallback of an open circuit did. Each reroute
+    `rule` is the number of the rule that decided; None where an open circuit did. Each reroute
     names the version that got the job; `answers` is the version that has it now.
     """
 
