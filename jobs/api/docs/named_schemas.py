@@ -11,6 +11,7 @@ from jobs.core.acting.bulk_request import BulkRequest
 from jobs.core.submission.erasure_request import ErasureRequest
 from jobs.core.submission.registration_request import RegistrationRequest
 from jobs.core.submission.request import MAX_KEY_CHARS, JobRequest
+from jobs.core.trials.trial_specs import BacktestRequest
 
 _KEY_TEXT = {"maxLength": MAX_KEY_CHARS, "pattern": "^[ -~]+$"}
 BINARY = {"type": "string", "format": "binary"}
@@ -18,7 +19,7 @@ BINARY = {"type": "string", "format": "binary"}
 
 def _requests() -> dict[str, Any]:
     """Return the schemas of our own types; what they leave implicit is written out, for generators."""
-    requests = [JobRequest, ErasureRequest, RegistrationRequest, BulkRequest]
+    requests = [JobRequest, ErasureRequest, RegistrationRequest, BulkRequest, BacktestRequest]
     _, named_parts = msgspec.json.schema_components(requests, ref_template="#/components/schemas/{name}")
     # Answers describe the enumerations by the same names.
     schemas = {name: schema for name, schema in named_parts.items() if "properties" in schema}

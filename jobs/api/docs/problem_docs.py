@@ -98,6 +98,13 @@ REFUSALS: Mapping[str, Kinds] = {
     "get models": (),
     "get models/{name}": _OF_A_MODEL,
     "get models/{name}/versions": _OF_A_MODEL,
+    "post models/{name}/backtests": (
+        *_WITH_BODY, *_OF_A_MODEL, errors.ModelNotAllowedError, errors.WrongStateError,
+        registry_errors.AgreementError, registry_errors.NoStoredInputsError,
+        registry_errors.TrialRefusedError, registry_errors.VersionStateError,
+    ),
+    "get backtests/{backtest_id}": (errors.ResourceNotFoundError,),
+    "get backtests/{backtest_id}/report.html": (errors.ResourceNotFoundError, errors.WrongStateError),
     "post models/{name}/versions": (
         *_WITH_BODY, *_UNREADABLE, *_UNREGISTERED, errors.ModelNotAllowedError, errors.UploadNotFoundError,
         errors.PayloadUnavailableError, errors.ResourceNotFoundError,
@@ -113,6 +120,9 @@ _DETAILED: tuple[PlatformError, ...] = (
         "This client may send 50 jobs a second. Send the job again in 2 s.", quota="requests", retry_after_s=2
     ),
     errors.OverloadedError(retry_after_s=5),
+    registry_errors.AgreementError("The output schema has nothing at '/digits', which is to be compared."),
+    registry_errors.NoStoredInputsError("No input of minilm is stored that the filter or the labels name."),
+    registry_errors.TrialRefusedError("minilm:2 cannot be compared with itself: name another version."),
     errors.CircuitOpenError(retry_after_s=30, circuit="version"),
 )
 _EXAMPLES = {type(error): error for error in _DETAILED}

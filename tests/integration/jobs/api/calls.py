@@ -15,6 +15,7 @@ BODIES: dict[str, Any] = {
     "/api/v1/jobs/bulk": [GOOD],
     "/api/v1/jobs/stream": GOOD,
     "/api/v1/erasures": {"subject": "s"},
+    "/api/v1/models/{name}/backtests": {"version": "1"},
     **{f"/api/v1/bulk-acts/{verb}": {"dry_run": True} for verb in ("cancel", "replay", "discard")},
 }
 
@@ -35,7 +36,9 @@ class Call:
         return "{job_id}" in self.path
 
     def on(self, job_id: object) -> str:
-        return self.path.replace("{job_id}", str(job_id)).replace("{act_id}", "1")
+        return (
+            self.path.replace("{job_id}", str(job_id)).replace("{act_id}", "1").replace("{backtest_id}", "1")
+        )
 
     @property
     def body(self) -> Any:
