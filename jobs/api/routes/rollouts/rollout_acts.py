@@ -24,7 +24,7 @@ from jobs.core.rollouts.rollout_requests import (
 )
 from jobs.services.access.request_origin import origin
 from jobs.services.rollouts import acts
-from jobs.services.rollouts.reach import reached
+from jobs.services.rollouts.followed import reached
 from jobs.services.rollouts.reads import rollout_view
 
 _ACT = needs(Scope.ROLL_OUT, **ACT_DOC)

@@ -16,7 +16,7 @@ from jobs.api.routes.rollouts.rollout_schemas import RecordSchema, RolloutSchema
 from jobs.core.access.scopes import Scope
 from jobs.core.rollouts.rollout_requests import RolloutStart, parse_body
 from jobs.services.access.request_origin import origin
-from jobs.services.rollouts.reach import reached
+from jobs.services.rollouts.followed import reached
 from jobs.services.rollouts.reads import list_rollouts, rollout_view
 from jobs.services.rollouts.record import record, record_markdown
 from jobs.services.rollouts.start import start_rollout
@@ -105,6 +105,6 @@ def show_record(request: ApiRequest, rollout_id: int) -> HttpResponse:
     reached(request.auth, rollout_id)
     if MARKDOWN in request.META.get("HTTP_ACCEPT", ""):
         text = record_markdown(rollout_id)
-        headers = {"Cache-Control": "no-store", "Vary": "Accept"}
+        headers = {"Cache-Control": "no-store"}
         return HttpResponse(text, content_type=f"{MARKDOWN}; charset=utf-8", headers=headers)
     return json_answer(record(rollout_id))
