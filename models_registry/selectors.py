@@ -28,7 +28,7 @@ from models_registry.models import (
     Promotion,
     RegisteredModel,
 )
-from models_registry.rule_reads import candidates_of, compiled
+from models_registry.rule_reads import compiled, routed_versions
 
 __all__ = [
     "VersionInfo", "forget", "info", "known_queues", "model", "models", "renew", "resolve", "resolve_all",
@@ -157,14 +157,15 @@ def wanted_versions(names: Collection[str], *, keep_warm_s: float) -> Wanted:
     aliases = Alias.objects.filter(model__name__in=names).order_by("id")
     named = sorted(aliases.only("name", "version_id"), key=lambda alias: alias.name != DEFAULT_ALIAS)
     stable = tuple(alias.version_id for alias in named)
+    routed, gating = routed_versions(names)
     moves = AliasMove.objects.filter(model__name__in=names, state=MoveState.LOADING).order_by("id")
+    coming = (*moves.values_list("version_id", flat=True), *gating)
     since = Now() - timedelta(seconds=keep_warm_s)
     left = set(Promotion.objects.filter(model__in=names, at__gt=since).values_list("model", "before"))
     past = ModelVersion.objects.filter(model__name__in=names, version__in={before for _, before in left})
     rows = past.values_list("id", "model__name", "version")
-    warm = tuple(key for key, *named in rows if tuple(named) in left and key not in stable)
-    coming = (*moves.values_list("version_id", flat=True), *candidates_of(names))
-    return Wanted(stable, tuple(key for key in dict.fromkeys(coming) if key not in stable), warm)
+    warm = tuple(key for key, *named in rows if tuple(named) in left and key not in {*stable, *routed})
+    return Wanted(stable, coming, warm, tuple(key for key in routed if key not in stable))
 
 
 def retention_classes() -> set[int]:
