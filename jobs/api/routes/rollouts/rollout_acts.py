@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpResponse
 
@@ -137,7 +138,7 @@ def _asked(request: ApiRequest, rollout_id: int, kind: type[Body]) -> Body:
     return asked
 
 
-def _by(request: ApiRequest, reason: str) -> dict[str, str | None]:
+def _by(request: ApiRequest, reason: str) -> dict[str, Any]:
     return {"actor": request.auth.actor, "reason": reason, "address": origin().address}
 
 

@@ -73,8 +73,8 @@ def list_all(request: ApiRequest, query: Query[RolloutQuerySchema]) -> HttpRespo
     """Return the newest roll-outs of the models that your client may use, ended ones too."""
     if query.model is not None:
         request.auth.check_model(query.model)
-    filters = {"state": query.state, "model": query.model, "most": query.limit}
-    return json_answer(RolloutsSchema.of(list_rollouts(**filters, among=request.auth.models)))
+    views = list_rollouts(state=query.state, model=query.model, most=query.limit, among=request.auth.models)
+    return json_answer(RolloutsSchema.of(views))
 
 
 @rollouts_router.get(
