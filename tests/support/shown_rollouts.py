@@ -21,8 +21,9 @@ def make_rollout(model: str = "echo", *, alias: str = "default", **fields: Any) 
     stable, candidate = make_version(model, "1"), make_version(model, "2")
     Alias.objects.get_or_create(model=stable.model, name=alias, defaults={"version": stable})
     usual = {
-        "plan": Plan(budget=50).document, "sha256": "ab" * 32, "salt": "salt", "state": "held",
-        "hold": "budget", "sentence": SENTENCE, "step": 0, "share_ppm": 0, "budget": 50, "met": 50, "actor": "ann",
+        "plan": Plan(budget=50).document, "sha256": "ab" * 32, "salt": "salt",
+        "state": "held", "hold": "budget", "sentence": SENTENCE, "step": 0, "share_ppm": 0, "budget": 50,
+        "met": 50, "actor": "ann",
         "reason": "a better one", "ticket": "CHG-7",
     }  # fmt: skip
     names = {"model": stable.model, "alias": alias, "stable": stable, "candidate": candidate}
