@@ -49,9 +49,22 @@ def _requests() -> dict[str, Any]:
         parsed = schemas[name]["properties"][field]
         parsed["allOf"] = [named("Plan" if field == "plan" else "RuleDocument")]
         del parsed["type"], parsed["additionalProperties"]
+    _use_plain_patterns(schemas)
     (key, *_) = schemas["JobRequest"]["properties"]["idempotency_key"]["anyOf"]
     key.update(_KEY_TEXT)
     return schemas
+
+
+def _use_plain_patterns(node: Any) -> None:
+    """Write the end of a text as `$`, which is what the regular expressions of OpenAPI have for it."""
+    if isinstance(node, dict):
+        if isinstance(node.get("pattern"), str):
+            node["pattern"] = node["pattern"].replace(r"\Z", "$")
+        for value in node.values():
+            _use_plain_patterns(value)
+    elif isinstance(node, list):
+        for value in node:
+            _use_plain_patterns(value)
 
 
 def named(name: str) -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""Requests on rules and roll-outs, read strictly. Pure."""
+"""What the platform decides about roll-outs as values: requests on them, and first attempts. Pure."""

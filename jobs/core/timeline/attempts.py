@@ -13,10 +13,8 @@ from jobs.core.states import TERMINAL, State, Verb
 from jobs.core.timeline.attempt_marks import AttemptMarks, JobStage, LedgerMarks, TimelinePart, split
 
 FAILED, TAKEN_BACK, REPLAYED, CANCELLED = "failed", "taken_back", "replay", "cancel"
-RESCUED, REROUTED = (
-    Verb.RESCUE.value,
-    Verb.TAKE_BACK.value,
-)  # from a roll-out's candidate to the stable version
+# From a candidate of a roll-out to the stable version.
+RESCUED, REROUTED = Verb.RESCUE.value, Verb.TAKE_BACK.value
 _ENDED = "ended"  # what an event of a replay says of the end before it
 DIED = "worker died"
 _TOLD = timedelta(milliseconds=50)  # an event of an end is written so soon after it

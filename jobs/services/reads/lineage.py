@@ -64,8 +64,8 @@ class _LineageRow:
     @property
     def seal(self) -> JobSeal:
         """Return what opens the payloads."""
-        encrypts = info(self.version_id).secrecy.encrypt
-        identity = JobIdentity(self.id, self.client, self.version_id)
+        version = info(self.version_id)
+        identity, encrypts = JobIdentity(self.id, self.client, version.model_id), version.secrecy.encrypt
         return JobSeal(identity, self.wrapped, self.answer, encrypts=encrypts, run=self.source)
 
 

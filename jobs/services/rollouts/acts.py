@@ -36,10 +36,8 @@ def pause(rollout_id: int, *, actor: str, reason: str = "", address: str | None 
         if held_for(rollout) is HoldReason.PAUSED:
             raise RolloutStateError(f"Roll-out {rollout.pk} is paused already.")
         sentence = f"{actor} paused it." if not reason else f"{actor} paused it: {reason}"
-        if rollout.state == RolloutState.HELD:  # no judge may resume it, whatever it was held for
-            change(rollout, hold=HoldReason.PAUSED.value, state_since=Now(), sentence=sentence)
-        else:
-            move(rollout, RolloutVerb.HOLD, sentence=sentence, hold=HoldReason.PAUSED.value)
+        # Also one that is held for another reason: then no judge may resume it.
+        move(rollout, RolloutVerb.HOLD, sentence=sentence, hold=HoldReason.PAUSED.value)
         put_share(rollout, 0, by=by)
         tell(rollout, "pause", by=by)
     return rollout

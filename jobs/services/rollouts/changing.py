@@ -133,8 +133,12 @@ def lacks_approvals(rollout: Rollout) -> int:
 
 def tell(rollout: Rollout, act: str, *, by: By, **detail: Any) -> None:
     """Append an Event and a point that say what was done to a roll-out, by whom and why."""
-    names = {"model": rollout.model.name, "alias": rollout.alias, "candidate": rollout.candidate.version}
-    why = {"reason": by.reason} if by.reason else {}
+    names: dict[str, Any] = {
+        "model": rollout.model.name,
+        "alias": rollout.alias,
+        "candidate": rollout.candidate.version,
+    }
+    why: dict[str, Any] = {"reason": by.reason} if by.reason else {}
     note(
         AuditKind.ROLLOUT,
         actor=by.actor,

@@ -88,16 +88,20 @@ def take_tallies(rollout: int) -> list[TallyRow]:
     return execute(_TAKE, {"rollout": rollout, "most": MOST_TALLIES})
 
 
-def absorbed(evidence: Evidence, rows: Sequence[TallyRow], *, rollout: int, **rule: Any) -> Evidence:
+def absorbed(
+    evidence: Evidence, rows: Sequence[TallyRow], *, rollout: int, excused: int = 0, **rule: Any
+) -> Evidence:
     """Return the evidence with what the rows say, and remember the keys that failed for the first time.
 
-    `rule` holds `share_ppm`, `step` and `baseline` as they are now. Requires the transaction that took them.
+    `excused` are earlier deaths for which an input is to blame. `rule` holds `share_ppm`, `step` and
+    `baseline` as they are now. Requires the transaction that took the rows.
     """
     known = frozenset(key for row in rows for key in row.known)
     tick, newly_known = without_known(tick_of(rows, **rule), known)
     if newly_known:
         _remember(rollout, rows, newly_known)
-    return absorb(evidence, tick)
+    candidate = msgspec.structs.replace(tick.candidate, excused_deaths=excused)
+    return absorb(evidence, msgspec.structs.replace(tick, candidate=candidate))
 
 
 def tick_of(rows: Iterable[TallyRow], *, share_ppm: int, step: int, baseline: bool) -> Tick:
@@ -141,7 +145,7 @@ def _arm(rows: Sequence[TallyRow]) -> ArmTick:
 
 
 def _remember(rollout: int, rows: Iterable[TallyRow], keys: frozenset[int]) -> None:
-    kinds = {}
+    kinds: dict[int, str] = {}
     for row in rows:
         kinds |= dict.fromkeys(keys.intersection(row.refused), "refused")
         kinds |= dict.fromkeys(keys.intersection(row.failed), "failed")

@@ -10,7 +10,7 @@ from jobs.services.rollouts.changing import BY_JUDGE, By, change, move, put_shar
 from jobs.services.rollouts.going_back import go_back
 from jobs.services.rollouts.going_on import finish
 from models_registry.core.rollouts.judging.judge_act import ActKind, JudgeAct
-from models_registry.core.rollouts.states import HoldReason, RolloutState, RolloutVerb
+from models_registry.core.rollouts.states import HoldReason, RolloutVerb
 from models_registry.models import Rollout
 
 
@@ -52,12 +52,9 @@ _VERBS = {ActKind.RESUME: RolloutVerb.RESUME, ActKind.BAKE: RolloutVerb.BAKE}
 
 
 def hold(rollout: Rollout, reason: HoldReason, *, sentence: str, share_ppm: int, **columns: Any) -> None:
-    """Hold a locked roll-out, or one that is held already for another reason. Requires a transaction."""
+    """Hold a locked roll-out, also one that is held for another reason. Requires a transaction."""
     columns |= {"hold": reason.value, "sentence": sentence}
-    if rollout.state == RolloutState.HELD:
-        change(rollout, state_since=Now(), **columns)
-    else:
-        move(rollout, RolloutVerb.HOLD, **columns)
+    move(rollout, RolloutVerb.HOLD, **columns)
     _share(rollout, share_ppm)
     tell(rollout, "hold", by=BY_JUDGE, held=reason.value)
 

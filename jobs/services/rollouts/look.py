@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from django.db import transaction
 from django.db.models.functions import Now
 
+from jobs.core.failures import FailureKind
 from jobs.db.statement import Statement, execute
 from jobs.services.lifecycle.loaded_versions import workers_without
 from jobs.services.rollouts.changing import (
@@ -43,7 +44,8 @@ from models_registry.core.rollouts.judging.judge_act import ActKind, JudgeAct
 from models_registry.core.rollouts.judging.rollout_case import RolloutCase
 from models_registry.core.rollouts.judging.standing import JUDGED_STATES, RolloutStanding
 from models_registry.core.rollouts.states import HoldReason, RolloutState, RolloutVerb
-from models_registry.models import Rollout
+from models_registry.core.routing.rule_document import RuleDocument
+from models_registry.models import Rollout, Rule
 
 POINT_EVERY_S = 60.0
 COUNTING_PART = 0.02  # of the time may go into counting what waits: a deep queue is counted less often
@@ -114,6 +116,19 @@ SELECT (
     int,
 )
 
+_GUILTY_INPUT = Statement(
+    """
+SELECT EXISTS (
+  SELECT FROM jobs_deadletter letter JOIN jobs_route route ON route.job_id = letter.job_id
+  JOIN jobs_job job ON job.id = letter.job_id
+  WHERE letter.queue = %(model)s AND letter.kind = %(crash)s AND letter.discarded_at IS NULL
+    AND letter.created_at > (SELECT state_since FROM models_registry_rollout WHERE id = %(rollout)s)
+    AND route.rollout = %(rollout)s AND route.arm = 'candidate' AND job.version_id = %(stable)s
+)
+""",
+    bool,
+)
+
 
 class Looks:
     """The judge's looks; what it remembers between two of them only saves work."""
@@ -172,11 +187,13 @@ class Looks:
         tell(rollout, "pass", by=BY_JUDGE)
 
     def _judge(self, rollout: Rollout) -> bool:
+        _follow_deaths(rollout)
         rows, plan = take_tallies(rollout.pk), plan_of(rollout)
         baseline = plan.baseline and 0 < rollout.share_ppm < PPM // 2
+        kept = kept_evidence(rollout.pk).evidence
         evidence = absorbed(
-            kept_evidence(rollout.pk).evidence, rows, rollout=rollout.pk, share_ppm=rollout.share_ppm,
-            step=rollout.step, baseline=baseline,
+            kept, rows, rollout=rollout.pk, share_ppm=rollout.share_ppm, step=rollout.step,
+            baseline=baseline, excused=min(kept.deaths, _excuse_deaths(rollout)),
         )  # fmt: skip
         transaction.on_commit(partial(count_rows, rollout.model.name, rows))
         standing = self._standing(rollout)
@@ -244,6 +261,26 @@ class Looks:
         if plan.duels and not rollout.proven:  # more of them where what they showed asks for it
             pairs = max(plan.duels, ceil(act.numbers.get("pairs_needed", 0.0)))
             self._trials.begin_duels(rollout, pairs=pairs)
+
+
+def _follow_deaths(rollout: Rollout) -> None:
+    """Put the row's share in force: where a worker died it was set to 0 at once, without a rule."""
+    document = Rule.objects.filter(pk=rollout.rule).values_list("document", flat=True).first()
+    if document is not None and RuleDocument.of(document).share_ppm != rollout.share_ppm:
+        change(rollout, sentence="Held: a worker died with the candidate's jobs in hand.")
+        put_share(rollout, rollout.share_ppm, by=BY_JUDGE)
+        tell(rollout, "hold", by=BY_JUDGE, held=rollout.hold)
+
+
+def _excuse_deaths(rollout: Rollout) -> int:
+    """Return how many deaths an input is to blame for: its job ended a worker on the stable version too."""
+    if held_for(rollout) is not HoldReason.WORKER_DEATH or not rollout.deaths:
+        return 0
+    names = {"model": rollout.model.name, "rollout": rollout.pk, "stable": rollout.stable_id}
+    (guilty,) = execute(_GUILTY_INPUT, {**names, "crash": FailureKind.CRASH.value})
+    if guilty:
+        change(rollout, deaths=rollout.deaths - 1)
+    return int(guilty)
 
 
 def _say(rollout: Rollout, sentence: str) -> None:

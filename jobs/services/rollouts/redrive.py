@@ -6,7 +6,7 @@ With rescue a candidate buries nothing; without it, or where the stable version 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -66,10 +66,9 @@ def redrive(rollout_id: int, *, actor: str, reason: str = "", dry_run: bool = Tr
         if not dry_run:
             replayed += _replay(jobs, actor=actor)
     if not dry_run:
-        note(
-            AuditKind.ROLLOUT, actor=actor, rollout=rollout_id, act="redrive", dead=dead, replayed=replayed,
-            **({"reason": reason} if reason else {}),
-        )  # fmt: skip
+        why: dict[str, Any] = {"reason": reason} if reason else {}
+        found = {"dead": dead, "replayed": replayed}
+        note(AuditKind.ROLLOUT, actor=actor, rollout=rollout_id, act="redrive", **found, **why)
         wake_relay(rollout.model.name)
     return Redriven(dead, replayed)
 

@@ -46,7 +46,7 @@ class RolloutChange(msgspec.Struct, frozen=True, kw_only=True):
         return self.state in ENDED
 
 
-class Rollout(RolloutChange, frozen=True, kw_only=True):
+class RemoteRollout(RolloutChange, frozen=True, kw_only=True):
     """A roll-out with its plan, its evidence (`numbers`) and who is behind it.
 
     Its steps are shares from 0 to 1; an approval is for the `sha256`.
@@ -66,7 +66,7 @@ class Rollout(RolloutChange, frozen=True, kw_only=True):
     numbers: dict[str, Any] = {}
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
+class RemoteRule(msgspec.Struct, frozen=True, kw_only=True):
     """What answers for an alias since `at`, and who decided it; the highest number is in force."""
 
     id: int
@@ -92,7 +92,7 @@ class PreviewedJob(msgspec.Struct, frozen=True, kw_only=True):
     job: str | None = None
 
 
-class RulePreview(msgspec.Struct, frozen=True, kw_only=True):
+class PreviewedRule(msgspec.Struct, frozen=True, kw_only=True):
     """What a rule would decide for `total` jobs; `decisions` are those of the first ones."""
 
     total: int
@@ -110,4 +110,4 @@ class RolloutList(msgspec.Struct, frozen=True):
 class RuleList(msgspec.Struct, frozen=True):
     """Rules, newest first."""
 
-    rules: list[Rule]
+    rules: list[RemoteRule]
