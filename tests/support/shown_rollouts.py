@@ -67,7 +67,8 @@ def make_point(
 def make_routed(rollout: Rollout, arm: str = "candidate", *, rule: Rule | None = None, **fields: Any) -> Job:
     """Return a job that a rule routed, and that its arm's version answered unless `version` did."""
     version = rollout.candidate if arm == "candidate" else rollout.stable
-    job = make_job(**({"model": rollout.model.name, "version": version, "state": State.SUCCEEDED} | fields))
+    usual: dict[str, Any] = {"model": rollout.model.name, "version": version, "state": State.SUCCEEDED}
+    job = make_job(**(usual | fields))
     key = {"key": 7, "counted": True, "rule": rule.pk if rule else None, "rollout": rollout.pk}
     Route.objects.create(job=job, arm=arm, asked=rollout.model.name, **key)
     return job

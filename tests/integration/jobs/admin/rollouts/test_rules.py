@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import Any
 
 import pytest
 from django.test import Client as Browser
@@ -36,7 +37,7 @@ def moments(db: str) -> Moments:
     second = make_rule(2, rollout, share=0.05, actor="judge", reason="step 2")
     back = {"stable": "1", "candidate": None, "share": 0.0}
     third = make_rule(3, rollout, document=back, actor="bob", reason="it flaps")
-    rows = {"before": other, "moved": moved, "1 %": first, "5 %": second, "back": third}
+    rows: dict[str, Any] = {"before": other, "moved": moved, "1 %": first, "5 %": second, "back": third}
     return {name: row.at for name, row in rows.items()}
 
 
