@@ -116,6 +116,11 @@ class Pipeline:
         """Return whether no further batch will be claimed or settled here."""
         return not self._threads[-1].is_alive()
 
+    @property
+    def is_quiet(self) -> bool:
+        """Return whether no job waits at this worker, and none is in a stage."""
+        return self.buffer.is_empty and not self.in_hand()
+
     def in_hand(self) -> list[UUID]:
         """Return the ids of the batches that are being claimed, or claimed and not settled."""
         claiming = self._claimer.claiming  # first: it moves from here to the open ones

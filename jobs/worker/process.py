@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from threading import Event, Thread
 
@@ -22,6 +22,7 @@ from jobs.db.engine import engine
 from jobs.services.lifecycle import worker_row
 from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.worker_row import UNKNOWN_MEMORY, DeviceMemory
+from jobs.services.trials import trial_rows
 from jobs.worker.cancels import Cancels
 from jobs.worker.circuit_monitor import CircuitMonitor
 from jobs.worker.heartbeat import Heartbeat
@@ -39,6 +40,7 @@ from jobs.worker.stages.claimer import Claimer
 from jobs.worker.stages.host_load import HostLoad
 from jobs.worker.stages.persist import persist
 from jobs.worker.stages.settler import Settler
+from jobs.worker.trials.trial_desk import BesideBatches
 from jobs.worker.watchdog import Watchdog
 from models_registry import selectors
 from models_registry.core.options import BreakerOptions
@@ -67,6 +69,7 @@ class WorkerProcess:
     missing: tuple[str, ...] = ()
     outer: OuterWatchdog | None = None
     memory: Callable[[], DeviceMemory] = lambda: UNKNOWN_MEMORY
+    beside: BesideBatches = field(default_factory=BesideBatches)
 
     @property
     def failed(self) -> bool:
@@ -115,6 +118,8 @@ class WorkerProcess:
             with engine().begin() as connection:
                 for batch in remaining:
                     _release(connection, batch)
+                if not self.failed:  # else its trial may be what ended it
+                    trial_rows.release(connection, self.incarnation.id)
                 worker_row.end(connection, self.incarnation.id, self._end_reason)
         except sa.exc.SQLAlchemyError as error:
             logger.warning(
@@ -129,12 +134,14 @@ class WorkerProcess:
 
     def _watchdog(self) -> Watchdog:
         limit_s = settings.INFERENCE.batch_limit_s
-        batches = self.pipeline.unsettled
         watchdog = Watchdog(
-            batches, limit_s=limit_s, last_words=self._hang, stopped=self.stopped, outer=self.outer
+            self._watched, limit_s=limit_s, last_words=self._hang, stopped=self.stopped, outer=self.outer
         )
         watchdog.look_at_load = self.loader.look
         return watchdog
+
+    def _watched(self) -> list[ClaimedBatch]:
+        return [*self.pipeline.unsettled(), *self.beside.in_hand()]
 
     def _hang(self) -> None:
         with engine().begin() as connection:
@@ -192,6 +199,7 @@ def make(
         missing=missing,
         outer=outer,
         memory=memory,
+        beside=BesideBatches(pipeline.began),
     )
     loader.late = _current.end_late
     return _current

@@ -21,7 +21,9 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
     list_display = ("name", "description", "created_at")
     ordering = ("name",)
     search_fields = ("name",)
-    fields = ("name", "description", "created_at", "versions", "aliases", "jobs")
+    fields: ClassVar[tuple[str, ...]] = (
+        "name", "description", "created_at", "versions", "aliases", "jobs",
+    )  # fmt: skip
     readonly_fields = ("versions", "aliases", "jobs")
 
     def versions(self, model: RegisteredModel) -> SafeString:

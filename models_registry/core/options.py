@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from models_registry.core.agreement.option import Agreement
 from models_registry.core.registry_errors import RegistrationError
 from models_registry.core.struct_fields import FieldRow, about, field_rows, first_fault
 
@@ -230,6 +231,9 @@ class PlatformOptions(Struct, frozen=True):
         about("Days that inputs and results are kept.", default="RETENTION_DAYS"),
     ] = None
 
+    agreement: Annotated[
+        Agreement, about("When its outputs and those of another version agree, in trials of a version.")
+    ] = Agreement()
     profiles: Annotated[Profiles, about("Options of the loader and limits of a batch by kind of device.")] = (
         Profiles()
     )

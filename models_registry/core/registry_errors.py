@@ -36,6 +36,12 @@ class VersionConflictError(RegistrationError):
     code = "version_conflict"
 
 
+class AgreementError(RegistrationError):
+    """The outputs of two versions cannot be compared in this way."""
+
+    code = "agreement"
+
+
 class SourceError(RegistrationError):
     """The artifact's source cannot be read, or holds what an artifact may not."""
 
@@ -158,3 +164,15 @@ class VersionStateError(PlatformError):
     """The version is in a state that does not allow this."""
 
     code = "version_state"
+
+
+class TrialRefusedError(PlatformError):
+    """The trial of the version cannot be run as described."""
+
+    code = "trial_refused"
+
+
+class NoStoredInputsError(TrialRefusedError):
+    """No input is stored that the trial could run."""
+
+    code = "no_stored_inputs"

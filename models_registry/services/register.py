@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from models_registry import selectors
+from models_registry.core.agreement.pointers import check_agreement
 from models_registry.core.patterns import validator
 from models_registry.core.pii import check_marks
 from models_registry.core.refs import RESERVED_ENDING
@@ -66,7 +67,7 @@ def try_version(
 def check_version(*, name: str, version: str, loader: str, artifact: str, **fields: Any) -> VersionInfo:
     """Check what is to be registered, but for its load, and return it with the id 0; RegistrationError."""
     row = ModelVersion(version=version, loader=loader, artifact=artifact, **fields)
-    row.model, row.id, row.sha256 = RegisteredModel(name=name), 0, _checked(name, row)
+    row.model, row.id, row.sha256 = RegisteredModel(id=0, name=name), 0, _checked(name, row)
     return VersionInfo.of(row)
 
 
@@ -92,7 +93,8 @@ def register_version(
     `derived` are columns that the registration leaves to the artifact: a repeat keeps what is stored of them,
     because another release, or a repeat without a trial, may derive something else.
 
-    `fields` are other columns of ModelVersion: sha256, the schemas, example, options and limits of a batch.
+    `fields` are other columns of ModelVersion: sha256, the schemas, example, options and limits of a batch;
+    `state` is that of a new version, and a repeat changes none.
     The hash of a file or directory is computed here, and compared if `sha256` is given. Registering the same
     contents again changes nothing.
     """
@@ -154,6 +156,7 @@ def _check_options(row: ModelVersion) -> None:
     options = check_options(row.loader, row.artifact, row.options)
     if options.encrypt and not settings.INFERENCE.seals:
         raise RegistrationError("The option encrypt needs a key: set PAYLOAD_KEYS.")
+    check_agreement(options.agreement, row.output_schema)
 
 
 def _check_origin(row: ModelVersion) -> None:

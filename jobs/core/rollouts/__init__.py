@@ -1,1 +1,1 @@
-"""What the attempts of jobs say of the versions in a roll-out, as values. Pure."""
+"""What the platform decides about roll-outs as values: requests on them, and first attempts. Pure."""

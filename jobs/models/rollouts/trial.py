@@ -43,6 +43,10 @@ class Trial(models.Model):
     beat_at = models.DateTimeField(
         null=True, help_text="When its worker last wrote: silent, another takes it."
     )
+    attempts = models.PositiveSmallIntegerField(
+        db_default=0,
+        help_text="How often a worker took it and did not give it back: the second one that dies ends it.",
+    )
     progress = models.JSONField(default=dict)
     report = models.JSONField(null=True)
     outcome = models.TextField(

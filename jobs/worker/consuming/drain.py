@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from threading import Thread
 from typing import Any
@@ -24,6 +24,9 @@ from jobs.worker.model_orders import orders_of
 from jobs.worker.model_retries import ModelRetries
 from jobs.worker.order_inbox import OrderInbox
 from jobs.worker.pipeline import Pipeline
+from jobs.worker.trials.trial_desk import TrialPlace
+from jobs.worker.trials.trial_runner import TrialRunner
+from jobs.worker.trials.turn import Turn
 from jobs.worker.watchdog import EXIT_CODE
 from models_registry.loaders.devices.own_device import own_device
 from models_registry.shared.kept_heap import keep_heap
@@ -60,6 +63,20 @@ class DrainStep(bootsteps.StartStopStep):
             begin = partial(orders.begin, consumer=worker.consumer)
             inbox = OrderInbox(current.incarnation.id, begin, stop=current.stopped)
             Thread(target=inbox.run, name="order-inbox", daemon=True).start()
+            trials = self._trials(current, models)
+            Thread(target=trials.run, name="trials", daemon=True).start()
+
+    def _trials(self, current: process.WorkerProcess, models: Callable[[], Collection[str]]) -> TrialRunner:
+        pipeline, own = current.pipeline, current.incarnation
+        place = TrialPlace(
+            own.id,
+            own.node,
+            current.loader,
+            Turn(lambda: pipeline.is_quiet),
+            current.beside,
+            lambda: self._stopping or current.stopped.is_set(),
+        )
+        return TrialRunner(place, models, stop=current.stopped, broken=pipeline.fail)
 
     def stop(self, worker: Any) -> None:
         """Finish claimed batches, or release them when the grace is over or a second SIGTERM comes.

@@ -127,6 +127,12 @@ class Buffer:
         with self._changed:
             return self._policy.discard(unwanted)
 
+    @property
+    def is_empty(self) -> bool:
+        """Return whether no delivery waits here."""
+        with self._changed:
+            return not self._policy
+
     def close(self) -> None:
         """Seal nothing more; the broker takes the buffer's deliveries back when the connection closes."""
         with self._changed:

@@ -13,17 +13,22 @@ from jobs.worker.stages.classify import failure_of
 from models_registry.core.context import takes_context
 from models_registry.core.runner import Runner
 
-__all__ = ["execute", "execute_all", "failure_of", "run"]
+__all__ = ["execute", "execute_all", "failure_of", "run", "run_pieces"]
 
 
 def execute_all(batch: ClaimedBatch) -> None:
     """Run the batch's pieces, and set `oom_size` where some of them ran out of memory together."""
+    batch.oom_size = _oom_size(batch, run_pieces(batch))
+
+
+def run_pieces(batch: ClaimedBatch) -> list[list[int]]:
+    """Run the batch's pieces; return the positions of each piece that ran out of memory together."""
     assert batch.runner is not None  # noqa: S101  # the claim stage sets it or a failure
     runner = batch.runner
     splitter = Splitter(lambda piece: run(runner, piece, batch.context), batch.table)
     batch.pieces = [done for piece in batch.pieces for done in _answered(splitter, piece)]
     batch.splits = splitter.splits
-    batch.oom_size = _oom_size(batch, splitter.exhausted)
+    return splitter.exhausted
 
 
 def _answered(splitter: Splitter, piece: BatchPiece) -> Iterable[BatchPiece]:

@@ -208,11 +208,13 @@ def _all_outcomes(batch: ClaimedBatch) -> dict[int, Success | Failure]:
     outcomes: dict[int, Success | Failure] = {}
     outcomes |= batch.privacy.unread if batch.privacy is not None else {}
     for piece in batch.pieces:
-        outcomes |= _outcomes(batch.runner, piece, batch.table)
+        outcomes |= piece_outcomes(batch.runner, piece, batch.table)
     return outcomes
 
 
-def _outcomes(runner: Runner, piece: BatchPiece, table: Table) -> Iterator[tuple[int, Success | Failure]]:
+def piece_outcomes(
+    runner: Runner, piece: BatchPiece, table: Table
+) -> Iterator[tuple[int, Success | Failure]]:
     """Yield each item's position and outcome; a piece whose outputs cannot be read runs again, in halves."""
     if isinstance(piece.raw_outputs, Failure):
         yield from ((position, piece.raw_outputs) for position in piece.positions)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from models_registry.core.rollouts.evidence.duel_counts import DuelEvidence
 from models_registry.core.rollouts.evidence.gathered import Evidence
-from models_registry.core.rollouts.judging.rollout_case import RolloutCase
 from models_registry.core.rollouts.judging.exposure import PPM, paced_share_ppm, step_share_ppm
 from models_registry.core.rollouts.judging.findings import UNSUSPICIOUS_E, worst
 from models_registry.core.rollouts.judging.judge_act import ActKind, JudgeAct
 from models_registry.core.rollouts.judging.progress_words import TEST_WORDS, duration_words
+from models_registry.core.rollouts.judging.rollout_case import RolloutCase
 from models_registry.core.rollouts.judging.standing import RolloutStanding, check_standing
 from models_registry.core.rollouts.plan import Plan
 from models_registry.core.rollouts.states import HoldReason, RolloutState

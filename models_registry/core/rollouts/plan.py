@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from models_registry.core.agreement.option import Agreement
 from models_registry.core.registry_errors import RolloutPlanError
-from models_registry.core.rollouts.agreement import Agreement
 from models_registry.core.routing.rule_document import Cohort, Schema, Sticky
 from models_registry.core.struct_fields import about, first_fault
 

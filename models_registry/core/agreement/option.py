@@ -22,5 +22,10 @@ class Agreement(Struct, frozen=True, forbid_unknown_fields=True):
     rtol: Annotated[Annotated[float, Meta(ge=0)], about("`numbers`: the relative tolerance.")] = 1e-5
     cosine: Annotated[Annotated[float, Meta(gt=0, le=1)], about("`cosine`: the least similarity.")] = 0.999
     entry_point: Annotated[
-        str, about("`entry_point`: `package.module:name` of a function of both outputs, named in MODEL_CODE.")
+        str,
+        about(
+            "`entry_point`: `package.module:name` of a function of both outputs, named in"
+            " MODEL_ENTRY_POINTS. It returns whether they agree, or their distance: up to 1 they agree.",
+            default="none",
+        ),
     ] = ""

@@ -1,0 +1,1 @@
+"""Trials of versions beside the jobs of clients: gates, duels and backtests, which workers run."""
