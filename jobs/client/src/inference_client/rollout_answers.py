@@ -96,6 +96,8 @@ class RulePreview(msgspec.Struct, frozen=True, kw_only=True):
     """What a rule would decide for `total` jobs; `decisions` are those of the first ones."""
 
     total: int
+    gone: int = 0
+    document: dict[str, Any] = msgspec.field(default_factory=dict)
     by_version: dict[str, int]
     by_arm: dict[str, int]
     decisions: list[PreviewedJob]
