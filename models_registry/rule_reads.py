@@ -6,12 +6,14 @@ from collections.abc import Collection, Mapping
 
 from django.db.models import Q
 
+from models_registry.core.rollouts.states import LIVE, RolloutState
 from models_registry.core.routing.decision import CompiledRule
 from models_registry.core.routing.rule_document import RuleDocument
 from models_registry.core.version import VersionInfo
 from models_registry.core.version_states import VersionState
 from models_registry.models import Alias, ModelVersion, Rollout, Rule
-from models_registry.models.rollouts import LIVE_STATES
+
+WANTED_STATES = sorted(state.value for state in LIVE - {RolloutState.PLANNED})
 
 
 def compiled(stables: Mapping[int, VersionInfo]) -> dict[int, CompiledRule]:
@@ -27,14 +29,22 @@ def compiled(stables: Mapping[int, VersionInfo]) -> dict[int, CompiledRule]:
     }
 
 
-def candidates_of(names: Collection[str]) -> list[int]:
-    """Return the versions, by row id, that rules and live roll-outs of these models may give jobs to."""
-    rollouts = Rollout.objects.filter(model__name__in=names, state__in=LIVE_STATES)
-    live = [key for pair in rollouts.order_by("id").values_list("stable", "candidate") for key in pair]
+def routed_versions(names: Collection[str]) -> tuple[list[int], list[int]]:
+    """Return the versions that rules and roll-outs give jobs to, and the candidates at their gates."""
+    routed, gating = _candidates_of_rules(names), list[int]()
+    live = Rollout.objects.filter(model__name__in=names, state__in=WANTED_STATES).order_by("id")
+    for state, stable, candidate in live.values_list("state", "stable_id", "candidate_id"):
+        if state == RolloutState.GATING:
+            gating.append(candidate)
+        else:
+            routed += [stable, candidate]
+    return list(dict.fromkeys(routed)), gating
+
+
+def _candidates_of_rules(names: Collection[str]) -> list[int]:
     rules = Rule.objects.filter(id__in=Alias.objects.filter(model__name__in=names).values("rule"))
     named = {(rule.model, rule.document["candidate"]) for rule in rules}
-    versions = ModelVersion.objects.filter(_any_of(named)).order_by("id")
-    return [*live, *(version.id for version in versions)]
+    return list(ModelVersion.objects.filter(_any_of(named)).order_by("id").values_list("id", flat=True))
 
 
 def _any_of(named: Collection[tuple[str, str]]) -> Q:

@@ -18,7 +18,6 @@ from models_registry.core.loads.wanted import Wanted
 from models_registry.core.options import PlatformOptions
 from models_registry.core.refs import DEFAULT_ALIAS, Ref
 from models_registry.core.registry_errors import ModelNotFoundError
-from models_registry.core.rollouts.states import LIVE, RolloutState
 from models_registry.core.routing.decision import CompiledRule
 from models_registry.core.version import VersionInfo
 from models_registry.models import (
@@ -28,9 +27,8 @@ from models_registry.models import (
     MoveState,
     Promotion,
     RegisteredModel,
-    Rollout,
 )
-from models_registry.rule_reads import candidates_of, compiled
+from models_registry.rule_reads import compiled, routed_versions
 
 __all__ = [
     "VersionInfo", "forget", "info", "known_queues", "model", "models", "renew", "resolve", "resolve_all",
@@ -39,7 +37,6 @@ __all__ = [
 ]  # fmt: skip
 
 CACHED_S = 1.0
-WANTED_STATES = sorted(state.value for state in LIVE - {RolloutState.PLANNED})
 CACHED_ENTRIES = 10_000
 Answer = TypeVar("Answer")
 Named: TypeAlias = "VersionInfo | ModelNotFoundError"
@@ -160,8 +157,7 @@ def wanted_versions(names: Collection[str], *, keep_warm_s: float) -> Wanted:
     aliases = Alias.objects.filter(model__name__in=names).order_by("id")
     named = sorted(aliases.only("name", "version_id"), key=lambda alias: alias.name != DEFAULT_ALIAS)
     stable = tuple(alias.version_id for alias in named)
-    routed, gating = _in_roll_outs(names)
-    routed = list(dict.fromkeys((*routed, *(key for key in candidates_of(names) if key not in gating))))
+    routed, gating = routed_versions(names)
     moves = AliasMove.objects.filter(model__name__in=names, state=MoveState.LOADING).order_by("id")
     coming = (*moves.values_list("version_id", flat=True), *gating)
     since = Now() - timedelta(seconds=keep_warm_s)
@@ -170,18 +166,6 @@ def wanted_versions(names: Collection[str], *, keep_warm_s: float) -> Wanted:
     rows = past.values_list("id", "model__name", "version")
     warm = tuple(key for key, *named in rows if tuple(named) in left and key not in {*stable, *routed})
     return Wanted(stable, coming, warm, tuple(key for key in routed if key not in stable))
-
-
-def _in_roll_outs(names: Collection[str]) -> tuple[list[int], list[int]]:
-    """Return the versions that roll-outs route jobs to, and the candidates of those at their gates."""
-    live = Rollout.objects.filter(model__name__in=names, state__in=WANTED_STATES).order_by("id")
-    routed, gating = list[int](), list[int]()
-    for state, stable, candidate in live.values_list("state", "stable_id", "candidate_id"):
-        if state == RolloutState.GATING:
-            gating.append(candidate)
-        else:
-            routed += [stable, candidate]
-    return list(dict.fromkeys(routed)), gating
 
 
 def retention_classes() -> set[int]:

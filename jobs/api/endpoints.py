@@ -11,6 +11,7 @@ from jobs.api.docs.openapi import DescribedApi
 from jobs.api.problems import on_exception
 from jobs.api.router import rollouts_router, router
 from jobs.api.routes import (
+    backtest_calls,
     bulk_act_calls,
     erasures,
     file_uploads,
@@ -28,17 +29,17 @@ from jobs.api.routes import (
 from jobs.api.routes.rollouts import (
     rollout_acts,
     rollout_calls,
-    rollout_events,
+    rollout_stream,
     rule_calls,
-    version_states,
+    version_acts,
 )
 from models_registry.api import router as models_router
 
 # Each put its calls on the router.
 ROUTES = (
-    bulk_act_calls, erasures, file_uploads, job_events, job_lineage, job_timelines, jobs, live_workers,
-    own_token, registrations, submissions, rollout_acts, rollout_calls, rollout_events, rule_calls,
-    version_states,
+    backtest_calls, bulk_act_calls, erasures, file_uploads, job_events, job_lineage, job_timelines, jobs,
+    live_workers, own_token, registrations, submissions, rollout_acts, rollout_calls, rollout_stream,
+    rule_calls, version_acts,
 )  # fmt: skip
 ABOUT = """
 Submit a job and get its acknowledgement at once. Then get its result in the way that suits you: send

@@ -23,6 +23,7 @@ from jobs.core.submission.registration_request import RegistrationRequest
 from jobs.core.submission.request import MAX_KEY_CHARS, JobRequest
 from models_registry.core.rollouts.plan import Plan
 from models_registry.core.routing.rule_document import RuleDocument
+from jobs.core.trials.trial_specs import BacktestRequest
 
 # Bodies, and what is written in them, which is checked later than the body around it.
 _ON_ROLLOUTS = [
@@ -35,7 +36,7 @@ BINARY = {"type": "string", "format": "binary"}
 
 def _requests() -> dict[str, Any]:
     """Return the schemas of our own types; what they leave implicit is written out, for generators."""
-    requests = [JobRequest, ErasureRequest, RegistrationRequest, BulkRequest, *_ON_ROLLOUTS]
+    requests = [JobRequest, ErasureRequest, RegistrationRequest, BulkRequest, BacktestRequest, *_ON_ROLLOUTS]
     _, named_parts = msgspec.json.schema_components(requests, ref_template="#/components/schemas/{name}")
     # Answers describe the enumerations by the same names.
     schemas = {name: schema for name, schema in named_parts.items() if "properties" in schema}
@@ -49,9 +50,22 @@ def _requests() -> dict[str, Any]:
         parsed = schemas[name]["properties"][field]
         parsed["allOf"] = [named("Plan" if field == "plan" else "RuleDocument")]
         del parsed["type"], parsed["additionalProperties"]
+    _use_plain_patterns(schemas)
     (key, *_) = schemas["JobRequest"]["properties"]["idempotency_key"]["anyOf"]
     key.update(_KEY_TEXT)
     return schemas
+
+
+def _use_plain_patterns(node: Any) -> None:
+    """Write the end of a text as `$`, which is what the regular expressions of OpenAPI have for it."""
+    if isinstance(node, dict):
+        if isinstance(node.get("pattern"), str):
+            node["pattern"] = node["pattern"].replace(r"\Z", "$")
+        for value in node.values():
+            _use_plain_patterns(value)
+    elif isinstance(node, list):
+        for value in node:
+            _use_plain_patterns(value)
 
 
 def named(name: str) -> dict[str, str]:

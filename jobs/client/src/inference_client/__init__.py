@@ -58,7 +58,7 @@ from inference_client.files import File, part
 from inference_client.for_asyncio import AsyncClient
 from inference_client.for_threads import Client
 from inference_client.job_failed import JobFailedError
-from inference_client.rollout_answers import Rollout, RolloutChange, Rule, RulePreview
+from inference_client.rollout_answers import PreviewedRule, RemoteRollout, RemoteRule, RolloutChange
 
 __all__ = [
     "AsyncClient",
@@ -73,15 +73,15 @@ __all__ = [
     "PassedStage",
     "Patience",
     "PlatformRefusedError",
+    "PreviewedRule",
     "Problem",
     "RanAttempt",
     "RegisteredVersion",
     "RemoteAct",
     "RemoteJob",
-    "Rollout",
+    "RemoteRollout",
+    "RemoteRule",
     "RolloutChange",
-    "Rule",
-    "RulePreview",
     "Timeline",
     "UploadedFile",
     "part",

@@ -33,11 +33,11 @@ from inference_client.calls import (
     Reply,
     Send,
 )
+from inference_client.calls_on_rollouts import RolloutCalls
 from inference_client.events import EventReader
 from inference_client.files import OCTETS, File, Source
 from inference_client.model_file import Model, artifact_of
-from inference_client.rollout_calls import RolloutCalls
-from inference_client.rollouts import Rollouts
+from inference_client.rollout_clients import Rollouts
 from inference_client.submit_connection import submit_connection
 from inference_client.submit_flow import SubmitFlow
 from inference_client.submitting import WINDOW, Submitting

@@ -46,7 +46,7 @@ class RolloutChange(msgspec.Struct, frozen=True, kw_only=True):
         return self.state in ENDED
 
 
-class Rollout(RolloutChange, frozen=True, kw_only=True):
+class RemoteRollout(RolloutChange, frozen=True, kw_only=True):
     """A roll-out with its plan, its evidence (`numbers`) and who is behind it.
 
     Its steps are shares from 0 to 1; an approval is for the `sha256`.
@@ -66,7 +66,7 @@ class Rollout(RolloutChange, frozen=True, kw_only=True):
     numbers: dict[str, Any] = {}
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
+class RemoteRule(msgspec.Struct, frozen=True, kw_only=True):
     """What answers for an alias since `at`, and who decided it; the highest number is in force."""
 
     id: int
@@ -92,10 +92,16 @@ class PreviewedJob(msgspec.Struct, frozen=True, kw_only=True):
     job: str | None = None
 
 
-class RulePreview(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rule would decide for `total` jobs; `decisions` are those of the first ones."""
+class PreviewedRule(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rule would decide for `total` jobs; `decisions` are those of the first ones.
+
+    `document` is the rule with its salt: put in force as it is, the same jobs get the same. The input of
+    `gone` more jobs is gone or cannot be read.
+    """
 
     total: int
+    gone: int = 0
+    document: dict[str, Any] = {}
     by_version: dict[str, int]
     by_arm: dict[str, int]
     decisions: list[PreviewedJob]
@@ -110,4 +116,4 @@ class RolloutList(msgspec.Struct, frozen=True):
 class RuleList(msgspec.Struct, frozen=True):
     """Rules, newest first."""
 
-    rules: list[Rule]
+    rules: list[RemoteRule]

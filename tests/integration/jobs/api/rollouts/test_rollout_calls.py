@@ -10,7 +10,7 @@ from django.test import Client
 from jobs.models import Client as AppRow
 from jobs.models import Event
 from models_registry.models import ModelVersion, RegisteredModel, Rollout, Rule
-from tests.integration.jobs.api.rollouts.conftest import ROLLOUTS, client_of, read, sent
+from tests.integration.jobs.api.rollouts.asked import ROLLOUTS, client_of, read, sent
 from tests.support.factories import make_version
 
 

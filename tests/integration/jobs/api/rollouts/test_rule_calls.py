@@ -9,7 +9,7 @@ from django.test import Client
 
 from jobs.models import Event
 from models_registry.models import Alias, ModelVersion, Rule
-from tests.integration.jobs.api.rollouts.conftest import client_of, read, sent
+from tests.integration.jobs.api.rollouts.asked import client_of, read, sent
 
 RULES = "/api/v1/models/echo/rules"
 CANARY = {"stable": "1", "candidate": "2", "share": 0.05}

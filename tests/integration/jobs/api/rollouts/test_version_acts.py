@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from models_registry.models import ModelVersion
-from tests.integration.jobs.api.rollouts.conftest import client_of, sent
+from tests.integration.jobs.api.rollouts.asked import client_of, sent
 
 VERSION = "/api/v1/models/echo/versions/2"
 

@@ -16,20 +16,20 @@ import msgspec
 
 from inference_client.answers import JobEvent
 from inference_client.calls import Answer, Flow
+from inference_client.calls_on_rollouts import ROLLOUTS, RolloutCalls
 from inference_client.events import EventReader
-from inference_client.rollout_answers import ENDED, Rollout, RolloutChange, Rule, RulePreview
-from inference_client.rollout_calls import ROLLOUTS, RolloutCalls
+from inference_client.rollout_answers import ENDED, PreviewedRule, RemoteRollout, RemoteRule, RolloutChange
 
 Document = Mapping[str, Any]
 
 
-class Run(Protocol):
+class RunFlow(Protocol):
     """Makes a call on this thread."""
 
     def __call__(self, flow: Flow[Answer], /) -> Answer: ...  # noqa: D102
 
 
-class RunAsync(Protocol):
+class RunFlowAsync(Protocol):
     """Makes a call on the event loop."""
 
     async def __call__(self, flow: Flow[Answer], /) -> Answer: ...  # noqa: D102
@@ -47,7 +47,7 @@ class Rollouts:
     """Rules and roll-outs, for threads."""
 
     def __init__(
-        self, calls: RolloutCalls, run: Run, follow: Callable[[EventReader], Iterator[JobEvent]]
+        self, calls: RolloutCalls, run: RunFlow, follow: Callable[[EventReader], Iterator[JobEvent]]
     ) -> None:
         """Make calls by `run` and read events by `follow`."""
         self._calls, self._run, self._follow = calls, run, follow
@@ -61,7 +61,7 @@ class Rollouts:
         plan: Document | None = None,
         reason: str = "",
         ticket: str = "",
-    ) -> Rollout:
+    ) -> RemoteRollout:
         """Roll out a version of a model to an alias.
 
         While another roll-out of the alias is live, the problem's code is `rollout_conflict`, and its
@@ -76,35 +76,35 @@ class Rollouts:
         """Return the newest roll-outs, newest first."""
         return self._run(self._calls.rollouts({"state": state, "model": model}))
 
-    def get(self, rollout_id: int) -> Rollout:
+    def get(self, rollout_id: int) -> RemoteRollout:
         """Return a roll-out."""
         return self._run(self._calls.rollout(rollout_id))
 
-    def pause(self, rollout_id: int, *, reason: str = "") -> Rollout:
+    def pause(self, rollout_id: int, *, reason: str = "") -> RemoteRollout:
         """Take the candidate's share away until a person resumes."""
         return self._run(self._calls.act_on(rollout_id, "pause", {"reason": reason}))
 
-    def resume(self, rollout_id: int, *, reason: str = "") -> Rollout:
+    def resume(self, rollout_id: int, *, reason: str = "") -> RemoteRollout:
         """Let a held roll-out go on."""
         return self._run(self._calls.act_on(rollout_id, "resume", {"reason": reason}))
 
-    def promote(self, rollout_id: int, *, anyway: str | None = None, reason: str = "") -> Rollout:
+    def promote(self, rollout_id: int, *, anyway: str | None = None, reason: str = "") -> RemoteRollout:
         """Bring a roll-out to its next step; `anyway` is the reason where evidence is missing."""
         return self._run(self._calls.act_on(rollout_id, "promote", {"anyway": anyway, "reason": reason}))
 
-    def roll_back(self, rollout_id: int, *, reason: str = "") -> Rollout:
+    def roll_back(self, rollout_id: int, *, reason: str = "") -> RemoteRollout:
         """Send all traffic back to the stable version, and block the candidate."""
         return self._run(self._calls.act_on(rollout_id, "roll_back", {"reason": reason}))
 
-    def cancel(self, rollout_id: int, *, reason: str = "") -> Rollout:
+    def cancel(self, rollout_id: int, *, reason: str = "") -> RemoteRollout:
         """End a roll-out without blame for its candidate."""
         return self._run(self._calls.act_on(rollout_id, "cancel", {"reason": reason}))
 
-    def approve(self, rollout_id: int, *, sha256: str | None = None, reason: str = "") -> Rollout:
+    def approve(self, rollout_id: int, *, sha256: str | None = None, reason: str = "") -> RemoteRollout:
         """Approve a roll-out's plan; with the `sha256` that was read, only if it is that one still."""
         return self._run(self._calls.act_on(rollout_id, "approve", {"sha256": sha256, "reason": reason}))
 
-    def budget(self, rollout_id: int, jobs: int, *, reason: str = "") -> Rollout:
+    def budget(self, rollout_id: int, jobs: int, *, reason: str = "") -> RemoteRollout:
         """Let the candidate meet `jobs` in all until it is proven."""
         return self._run(self._calls.act_on(rollout_id, "budget", {"budget": jobs, "reason": reason}))
 
@@ -116,11 +116,13 @@ class Rollouts:
         """Return the change record of a roll-out as Markdown."""
         return self._run(self._calls.record_page(rollout_id))
 
-    def rules(self, model: str, *, alias: str | None = None) -> Sequence[Rule]:
+    def rules(self, model: str, *, alias: str | None = None) -> Sequence[RemoteRule]:
         """Return the rules of a model, newest first: of each alias the first is in force."""
         return self._run(self._calls.rules(model, alias))
 
-    def put_rule(self, model: str, document: Document, *, alias: str = "default", reason: str = "") -> Rule:
+    def put_rule(
+        self, model: str, document: Document, *, alias: str = "default", reason: str = ""
+    ) -> RemoteRule:
         """Put a rule in force for an alias."""
         contents = {"document": document, "alias": alias, "reason": reason}
         return self._run(self._calls.put_rule(model, contents))
@@ -133,7 +135,7 @@ class Rollouts:
         alias: str = "default",
         asks: Sequence[Document] | None = None,
         last: int | None = None,
-    ) -> RulePreview:
+    ) -> PreviewedRule:
         """Return what a rule would decide: for jobs as `asks` describe them, or the `last` stored ones."""
         contents = {"document": document, "alias": alias, "asks": asks, "last": last}
         return self._run(self._calls.preview(model, contents))
@@ -147,7 +149,7 @@ class AsyncRollouts:
     """Rules and roll-outs, for asyncio."""
 
     def __init__(
-        self, calls: RolloutCalls, run: RunAsync, follow: Callable[[EventReader], AsyncIterator[JobEvent]]
+        self, calls: RolloutCalls, run: RunFlowAsync, follow: Callable[[EventReader], AsyncIterator[JobEvent]]
     ) -> None:
         """Make calls by `run` and read events by `follow`."""
         self._calls, self._run, self._follow = calls, run, follow
@@ -161,7 +163,7 @@ class AsyncRollouts:
         plan: Document | None = None,
         reason: str = "",
         ticket: str = "",
-    ) -> Rollout:
+    ) -> RemoteRollout:
         """Roll out a version of a model to an alias.
 
         While another roll-out of the alias is live, the problem's code is `rollout_conflict`, and its
@@ -176,39 +178,39 @@ class AsyncRollouts:
         """Return the newest roll-outs, newest first."""
         return await self._run(self._calls.rollouts({"state": state, "model": model}))
 
-    async def get(self, rollout_id: int) -> Rollout:
+    async def get(self, rollout_id: int) -> RemoteRollout:
         """Return a roll-out."""
         return await self._run(self._calls.rollout(rollout_id))
 
-    async def pause(self, rollout_id: int, *, reason: str = "") -> Rollout:
+    async def pause(self, rollout_id: int, *, reason: str = "") -> RemoteRollout:
         """Take the candidate's share away until a person resumes."""
         return await self._run(self._calls.act_on(rollout_id, "pause", {"reason": reason}))
 
-    async def resume(self, rollout_id: int, *, reason: str = "") -> Rollout:
+    async def resume(self, rollout_id: int, *, reason: str = "") -> RemoteRollout:
         """Let a held roll-out go on."""
         return await self._run(self._calls.act_on(rollout_id, "resume", {"reason": reason}))
 
-    async def promote(self, rollout_id: int, *, anyway: str | None = None, reason: str = "") -> Rollout:
+    async def promote(self, rollout_id: int, *, anyway: str | None = None, reason: str = "") -> RemoteRollout:
         """Bring a roll-out to its next step; `anyway` is the reason where evidence is missing."""
         return await self._run(
             self._calls.act_on(rollout_id, "promote", {"anyway": anyway, "reason": reason})
         )
 
-    async def roll_back(self, rollout_id: int, *, reason: str = "") -> Rollout:
+    async def roll_back(self, rollout_id: int, *, reason: str = "") -> RemoteRollout:
         """Send all traffic back to the stable version, and block the candidate."""
         return await self._run(self._calls.act_on(rollout_id, "roll_back", {"reason": reason}))
 
-    async def cancel(self, rollout_id: int, *, reason: str = "") -> Rollout:
+    async def cancel(self, rollout_id: int, *, reason: str = "") -> RemoteRollout:
         """End a roll-out without blame for its candidate."""
         return await self._run(self._calls.act_on(rollout_id, "cancel", {"reason": reason}))
 
-    async def approve(self, rollout_id: int, *, sha256: str | None = None, reason: str = "") -> Rollout:
+    async def approve(self, rollout_id: int, *, sha256: str | None = None, reason: str = "") -> RemoteRollout:
         """Approve a roll-out's plan; with the `sha256` that was read, only if it is that one still."""
         return await self._run(
             self._calls.act_on(rollout_id, "approve", {"sha256": sha256, "reason": reason})
         )
 
-    async def budget(self, rollout_id: int, jobs: int, *, reason: str = "") -> Rollout:
+    async def budget(self, rollout_id: int, jobs: int, *, reason: str = "") -> RemoteRollout:
         """Let the candidate meet `jobs` in all until it is proven."""
         return await self._run(self._calls.act_on(rollout_id, "budget", {"budget": jobs, "reason": reason}))
 
@@ -220,13 +222,13 @@ class AsyncRollouts:
         """Return the change record of a roll-out as Markdown."""
         return await self._run(self._calls.record_page(rollout_id))
 
-    async def rules(self, model: str, *, alias: str | None = None) -> Sequence[Rule]:
+    async def rules(self, model: str, *, alias: str | None = None) -> Sequence[RemoteRule]:
         """Return the rules of a model, newest first: of each alias the first is in force."""
         return await self._run(self._calls.rules(model, alias))
 
     async def put_rule(
         self, model: str, document: Document, *, alias: str = "default", reason: str = ""
-    ) -> Rule:
+    ) -> RemoteRule:
         """Put a rule in force for an alias."""
         contents = {"document": document, "alias": alias, "reason": reason}
         return await self._run(self._calls.put_rule(model, contents))
@@ -239,7 +241,7 @@ class AsyncRollouts:
         alias: str = "default",
         asks: Sequence[Document] | None = None,
         last: int | None = None,
-    ) -> RulePreview:
+    ) -> PreviewedRule:
         """Return what a rule would decide: for jobs as `asks` describe them, or the `last` stored ones."""
         contents = {"document": document, "alias": alias, "asks": asks, "last": last}
         return await self._run(self._calls.preview(model, contents))

@@ -11,12 +11,12 @@ import msgspec
 
 from inference_client.calls import JSON, Calls, Flow, Send
 from inference_client.rollout_answers import (
-    Rollout,
+    PreviewedRule,
+    RemoteRollout,
+    RemoteRule,
     RolloutChange,
     RolloutList,
-    Rule,
     RuleList,
-    RulePreview,
 )
 
 ROLLOUTS = "/api/v1/rollouts"
@@ -25,7 +25,7 @@ ROLLOUTS = "/api/v1/rollouts"
 class RolloutCalls(Calls):
     """The calls on rules and roll-outs, each tried again as `patience` allows."""
 
-    def start(self, model: str, contents: Mapping[str, Any]) -> Flow[Rollout]:
+    def start(self, model: str, contents: Mapping[str, Any]) -> Flow[RemoteRollout]:
         """Start a roll-out."""
         return self._rollout(_post(f"{_of(model)}/rollouts", contents))
 
@@ -35,11 +35,11 @@ class RolloutCalls(Calls):
         url = str(httpx.URL(ROLLOUTS, params=given))
         return msgspec.json.decode((yield from self._ask(Send("GET", url))), type=RolloutList).rollouts
 
-    def rollout(self, rollout_id: int) -> Flow[Rollout]:
+    def rollout(self, rollout_id: int) -> Flow[RemoteRollout]:
         """Read a roll-out."""
         return self._rollout(Send("GET", f"{ROLLOUTS}/{rollout_id}"))
 
-    def act_on(self, rollout_id: int, verb: str, contents: Mapping[str, Any]) -> Flow[Rollout]:
+    def act_on(self, rollout_id: int, verb: str, contents: Mapping[str, Any]) -> Flow[RemoteRollout]:
         """Act on a roll-out."""
         return self._rollout(_post(f"{ROLLOUTS}/{rollout_id}/{verb}", contents))
 
@@ -55,23 +55,25 @@ class RolloutCalls(Calls):
             yield from self._ask(Send("GET", f"{ROLLOUTS}/{rollout_id}/record", headers=headers))
         ).decode()
 
-    def rules(self, model: str, alias: str | None) -> Flow[list[Rule]]:
+    def rules(self, model: str, alias: str | None) -> Flow[list[RemoteRule]]:
         """List rules, newest first."""
         url = httpx.URL(f"{_of(model)}/rules", params={} if alias is None else {"alias": alias})
         return msgspec.json.decode((yield from self._ask(Send("GET", str(url)))), type=RuleList).rules
 
-    def put_rule(self, model: str, contents: Mapping[str, Any]) -> Flow[Rule]:
+    def put_rule(self, model: str, contents: Mapping[str, Any]) -> Flow[RemoteRule]:
         """Put a rule in force."""
-        return msgspec.json.decode((yield from self._ask(_post(f"{_of(model)}/rules", contents))), type=Rule)
-
-    def preview(self, model: str, contents: Mapping[str, Any]) -> Flow[RulePreview]:
-        """Try a rule on jobs."""
         return msgspec.json.decode(
-            (yield from self._ask(_post(f"{_of(model)}/rules/preview", contents))), type=RulePreview
+            (yield from self._ask(_post(f"{_of(model)}/rules", contents))), type=RemoteRule
         )
 
-    def _rollout(self, send: Send) -> Flow[Rollout]:
-        return msgspec.json.decode((yield from self._ask(send)), type=Rollout)
+    def preview(self, model: str, contents: Mapping[str, Any]) -> Flow[PreviewedRule]:
+        """Try a rule on jobs."""
+        return msgspec.json.decode(
+            (yield from self._ask(_post(f"{_of(model)}/rules/preview", contents))), type=PreviewedRule
+        )
+
+    def _rollout(self, send: Send) -> Flow[RemoteRollout]:
+        return msgspec.json.decode((yield from self._ask(send)), type=RemoteRollout)
 
 
 def _of(model: str) -> str:

@@ -16,7 +16,7 @@ from inference_client import AsyncClient, Client, PlatformRefusedError, RolloutC
 from jobs.services.access.tokens import create_token
 from jobs.services.rollouts import acts
 from models_registry.models import Rollout
-from tests.integration.jobs.api.rollouts.conftest import read
+from tests.integration.jobs.api.rollouts.asked import read
 
 Serve = Callable[..., httpx.Client]
 WAIT_S = 20.0
