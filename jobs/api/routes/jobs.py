@@ -103,8 +103,8 @@ def replay(request: ApiRequest, job_id: UUID, same_version: bool = False) -> Htt
     if request.auth.models:
         request.auth.check_model(_view(request, job_id)["model"])
     charge_run(request.auth)
-    who = {"actor": request.auth.actor, "client_id": request.auth.reach}
-    replay_job(job_id=job_id, same_version=same_version, **who)
+    owner = request.auth
+    replay_job(job_id=job_id, actor=owner.actor, client_id=owner.reach, same_version=same_version)
     return json_answer(seen_by(request.auth, view_for(request.auth, _view(request, job_id))))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Event as Stop
 
 import pytest
@@ -58,7 +58,7 @@ def cpu_share(session: sa.Connection, share: float) -> float:
 
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.5])
 def test_the_judge_takes_a_hundredth_of_a_core_at_five_thousand_jobs_a_second(
-    session: sa.Connection, share: float, record_property: pytest.RecordProperty
+    session: sa.Connection, share: float, record_property: Callable[[str, object], None]
 ) -> None:
     taken = cpu_share(session, share)
     record_property("judge_cpu_share", taken)
@@ -66,7 +66,7 @@ def test_the_judge_takes_a_hundredth_of_a_core_at_five_thousand_jobs_a_second(
 
 
 def test_ten_thousand_waiting_jobs_go_back_within_ten_seconds(
-    session: sa.Connection, record_property: pytest.RecordProperty
+    session: sa.Connection, record_property: Callable[[str, object], None]
 ) -> None:
     judged = Judged()
     judged.running()
