@@ -23,6 +23,7 @@ def header(name: str, schema: dict[str, Any], description: str, example: str) ->
 # Parameters of paths and queries; their types stand in the code.
 PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "job_id": ("A job's `id`.", examples.JOB_ID),
+    "backtest_id": ("A backtest's `id`.", 5),
     "act_id": ("The `id` of an act on many jobs.", 12),
     "rollout_id": ("A roll-out's `id`.", 3),
     "name": ("A model's name.", "minilm"),
