@@ -57,7 +57,12 @@ def acted(
 
 
 def running(**values: Any) -> RolloutStanding:
-    given = {"state": RUNNING, "budget": 100, "share_ppm": 10_000, "arrivals_per_s": 1.0} | values
+    given: dict[str, Any] = {
+        "state": RUNNING,
+        "budget": 100,
+        "share_ppm": 10_000,
+        "arrivals_per_s": 1.0,
+    } | values
     return RolloutStanding(**given)
 
 
@@ -195,7 +200,7 @@ def test_nothing_is_proven_while_it_is_suspicious() -> None:
 
 def test_suspicion_is_over_below_10_so_that_it_does_not_come_and_go_at_20() -> None:
     evidence = SUSPICIOUS
-    kinds = []
+    kinds: list[ActKind] = []
     while not kinds or kinds[-1] is not ActKind.RESUME:
         evidence = absorb(evidence, Tick(arm(50), arm(950, 1), share_ppm=10_000))
         kinds.append(acted(held(HoldReason.SUSPICIOUS), evidence).kind)
