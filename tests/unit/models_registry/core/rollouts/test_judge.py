@@ -298,6 +298,18 @@ def test_the_share_grows_back_when_there_is_room_again_twice() -> None:
     assert share(budget=1, proven=True) == (ActKind.SHARE, 10_000)
 
 
+@pytest.mark.parametrize(("evidence", "waited_s"), [(SUSPICIOUS, 0.0), (NOTHING, A_DAY)])
+def test_a_hold_that_keeps_the_share_keeps_no_more_than_the_budget_has_room_for(
+    evidence: Evidence, waited_s: float
+) -> None:
+    share_ppm = 10_000
+    tick_jobs = 1_000.0 * 2.0 * share_ppm / 1e6
+    standing = running(budget=50, met=40, arrivals_per_s=1_000.0, at_step_s=waited_s)
+    act = acted(standing, evidence)
+    assert tick_jobs > 10
+    assert 0 < act.share_ppm * 2_000 / 1e6 <= 10
+
+
 def test_a_step_of_an_unproven_plan_is_paced_too() -> None:
     plan = Plan(steps=(100,))
     act = acted(running(budget=50, share_ppm=990_000, arrivals_per_s=5_000.0), NOTHING, plan=plan)
