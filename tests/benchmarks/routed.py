@@ -123,7 +123,7 @@ def _single(model: str, number: int) -> int:
 
 
 def _decisions() -> Rounds:
-    from jobs.services.rollouts.asks import AskedJob, Asker, ask_of
+    from jobs.services.rollouts.asks import AskedJob, Asker, ask_of, sticky_digest
     from models_registry import selectors
     from models_registry.core.routing.decision import Ask, CompiledRule, decide
     from models_registry.core.routing.rule_document import Cohort
@@ -139,10 +139,11 @@ def _decisions() -> Rounds:
         AskedJob(Asker(1, "app"), 4, {"user": n}, None, sha256(b"%d" % n).digest(), None, b"")
         for n in range(DECISIONS)
     ]
+    keyed = sticky_digest()
     return {
         "decide": _each(lambda n: decide(rule, asks[n])),
         "cohorts": _each(lambda n: decide(picky, asks[n])),
-        "ask": _each(lambda n: decide(rule, ask_of(rule, asked[n]))),
+        "ask": _each(lambda n: decide(rule, ask_of(rule, asked[n], keyed))),
     }
 
 
