@@ -41,7 +41,9 @@ PREVIEWS: Examples = {
     "the last stored jobs": {"document": {"stable": "1", "candidate": "2", "share": 0.05}, "last": 10_000},
 }
 PREVIEWED = {
+    "document": RULE_DOCUMENT,
     "total": 1,
+    "gone": 0,
     "by_version": {"1": 0, "2": 1},
     "by_arm": {"candidate": 1},
     "decisions": [

@@ -17,8 +17,7 @@ from jobs.api.streaming.stream_auth import StreamAuth
 from jobs.core.access.scopes import Scope
 from jobs.core.errors import UnauthenticatedError
 from jobs.metrics import STREAM_WAITING
-from jobs.services.rollouts.followed import FollowedRollout
-from jobs.services.rollouts.reach import check_reach
+from jobs.services.rollouts.followed import FollowedRollout, check_reach
 
 KIND = "rollout_events"
 Ends = set[asyncio.Future[Any]]

@@ -152,6 +152,14 @@ def parse_body(raw: bytes, kind: type[Body]) -> Body:
         raise MalformedRequestError(str(error)) from None
 
 
+def parse_value(value: Object, kind: type[Body]) -> Body:
+    """Return a body that a command has read already; MalformedRequestError says what is wrong and where."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise MalformedRequestError(str(error)) from None
+
+
 def checked_preview(asked: RulePreview) -> RulePreview:
     """Return a preview with either `asks` or `last`; MalformedRequestError for both or none."""
     if (asked.asks is None) == (asked.last is None):

@@ -16,7 +16,7 @@ from jobs.services.rollouts.record import record, record_markdown
 from jobs.services.rollouts.redrive import redrive
 from jobs.services.rollouts.start import start_rollout
 
-Options = Mapping[str, Any]
+Options = dict[str, Any]
 Lines = Iterator[str]
 # What an act needs beside a reason, by its option's name.
 _MORE = {"promote": "anyway", "approve": "sha256", "budget": "budget"}

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from jobs.core.rollouts.rollout_requests import RulePreview, checked_preview, parse_value
 from jobs.management.dead_letters.dead_letter_arguments import actor_of
 from jobs.management.rollouts.printed import as_json
+from jobs.services.rollouts.preview import preview
 from jobs.services.rollouts.reads import RuleView, rules_of
 from models_registry.models import Rule
 from models_registry.services.rules import put_rule
 
-Options = Mapping[str, Any]
+Options = dict[str, Any]
+PREVIEWER = "preview"  # the client of jobs that name none; there need not be one of this name
 _SHOWN = ("number", "alias", "document", "sha256", "rollout", "actor", "reason", "approvals", "at")
 
 
@@ -30,6 +33,19 @@ def put(options: Options) -> str:
     names = ("model", "alias", "document", "reason")
     rule = put_rule(**{name: options[name] for name in names}, actor=actor_of(options))
     return as_json(_members(rule)) if options["json"] else _line(rule)
+
+
+def try_rule(options: Options) -> str:
+    """Return which jobs would get which version."""
+    names = ("document", "alias", "asks", "last")
+    given = {name: options[name] for name in names if options[name] is not None}
+    asked = checked_preview(parse_value(given, RulePreview))
+    seen = preview(model=options["model"], asked=asked, client=PREVIEWER)
+    if options["json"]:
+        return as_json(seen)
+    shares = [f"{count:,} to {version}" for version, count in sorted(seen.by_version.items())]
+    gone = f" The input of {seen.gone:,} more is gone." if seen.gone else ""
+    return f"{seen.total:,} jobs: {', '.join(shares) or 'nothing to decide'}.{gone}"
 
 
 def history(options: Options) -> str:
@@ -55,5 +71,6 @@ def _line(rule: Rule | RuleView) -> str:
 RULE_VERBS: Mapping[str, Callable[[Options], str]] = {
     "show": show,
     "put": put,
+    "preview": try_rule,
     "history": history,
 }

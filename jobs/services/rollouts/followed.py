@@ -1,4 +1,7 @@
-"""How roll-outs stand, from their rows: what those see who follow one."""
+"""How roll-outs stand, from their rows: what those see who follow one, if their token may see it.
+
+A roll-out of a model that a client may not use does not exist for it.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any
 import msgspec
 
 from jobs.db.statement import Statement, fetch_all
+from jobs.services.access.owner import Owner
 from models_registry.core.registry_errors import RolloutNotFoundError
 from models_registry.core.rollouts.states import LIVE
 from models_registry.core.routing.rule_document import PPM
@@ -84,3 +88,15 @@ def only_followed(rollout_id: int, rows: list[FollowedRollout]) -> FollowedRollo
     if not rows:
         raise RolloutNotFoundError(f"There is no roll-out {rollout_id}.")
     return rows[0]
+
+
+def reached(owner: Owner, rollout_id: int) -> FollowedRollout:
+    """Return a roll-out that the owner may see; RolloutNotFoundError for any other."""
+    return check_reach(owner, followed(rollout_id))
+
+
+def check_reach(owner: Owner, rollout: FollowedRollout) -> FollowedRollout:
+    """Return the roll-out; of a model that the owner may not use it does not exist: RolloutNotFoundError."""
+    if not owner.may_use(rollout.model):
+        raise RolloutNotFoundError(f"There is no roll-out {rollout.id}.")
+    return rollout

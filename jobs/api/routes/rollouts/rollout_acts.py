@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpResponse
 
@@ -24,7 +25,7 @@ from jobs.core.rollouts.rollout_requests import (
 )
 from jobs.services.access.request_origin import origin
 from jobs.services.rollouts import acts
-from jobs.services.rollouts.reach import reached
+from jobs.services.rollouts.followed import reached
 from jobs.services.rollouts.reads import rollout_view
 
 _ACT = needs(Scope.ROLL_OUT, **ACT_DOC)
@@ -137,7 +138,7 @@ def _asked(request: ApiRequest, rollout_id: int, kind: type[Body]) -> Body:
     return asked
 
 
-def _by(request: ApiRequest, reason: str) -> dict[str, str | None]:
+def _by(request: ApiRequest, reason: str) -> dict[str, Any]:
     return {"actor": request.auth.actor, "reason": reason, "address": origin().address}
 
 

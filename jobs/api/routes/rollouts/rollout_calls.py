@@ -12,11 +12,11 @@ from jobs.api.http.body import read_body
 from jobs.api.http.body_limits import SMALL_BYTES
 from jobs.api.responses import json_answer
 from jobs.api.router import rollouts_router
-from jobs.api.routes.rollouts.rollout_schemas import RecordSchema, RolloutSchema, RolloutsSchema
+from jobs.api.routes.rollouts.rollout_schemas import ListedRolloutsSchema, RecordSchema, RolloutSchema
 from jobs.core.access.scopes import Scope
 from jobs.core.rollouts.rollout_requests import RolloutStart, parse_body
 from jobs.services.access.request_origin import origin
-from jobs.services.rollouts.reach import reached
+from jobs.services.rollouts.followed import reached
 from jobs.services.rollouts.reads import list_rollouts, rollout_view
 from jobs.services.rollouts.record import record, record_markdown
 from jobs.services.rollouts.start import start_rollout
@@ -65,7 +65,7 @@ def start(request: ApiRequest, name: str) -> HttpResponse:
 @rollouts_router.get(
     "/rollouts",
     operation_id="listRollouts",
-    response={200: RolloutsSchema},
+    response={200: ListedRolloutsSchema},
     summary="Roll-outs, newest first",
     **needs(Scope.ROLL_OUT),
 )
@@ -73,8 +73,8 @@ def list_all(request: ApiRequest, query: Query[RolloutQuerySchema]) -> HttpRespo
     """Return the newest roll-outs of the models that your client may use, ended ones too."""
     if query.model is not None:
         request.auth.check_model(query.model)
-    filters = {"state": query.state, "model": query.model, "most": query.limit}
-    return json_answer(RolloutsSchema.of(list_rollouts(**filters, among=request.auth.models)))
+    views = list_rollouts(state=query.state, model=query.model, most=query.limit, among=request.auth.models)
+    return json_answer(ListedRolloutsSchema.of(views))
 
 
 @rollouts_router.get(
@@ -105,6 +105,6 @@ def show_record(request: ApiRequest, rollout_id: int) -> HttpResponse:
     reached(request.auth, rollout_id)
     if MARKDOWN in request.META.get("HTTP_ACCEPT", ""):
         text = record_markdown(rollout_id)
-        headers = {"Cache-Control": "no-store", "Vary": "Accept"}
+        headers = {"Cache-Control": "no-store"}
         return HttpResponse(text, content_type=f"{MARKDOWN}; charset=utf-8", headers=headers)
     return json_answer(record(rollout_id))

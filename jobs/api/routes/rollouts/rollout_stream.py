@@ -14,7 +14,7 @@ from jobs.api.router import rollouts_router
 from jobs.api.streaming.rollout_events import knows_end, rollout_event
 from jobs.api.streaming.sse import HEADERS, preamble
 from jobs.core.access.scopes import Scope
-from jobs.services.rollouts.reach import reached
+from jobs.services.rollouts.followed import reached
 
 
 @rollouts_router.get(

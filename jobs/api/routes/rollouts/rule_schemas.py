@@ -36,7 +36,7 @@ class RuleSchema(Schema):
         return {name: getattr(rule, name) for name in cls.model_fields}
 
 
-class RulesSchema(Schema):
+class ListedRulesSchema(Schema):
     """The rules of a model, newest first."""
 
     rules: list[RuleSchema]
@@ -55,7 +55,13 @@ class PreviewedSchema(Schema):
 class PreviewSchema(Schema):
     """What a rule would decide; nothing was changed."""
 
+    document: dict[str, Any] = Field(
+        description="The rule with its salt: put in force as it is, the same jobs get the same."
+    )
     total: int = Field(description="Jobs that were decided for.")
+    gone: int = Field(
+        description="Stored jobs whose input is gone or cannot be read; they are not in `total`."
+    )
     by_version: dict[str, int] = Field(description="How many of them each version would get.")
     by_arm: dict[str, int]
     decisions: list[PreviewedSchema] = Field(

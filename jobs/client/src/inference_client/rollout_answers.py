@@ -93,9 +93,15 @@ class PreviewedJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PreviewedRule(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rule would decide for `total` jobs; `decisions` are those of the first ones."""
+    """What a rule would decide for `total` jobs; `decisions` are those of the first ones.
+
+    `document` is the rule with its salt: put in force as it is, the same jobs get the same. The input of
+    `gone` more jobs is gone or cannot be read.
+    """
 
     total: int
+    gone: int = 0
+    document: dict[str, Any] = {}
     by_version: dict[str, int]
     by_arm: dict[str, int]
     decisions: list[PreviewedJob]
