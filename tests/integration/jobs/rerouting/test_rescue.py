@@ -204,6 +204,7 @@ def test_a_lock_that_ends_between_rescue_and_settle_costs_no_job_its_rescue(
 
         monkeypatch.setattr("jobs.services.lifecycle.rerouting.settle_watched.store", store)
         assert settled(session, row, running, FAULT) == ([], {job.id})
+        monkeypatch.undo()
     settled(session, row, running, FAULT)
     job.refresh_from_db()
     assert (job.state, job.version_id) == (State.QUEUED, rollout.stable_id)

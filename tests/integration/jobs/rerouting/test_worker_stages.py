@@ -147,7 +147,7 @@ def test_the_monitor_reads_once_a_second_and_keeps_what_it_knew(
 ) -> None:
     assert db
     rollout, now = make_rollout(), [1_000.0]
-    monkeypatch.setattr(rollout_monitor.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("jobs.worker.rollout_monitor.time.monotonic", lambda: now[0])
     monitor = RolloutMonitor(engine())
     assert monitor.watches(rollout.candidate_id)[0].gated
     assert [watch.role for watch in monitor.watches(rollout.stable_id)] == [Role.STABLE]
