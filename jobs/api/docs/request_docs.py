@@ -33,10 +33,6 @@ PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "name": ("A model's name.", "minilm"),
     "version": ("A version of the model.", "2"),
     "alias": ("Only rules of this alias.", "default"),
-    "same_version": (
-        "Keep the job's version, whatever the rule in force decides for it.",
-        True,
-    ),
     "wait": (
         "How many seconds to wait for the job's end, up to the server's limit, usually 55.",
         2,
