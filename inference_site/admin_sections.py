@@ -25,6 +25,9 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "models_registry.registeredmodel": "Names that jobs use, with their versions",
         "models_registry.modelversion": "Builds: artifact, schemas, limits; where each is loaded",
         "models_registry.alias": "Names of versions; promote a version or roll back",
+        "models_registry.rollout": "Versions on their way to all jobs of an alias, and how each stands",
+        "models_registry.rule": "What answers for an alias, rule by rule; what answered at a moment",
+        "jobs.trial": "Gates, duels and backtests: two versions on the same inputs",
         "models_registry.promotion": "Every move of an alias: who, when and why",
     },
     "Clients": {
@@ -48,6 +51,7 @@ NAVIGATION = {
     "jobs.queuestanding": "Queues",
     "jobs.worker": "Workers",
     "models_registry.registeredmodel": "Models",
+    "models_registry.rollout": "Roll-outs",
     "jobs.client": "Clients",
     "jobs.event": "Audit",
 }

@@ -24,6 +24,7 @@ NAMES = (
     "architecture",
     "api",
     "models",
+    "rollouts",
     "operations",
     "security",
     "decisions",

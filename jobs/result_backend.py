@@ -166,7 +166,7 @@ def _one_job() -> sa.Select[Any]:
 
     job, result, dead, key, version = JOB.c, JOB_RESULT.c, DEAD_LETTER.c, JOB_KEY.c, VERSION.c
     columns = (job.id, job.state, job.queue, job.attempts, job.error_kind, job.error_code, job.finished_at)
-    identity = (job.client_id, job.version_id, version.options["encrypt"].label("encrypt"))
+    identity = (job.client_id, version.model_id, version.options["encrypt"].label("encrypt"))
     stored = (result.body, result.encoding, result.source, key.wrapped, key.answer, dead.message)
     joined = JOB.join(VERSION, version.id == job.version_id)
     for table in (JOB_RESULT, DEAD_LETTER, JOB_KEY):
@@ -215,7 +215,7 @@ def _output(url: str, row: sa.Row[Any]) -> bytes | None:
     if row.body is None:
         return None
     seal = JobSeal(
-        JobIdentity(row.id, row.client_id, row.version_id),
+        JobIdentity(row.id, row.client_id, row.model_id),
         row.wrapped,
         row.answer,
         encrypts=row.encrypt is True,

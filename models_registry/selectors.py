@@ -10,7 +10,7 @@ from threading import Lock
 from time import monotonic
 from typing import Any, TypeAlias, TypeVar
 
-from django.db.models import Prefetch
+from django.db.models import F, Prefetch
 from django.db.models.functions import Now
 
 from models_registry.core import schema
@@ -18,6 +18,7 @@ from models_registry.core.loads.wanted import Wanted
 from models_registry.core.options import PlatformOptions
 from models_registry.core.refs import DEFAULT_ALIAS, Ref
 from models_registry.core.registry_errors import ModelNotFoundError
+from models_registry.core.routing.decision import CompiledRule
 from models_registry.core.version import VersionInfo
 from models_registry.models import (
     Alias,
@@ -27,30 +28,49 @@ from models_registry.models import (
     Promotion,
     RegisteredModel,
 )
+from models_registry.rule_reads import compiled, routed_versions
 
 __all__ = [
     "VersionInfo", "forget", "info", "known_queues", "model", "models", "renew", "resolve", "resolve_all",
-    "retention_classes", "used_life", "validate_against", "validate_input", "validate_outline", "versions",
-    "wanted_versions",
+    "retention_classes", "routed", "routed_all", "used_life", "validate_against",
+    "validate_input", "validate_outline", "versions", "wanted_versions",
 ]  # fmt: skip
 
 CACHED_S = 1.0
 CACHED_ENTRIES = 10_000
 Answer = TypeVar("Answer")
 Named: TypeAlias = "VersionInfo | ModelNotFoundError"
+Answering: TypeAlias = "VersionInfo | CompiledRule | ModelNotFoundError"
 _cache: dict[Hashable, tuple[float, object]] = {}
 _absent: dict[Hashable, tuple[float, object]] = {}  # of its own, so that made-up names displace no model
 _lock = Lock()
 
 
 def resolve(ref: str) -> VersionInfo:
-    """Return the version that `name`, `name:version` or `name@alias` names; ModelNotFoundError."""
-    return _version_or_raise(_recent(("ref", ref), lambda: _resolve(ref)))
+    """Return the version that `name`, `name:version` or `name@alias` names; ModelNotFoundError.
+
+    For an alias with a rule that is its stable version.
+    """
+    return _version_or_raise(_stable(_recent(("ref", ref), lambda: _resolve(ref))))
+
+
+def routed(ref: str) -> VersionInfo | CompiledRule:
+    """Return the version that a reference names, or the rule that decides for it; ModelNotFoundError."""
+    answer = _recent(("ref", ref), lambda: _resolve(ref))
+    return answer if isinstance(answer, CompiledRule) else _version_or_raise(answer)
 
 
 def resolve_all(refs: Collection[str]) -> dict[str, Named]:
-    """Return what each reference names, as `resolve` does, in three statements however many there are."""
-    answers, missing = dict[str, Named](), dict[str, Ref]()
+    """Return what each reference names, as `resolve` does, in as many statements as `routed_all`."""
+    return {text: _stable(answer) for text, answer in routed_all(refs).items()}
+
+
+def routed_all(refs: Collection[str]) -> dict[str, Answering]:
+    """Return what each reference names, or the rule that decides for it.
+
+    That takes three statements however many references there are, and two more where one has a rule.
+    """
+    answers, missing = dict[str, Answering](), dict[str, Ref]()
     for text in refs:
         held = _held(("ref", text))
         try:
@@ -73,8 +93,8 @@ def renew(ref: str) -> None:
     """Read what a reference names into the cache, and compile its input's schema, so that neither waits."""
     with suppress(ModelNotFoundError, ValueError):
         named = _read_named({ref: Ref.parse(ref)})[ref]
-        if isinstance(named, VersionInfo):
-            schema.prepare(named.input_schema_text)
+        for version in _versions(named):
+            schema.prepare(version.input_schema_text)
 
 
 def info(version_id: int) -> VersionInfo:
@@ -130,17 +150,22 @@ def versions(name: str) -> Sequence[ModelVersion]:
 
 
 def wanted_versions(names: Collection[str], *, keep_warm_s: float) -> Wanted:
-    """Return what a worker of these models is to hold: `default` first, then by alias; never cached."""
+    """Return what a worker of these models is to hold: `default` first, then by alias; never cached.
+
+    What a rule or a live roll-out may give jobs to is loaded before it gets one.
+    """
     aliases = Alias.objects.filter(model__name__in=names).order_by("id")
     named = sorted(aliases.only("name", "version_id"), key=lambda alias: alias.name != DEFAULT_ALIAS)
     stable = tuple(alias.version_id for alias in named)
+    routed, gating = routed_versions(names)
     moves = AliasMove.objects.filter(model__name__in=names, state=MoveState.LOADING).order_by("id")
+    coming = (*moves.values_list("version_id", flat=True), *gating)
     since = Now() - timedelta(seconds=keep_warm_s)
     left = set(Promotion.objects.filter(model__in=names, at__gt=since).values_list("model", "before"))
     past = ModelVersion.objects.filter(model__name__in=names, version__in={before for _, before in left})
     rows = past.values_list("id", "model__name", "version")
-    warm = tuple(key for key, *named in rows if tuple(named) in left and key not in stable)
-    return Wanted(stable, tuple(moves.values_list("version_id", flat=True)), warm)
+    warm = tuple(key for key, *named in rows if tuple(named) in left and key not in {*stable, *routed})
+    return Wanted(stable, coming, warm, tuple(key for key in routed if key not in stable))
 
 
 def retention_classes() -> set[int]:
@@ -157,39 +182,63 @@ def forget() -> None:
         _absent.clear()
 
 
-def _resolve(text: str) -> Named:
+def _resolve(text: str) -> Answering:
     ref, rows = Ref.parse(text), ModelVersion.objects.select_related("model")
     rows = rows.filter(model__name=ref.name)
-    rows = rows.filter(version=ref.version) if ref.version else rows.filter(aliases__name=ref.alias)
-    row = rows.first()
-    return _no_such(ref) if row is None else VersionInfo.of(row)
+    if ref.version:
+        row = rows.filter(version=ref.version).first()
+        return _no_such(ref) if row is None else VersionInfo.of(row)
+    aliased = rows.filter(aliases__name=ref.alias).annotate(by_rule=F("aliases__rule_id")).first()
+    if aliased is None:
+        return _no_such(ref)
+    stable, rule = VersionInfo.of(aliased), aliased.by_rule
+    return stable if rule is None else compiled({rule: stable}).get(rule, stable)
+
+
+def _stable(answer: Answering) -> Named:
+    return answer.stable if isinstance(answer, CompiledRule) else answer
+
+
+def _versions(answer: Answering) -> tuple[VersionInfo, ...]:
+    if isinstance(answer, CompiledRule):
+        return answer.versions
+    return (answer,) if isinstance(answer, VersionInfo) else ()
 
 
 def _no_such(ref: Ref) -> ModelNotFoundError:
     return ModelNotFoundError(f"There is no model {str(ref)!r}.")
 
 
-def _named_by(refs: Mapping[str, Ref]) -> dict[str, Named]:
+def _named_by(refs: Mapping[str, Ref]) -> dict[str, Answering]:
     """Return what many references name; only rows that are named are read whole."""
-    ids = _ids_by_ref(refs.values())
+    ids, rules = _ids_by_ref(refs.values())
     rows = ModelVersion.objects.select_related("model").filter(id__in=set(ids.values()))
     versions = {row.id: VersionInfo.of(row) for row in rows}
-    return {text: versions.get(ids.get(ref, 0)) or _no_such(ref) for text, ref in refs.items()}
+    stables = {rule: versions[ids[ref]] for ref, rule in rules.items() if ids[ref] in versions}
+    by_rule = compiled(stables) if stables else {}
+    return {
+        text: by_rule.get(rules.get(ref, 0)) or versions.get(ids.get(ref, 0)) or _no_such(ref)
+        for text, ref in refs.items()
+    }
 
 
-def _ids_by_ref(refs: Collection[Ref]) -> dict[Ref, int]:
+def _ids_by_ref(refs: Collection[Ref]) -> tuple[dict[Ref, int], dict[Ref, int]]:
+    """Return the version of each reference, and the rule of each alias that has one, by row ids."""
     names = {ref.name for ref in refs}
     by_version = ModelVersion.objects.filter(
         model__name__in=names, version__in={ref.version for ref in refs if ref.version}
     ).values_list("model__name", "version", "id")
-    by_alias = Alias.objects.filter(
-        model__name__in=names, name__in={ref.alias for ref in refs if ref.alias}
-    ).values_list("model__name", "name", "version_id")
+    by_alias = list(
+        Alias.objects.filter(
+            model__name__in=names, name__in={ref.alias for ref in refs if ref.alias}
+        ).values_list("model__name", "name", "version_id", "rule_id")
+    )
     ids = {Ref(name, version=version): key for name, version, key in by_version}
-    return ids | {Ref(name, alias=alias): key for name, alias, key in by_alias}
+    ids |= {Ref(name, alias=alias): key for name, alias, key, _ in by_alias}
+    return ids, {Ref(name, alias=alias): rule for name, alias, _, rule in by_alias if rule is not None}
 
 
-def _read_named(refs: Mapping[str, Ref]) -> dict[str, Named]:
+def _read_named(refs: Mapping[str, Ref]) -> dict[str, Answering]:
     read_at, read = monotonic(), _named_by(refs)
     for text, answer in read.items():
         _keep(("ref", text), read_at, answer)

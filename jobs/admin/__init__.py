@@ -15,7 +15,8 @@ from jobs.admin import (
 from jobs.admin.acting import bulk_act_admin, pause_admin
 from jobs.admin.dead_letters import admin as dead_letters
 from jobs.admin.dead_letters import replays
-from jobs.admin.registry_pages import alias_page, version_page
+from jobs.admin.registry_pages import alias_page, model_page, version_page
+from jobs.admin.rollouts import rollout_admin, rule_admin, trial_admin
 
 __all__ = [
     "alias_page",
@@ -25,11 +26,15 @@ __all__ = [
     "client_admin",
     "dead_letters",
     "job_admin",
+    "model_page",
     "outbox_and_events",
     "pause_admin",
     "people_admin",
     "queue_admin",
     "replays",
+    "rollout_admin",
+    "rule_admin",
+    "trial_admin",
     "version_page",
     "webhook_admin",
 ]

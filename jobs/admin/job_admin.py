@@ -21,6 +21,7 @@ from jobs.admin.actions import act_on
 from jobs.admin.base import BoundedAdmin, Rows
 from jobs.admin.filters import ClientMenu, ModelMenu, PriorityMenu, StateMenu, WhenMenu
 from jobs.admin.job_reuse import shared
+from jobs.admin.job_routed import routed
 from jobs.admin.job_search import JobSearch, search_jobs
 from jobs.admin.links import flower_link, row_link, trace_link
 from jobs.admin.progress_cell import progress
@@ -60,7 +61,7 @@ class JobAdmin(BoundedAdmin):
     form_params = FORM_PARAMS
     readonly_fields = (
         "coloured_state", "key", "celery_state", "tries", "why", "timeline", "next_publish", "webhook",
-        "ledger", "trace", "task",
+        "ledger", "trace", "task", "routed",
         "whole_events", "events", "whole_progress", "seen_progress", "shared",
         "input_document", "parameters", "metadata", "output_document", "whole_error", "error",
     )  # fmt: skip
@@ -76,7 +77,18 @@ class JobAdmin(BoundedAdmin):
         shows = _shows_payload(request)
         named = ("coloured_state", "key", "version", "client", "priority", "tries")
         seen = ("whole_progress", "whole_events") if shows else ("seen_progress", "events")
-        times = ("why", "timeline", "shared", "next_publish", "ledger", "webhook", "trace", "task", *seen)
+        times = (
+            "why",
+            "timeline",
+            "routed",
+            "shared",
+            "next_publish",
+            "ledger",
+            "webhook",
+            "trace",
+            "task",
+            *seen,
+        )
         details = ("model", "celery_state", "epoch", "size", "idempotency_key")
         return (
             (None, {"fields": named}),
@@ -179,6 +191,11 @@ class JobAdmin(BoundedAdmin):
     def timeline(self, job: Job) -> SafeString:
         """Return the job's times."""
         return job_page.timeline(job)
+
+    @admin.display(description="route")
+    def routed(self, job: Job) -> Any:
+        """Return how a rule chose its version, and who answered instead."""
+        return routed(job)
 
     @admin.display(description="shared run")
     def shared(self, job: Job) -> Any:

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from jobs.models import JobInput
 from jobs.tracing.trace_context import trace_id_of
+from models_registry.models import ModelVersion
 
 ID = '<code class="id">{}</code>'
 # The page hides the head of the id, but copies it: the end is what tells ids of one minute apart.
@@ -77,6 +78,17 @@ def flower_link(job_id: UUID) -> SafeString:
     if not url:
         return format_html(ID, "-")
     return format_html('<a href="{}/task/{}">the task in Flower</a>', url, job_id)
+
+
+def version_link(version: ModelVersion) -> SafeString:
+    """Return a link to a version's page, as `model:version`."""
+    return registry_link("modelversion", version.pk, str(version))
+
+
+def registry_link(model: str, key: int, text: str) -> SafeString:
+    """Return a link to the page of a row of the registry."""
+    address = reverse(f"admin:models_registry_{model}_change", args=(key,))
+    return format_html('<a href="{}">{}</a>', address, text)
 
 
 def _link(model: str, key: UUID, text: str) -> SafeString:

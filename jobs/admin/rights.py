@@ -40,6 +40,21 @@ def may_move(request: HttpRequest) -> bool:
     return bool(request.user.has_perm("models_registry.move_alias"))
 
 
+def may_roll_out(request: HttpRequest) -> bool:
+    """Return whether this user may start and steer roll-outs."""
+    return bool(request.user.has_perm("models_registry.roll_out"))
+
+
+def may_approve(request: HttpRequest) -> bool:
+    """Return whether this user may approve the roll-outs of others."""
+    return bool(request.user.has_perm("models_registry.approve"))
+
+
+def may_block(request: HttpRequest) -> bool:
+    """Return whether this user may stage, retire, block and unblock versions."""
+    return bool(request.user.has_perm("models_registry.block"))
+
+
 def act_on_job(
     request: HttpRequest, admin: ReadOnlyAdmin, job: UUID, service: Callable[..., object], done: str
 ) -> bool:

@@ -6,6 +6,7 @@ All others run on threads, through Django.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from time import perf_counter
@@ -31,6 +32,7 @@ from jobs.api.plain.road import PlainRoad
 from jobs.api.streaming.follow import answer_events
 from jobs.api.streaming.hub import Hub
 from jobs.api.streaming.long_poll import answer_job, answer_once_ended
+from jobs.api.streaming.rollout_follow import answer_rollout_events
 from jobs.api.streaming.submit_stream import answer_submits
 from jobs.core.log_context import about
 from jobs.services.access.refusals import RefusalWriter
@@ -54,7 +56,8 @@ class JobIdConvertor(Convertor[UUID]):
 register_url_convertor("job_id", JobIdConvertor())
 STREAM = "/api/v1/jobs/stream"
 JOB = "/api/v1/jobs/{job_id:job_id}"
-CONVERTED = ":job_id"
+ROLLOUT_EVENTS = "/api/v1/rollouts/{rollout_id:int}/events"
+_CONVERTED = re.compile(r":\w+}")
 Road = Callable[[Call, Inflow], Awaitable[bool]]
 
 
@@ -74,6 +77,7 @@ class Server:
                 _route(SUBMIT, self._submit),
                 _route(f"{JOB}/events", self._events),
                 _route(JOB, self._job),
+                _route(ROLLOUT_EVENTS, self._rollout_events),
                 _route(READINGS, self._watch),
             ],
             default=CallEndpoint(self._other),
@@ -111,6 +115,12 @@ class Server:
             await self._other(call)
         elif await self._received(call):
             await answer_events(call.request.path_params["job_id"], call, self.hub)
+
+    async def _rollout_events(self, call: Call) -> None:
+        if call.request.method != "GET":
+            await self._other(call)
+        elif await self._received(call):
+            await answer_rollout_events(call.request.path_params["rollout_id"], call, self.hub)
 
     async def _job(self, call: Call) -> None:
         if call.request.method != "GET" or not call.request.query_params.get("wait"):
@@ -179,7 +189,7 @@ class Server:
 
 
 def _route(path: str, answer: Callable[[Call], Awaitable[None]]) -> Route:
-    return Route(path, CallEndpoint(answer, path.replace(CONVERTED, "")))
+    return Route(path, CallEndpoint(answer, _CONVERTED.sub("}", path)))
 
 
 class CallEndpoint:

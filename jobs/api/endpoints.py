@@ -9,7 +9,7 @@ from ninja.errors import HttpError, ValidationError
 from jobs.api.auth import BearerToken
 from jobs.api.docs.openapi import DescribedApi
 from jobs.api.problems import on_exception
-from jobs.api.router import router
+from jobs.api.router import rollouts_router, router
 from jobs.api.routes import (
     backtest_calls,
     bulk_act_calls,
@@ -26,12 +26,20 @@ from jobs.api.routes import (
     registrations,
     submissions,
 )
+from jobs.api.routes.rollouts import (
+    rollout_acts,
+    rollout_calls,
+    rollout_stream,
+    rule_calls,
+    version_acts,
+)
 from models_registry.api import router as models_router
 
 # Each put its calls on the router.
 ROUTES = (
     backtest_calls, bulk_act_calls, erasures, file_uploads, job_events, job_lineage, job_timelines, jobs,
-    live_workers, own_token, registrations, submissions,
+    live_workers, own_token, registrations, submissions, rollout_acts, rollout_calls, rollout_stream,
+    rule_calls, version_acts,
 )  # fmt: skip
 ABOUT = """
 Submit a job and get its acknowledgement at once. Then get its result in the way that suits you: send
@@ -40,10 +48,11 @@ Submit a job and get its acknowledgement at once. Then get its result in the way
 `succeeded`, `dead`, `cancelled` or `expired`. [The documents](/docs/api) show each step by example.
 
 **Tokens.** Every call needs a bearer token. A token has scopes: `submit`, `read`, `cancel`, `replay` and
-`erase` for your own jobs, `register` for versions of models, and `admin` for everything on the jobs of all
-clients. Each call below names the scope that it needs as `x-scope`; without it the call returns 403, whether
-or not the job is yours. A job of another client returns 404, as if it did not exist. Without `read`, a token
-gets no metadata, output or error, not even of the jobs that it submits, cancels or replays. Any valid token
+`erase` for your own jobs, `register` for versions of models, `roll_out` for what answers for their aliases,
+`approve` for the roll-outs of others, and `admin` for everything but `approve`, on the jobs of all clients.
+Each call below names the scope that it needs as `x-scope`; without it the call returns 403, whether or not
+the job is yours. A job of another client returns 404, as if it did not exist. Without `read`, a token gets no
+metadata, output or error, not even of the jobs that it submits, cancels or replays. Any valid token
 may read the registry of models, as far as its client may use them, and replace itself. In the last two weeks
 of a token, each answer, but to a call that waits, names its end in `Token-Expires`.
 
@@ -72,6 +81,7 @@ for kind in (
     api.add_exception_handler(kind, on_exception)
 api.add_router("", router)
 api.add_router("", models_router)
+api.add_router("", rollouts_router)
 
 
 def nothing_here(_request: HttpRequest, **_parts: str) -> HttpResponse:

@@ -21,6 +21,7 @@ from models_registry.core import registry_errors
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
 STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
+    registry_errors.ApprovalError: HTTPStatus.CONFLICT,
     errors.BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.BrokerUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CallbackRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -48,9 +49,15 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.PayloadKeyMissingError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.PayloadUnreadableError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.NotAcceptableError: HTTPStatus.NOT_ACCEPTABLE,
+    registry_errors.OverBudgetError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.OverloadedError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.QuotaExceededError: HTTPStatus.TOO_MANY_REQUESTS,
     registry_errors.RegistrationError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    registry_errors.RolloutConflictError: HTTPStatus.CONFLICT,
+    registry_errors.RolloutNotFoundError: HTTPStatus.NOT_FOUND,
+    registry_errors.RolloutPlanError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    registry_errors.RolloutStateError: HTTPStatus.CONFLICT,
+    registry_errors.RuleError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.RequestError: HTTPStatus.BAD_REQUEST,
     errors.ResourceNotFoundError: HTTPStatus.NOT_FOUND,
     registry_errors.SignatureError: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -66,6 +73,7 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.UploadNotFoundError: HTTPStatus.UNPROCESSABLE_ENTITY,
     registry_errors.VersionStateError: HTTPStatus.CONFLICT,
     registry_errors.VersionConflictError: HTTPStatus.CONFLICT,
+    registry_errors.VersionStateError: HTTPStatus.CONFLICT,
     errors.WrongStateError: HTTPStatus.CONFLICT,
 }
 # The rest of such a body is not read, so no other request can follow on its connection.

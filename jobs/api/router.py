@@ -1,5 +1,6 @@
-"""The only router of all calls on jobs: where two routers share an address, one of them answers 405."""
+"""The routers of the API: where two share an address, one of them answers 405, so each has its own."""
 
 from ninja import Router
 
 router = Router(tags=["jobs"])
+rollouts_router = Router(tags=["rollouts"])

@@ -2,9 +2,12 @@
 
 submit ──► queued ──claim──► running ──settle──► succeeded | dead
              ▲  ▲              │  │
-             │  └─release,reap─┘  └──settle──► waiting ──claim──► running
-             │
+             │  └─release,reap─┤  └──settle──► waiting ──claim──► running
+             │  └──────rescue──┘
              └─replay── dead | cancelled | expired
+
+Two verbs also change the job's version: `rescue` lets the stable version answer what a candidate could not,
+and `take_back` does so for jobs that a candidate has not claimed yet. A replay may, too.
 
 The same in full, one line a verb; `none` is no row yet, and a test holds these lines and the table together:
 
@@ -18,6 +21,8 @@ The same in full, one line a verb; `none` is no row yet, and a test holds these 
     cancel:  queued, waiting, running -> cancelled
     expire:  queued, waiting, running -> expired
     replay:  dead, cancelled, expired -> queued
+    rescue:  running -> queued
+    take_back: queued, waiting -> queued
 """
 
 from __future__ import annotations
@@ -50,6 +55,8 @@ class Verb(StrEnum):
     CANCEL = "cancel"
     EXPIRE = "expire"
     REPLAY = "replay"
+    RESCUE = "rescue"
+    TAKE_BACK = "take_back"
 
 
 _LIVE = frozenset({State.QUEUED, State.WAITING, State.RUNNING})
@@ -73,6 +80,8 @@ TRANSITIONS: dict[Verb, tuple[frozenset[State | None], frozenset[State]]] = {
         frozenset({State.DEAD, State.CANCELLED, State.EXPIRED}),
         frozenset({State.QUEUED}),
     ),
+    Verb.RESCUE: (frozenset({State.RUNNING}), frozenset({State.QUEUED})),
+    Verb.TAKE_BACK: (frozenset(_PENDING), frozenset({State.QUEUED})),
 }
 
 TERMINAL = frozenset(State) - _LIVE

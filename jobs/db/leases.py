@@ -24,7 +24,7 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 
 from jobs.db.session import transaction
-from jobs.db.statement import Statement, count, run
+from jobs.db.statement import Statement, count, execute, run
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ REPLAYS, AUDIT_SEALER, BULK_ACTS = "replays", "audit-sealer", "bulk-acts"
 EDITED_REPLAYS = "edited-replays"
 RELAY_SEEN = "relay:seen"  # without a holder: its time is when any relay was last at work
 RECORDER = "recorder"
+ROLLOUT_JUDGE = "rollout-judge"
 DISPATCHER, SURVEYOR, RETENTION, PARTITION_MAKER = "dispatcher", "surveyor", "retention", "partition-maker"
 
 # A session of another database user hides its start; its holder counts as alive until its time is over.
@@ -190,6 +191,13 @@ def fenced(session: sa.Connection) -> Iterator[None]:
         if holder is not None and not run(session, _FENCE, {"holder": holder.id}):
             raise LeaseLostError(f"the lease of the {holder.office} is another's now")
         yield
+
+
+def fence_here(session: sa.Connection) -> None:
+    """Do as `fenced` in the open transaction of this thread's Django connection, which services use."""
+    holder = holder_of(session)
+    if holder is not None and not execute(_FENCE, {"holder": holder.id}):
+        raise LeaseLostError(f"the lease of the {holder.office} is another's now")
 
 
 def fence_of(session: sa.Connection) -> dict[str, UUID | None]:

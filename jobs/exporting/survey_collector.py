@@ -1,4 +1,4 @@
-"""What the surveyor counted of all queues and workers, on every process's page of metrics.
+"""What the surveyor counted of queues and workers, and live roll-outs, on every process's page of metrics.
 
 Nothing is counted anew, so all pages of all processes show the same. While the database is away, a page says
 so, and has what was read before, until the count is too old; then only its age is left.
@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from jobs import metrics
 from jobs.services.admission.survey_reads import SurveyedQueue, read_survey
+from jobs.services.rollouts.figures import RolloutFigures, read_figures
 
 log = logging.getLogger(__name__)
 READ_EVERY_S = 1.0
@@ -27,6 +28,7 @@ STALE_S = 10.0  # an older count is not shown
 
 class _Reading(NamedTuple):
     queues: Sequence[SurveyedQueue]
+    rollouts: Sequence[RolloutFigures]
     at_s: float
 
 
@@ -37,9 +39,10 @@ class SurveyCollector(Collector):
         self,
         read: Callable[[], Sequence[SurveyedQueue]] = read_survey,
         clock: Callable[[], float] = time.monotonic,
+        rollouts: Callable[[], Sequence[RolloutFigures]] = read_figures,
     ) -> None:
         """Prepare to read; `clock` returns monotonic seconds."""
-        self._read, self._clock = read, clock
+        self._read, self._clock, self._read_rollouts = read, clock, rollouts
         self._lock = Lock()
         self._began_s = float("-inf")
         self._thread: Thread | None = None
@@ -58,6 +61,7 @@ class SurveyCollector(Collector):
         yield metrics.SURVEY_AGE.family([((), age_s)])
         if age_s <= STALE_S:
             yield from _figures(reading.queues)
+            yield from _rollouts(reading.rollouts, since_s) if reading.rollouts else ()
 
     def _renew(self) -> bool:
         """Wait for a read that is not older than a second; return whether it has ended.
@@ -78,7 +82,7 @@ class SurveyCollector(Collector):
     def _read_once(self) -> None:
         began_s, self._failed = self._clock(), True
         try:
-            self._reading, self._failed = _Reading(self._read(), began_s), False
+            self._reading, self._failed = _Reading(self._read(), self._read_rollouts(), began_s), False
         except psycopg.Error as error:
             log.debug("the survey cannot be read: %s", error)  # each page would say it again
 
@@ -99,6 +103,19 @@ def _figures(queues: Sequence[SurveyedQueue]) -> Iterator[Metric]:
     yield metrics.WORKERS_WANTED.family(((queue.queue,), queue.workers_wanted) for queue in queues)
     yield metrics.DEAD_LETTERS.family(((queue.queue,), queue.dead_letters) for queue in queues)
     yield metrics.GOAL.family(((queue.queue,), queue.goal_s) for queue in queues)
+
+
+def _rollouts(rollouts: Sequence[RolloutFigures], since_s: float) -> Iterator[Metric]:
+    names = {(rollout.model, rollout.alias): rollout for rollout in rollouts}
+    yield metrics.ROLLOUT_SHARE.family((name, one.share) for name, one in names.items())
+    yield metrics.ROLLOUT_MET.family((name, one.met) for name, one in names.items())
+    yield metrics.ROLLOUT_BUDGET.family((name, one.budget) for name, one in names.items())
+    yield metrics.ROLLOUT_E_VALUE.family(
+        ((*name, test), e) for name, one in names.items() for test, e in one.e_values.items()
+    )
+    yield metrics.ROLLOUT_HELD.family(
+        ((*name, one.hold), one.held_s + since_s) for name, one in names.items() if one.hold
+    )
 
 
 def _backlog_s(queue: SurveyedQueue) -> float | None:

@@ -10,6 +10,7 @@ from jobs.metrics.call_metrics import *  # noqa: F403  # one name for all of the
 from jobs.metrics.device_metrics import *  # noqa: F403
 from jobs.metrics.job_metrics import *  # noqa: F403
 from jobs.metrics.relay_metrics import *  # noqa: F403
+from jobs.metrics.rollout_metrics import *  # noqa: F403
 from jobs.metrics.survey_metrics import *  # noqa: F403
 from jobs.metrics.upkeep_metrics import *  # noqa: F403
 from jobs.metrics.worker_metrics import *  # noqa: F403

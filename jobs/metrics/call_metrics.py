@@ -29,6 +29,11 @@ SHARED = counter(
     "Jobs of versions with a cache or collapsing, by role: hit, follow, lead or alone.",
     "role",
 )
+STICKY_MISSING = counter(
+    "inference_sticky_missing_total",
+    "Jobs whose metadata lacks what their rule is sticky by, so that their input decided.",
+    "model",
+)
 FOLLOWERS_ENDED = counter(
     "inference_followers_ended_total",
     "Jobs that followed another, by their outcome: succeeded, dead or running.",
@@ -47,7 +52,10 @@ HTTP_TIME = histogram(
     "route",
 )
 STREAM_WAITING = gauge(
-    "inference_stream_waiting", "Waiting clients, by long_poll, events or submits.", "kind", mode="livesum"
+    "inference_stream_waiting",
+    "Waiting clients, by long_poll, events, rollout_events or submits.",
+    "kind",
+    mode="livesum",
 )
 
 

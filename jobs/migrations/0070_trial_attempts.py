@@ -6,7 +6,7 @@ TAKEN = "How often a worker took it and did not give it back: the second one tha
 class Migration(migrations.Migration):
     """A trial counts the workers that took it, so that one that ends its worker is not tried for ever."""
 
-    dependencies = [("jobs", "0066_rollouts")]
+    dependencies = [("jobs", "0069_take_back")]
 
     operations = [
         migrations.AddField(

@@ -95,6 +95,8 @@ class JobSeal:
             return stored
         if encoding != OF_JOB:
             raise PayloadUnreadableError(f"The {column} has the encoding {encoding!r} of another release.")
+        if not self.encrypts:  # else its result would be stored in clear
+            raise PayloadUnreadableError(f"The {column} is encrypted, but its version does not encrypt.")
         key, place = self._key_and_place(column)
         return unsealed(stored, key=key, place=place)
 

@@ -31,8 +31,23 @@ def guarded(job: ParsedJob, secrecy: Secrecy) -> ParsedJob:
     if secrecy.encrypt:
         _ = vault.data_keys().first
     # An input could be guessed from a plain digest.
-    digest = None if job.digest is None else vault.digest("request", job.digest)
-    return replace(job, digest=digest, secrecy=secrecy)
+    digest = None if job.digest is None else keyed_request(job.digest)
+    return replace(job, digest=digest, unkeyed=job.digest, secrecy=secrecy)
+
+
+def keyed_request(digest: bytes) -> bytes:
+    """Return what is stored of a request's digest where its version is guarded."""
+    return vault.digest("request", digest)
+
+
+def is_of_request(stored: bytes | None, job: ParsedJob) -> bool:
+    """Return whether a stored digest is that of this request, whichever of the two forms each has.
+
+    A repeat may meet another version than the first call: one that guards its inputs, or one that does not.
+    """
+    if stored is None or stored == job.digest or job.digest is None:
+        return True
+    return stored == (keyed_request(job.digest) if job.unkeyed is None else job.unkeyed)
 
 
 def shared_key(job: ParsedJob, *, client: int) -> Reuse | None:

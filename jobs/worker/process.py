@@ -32,6 +32,7 @@ from jobs.worker.outer_watchdog import OuterWatchdog
 from jobs.worker.pipeline import Pipeline
 from jobs.worker.progress_channel import ProgressChannel
 from jobs.worker.reporting.reporter import Reporter
+from jobs.worker.rollout_monitor import RolloutMonitor
 from jobs.worker.stages.awaited_loads import AwaitedLoads
 from jobs.worker.stages.buffer import Buffer
 from jobs.worker.stages.claimed_batch import ClaimedBatch
@@ -175,7 +176,9 @@ def make(
     reporter = Reporter()
     buffer = Buffer(policy, lanes, HostLoad())
     loads = AwaitedLoads(buffer, loader)
-    claimer = Claimer(engine(), incarnation.id, pool, stopped.is_set, circuits, loads)
+    claimer = Claimer(
+        engine(), incarnation.id, pool, stopped.is_set, circuits, loads, RolloutMonitor(engine())
+    )
     settler = Settler(
         engine(), stopped.is_set, node=incarnation.node, expected_s=buffer.expected_s, circuits=circuits
     )

@@ -9,6 +9,7 @@ from ninja import Schema
 from pydantic import Field
 
 from models_registry.core.refs import DEFAULT_ALIAS
+from models_registry.core.version_states import VersionState
 from models_registry.models import ModelVersion, RegisteredModel
 
 
@@ -57,6 +58,7 @@ class ModelVersionSchema(Schema):
         description="The goal for the time from submit to result, in seconds, for 95 of 100 jobs."
     )
     max_attempts: int = Field(description="The number of attempts of a job that does not set its own.")
+    state: VersionState = Field(description="Only a `staged` version can be routed to.")
     aliases: list[str]
     created_at: datetime
 

@@ -23,6 +23,7 @@ class VersionInfo:
     """
 
     id: int
+    model_id: int
     model: str
     version: str
     loader: str

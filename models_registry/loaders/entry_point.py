@@ -24,7 +24,10 @@ from models_registry.core.runner import Runner
 from models_registry.core.struct_fields import first_fault
 
 _HOME = "models_registry.loaders.builtin"
-BUILT_IN: Mapping[str, str] = {name: f"{_HOME}:{name}" for name in ("echo", "sleeper", "faulty", "stepper")}
+BUILT_IN: Mapping[str, str] = {
+    **{name: f"{_HOME}:{name}" for name in ("echo", "sleeper", "faulty", "stepper")},
+    "flaky": "models_registry.loaders.flaky:flaky",
+}
 Factory = Callable[[Any, str], Any]
 
 

@@ -19,6 +19,7 @@ from models_registry.loaders.builtin import BASE_S, PER_ITEM_S, STEP_S, STEPS
 from models_registry.loaders.entry_point import BUILT_IN, declared_options, find, own_options
 
 Seconds = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 class LoaderOptions(Struct, frozen=True):
@@ -176,6 +177,20 @@ class FaultyOptions(LoaderOptions, frozen=True):
     fits: Annotated[int, Meta(ge=0), about("Items that fit into memory; 0: any number.")] = 0
 
 
+class FlakyOptions(LoaderOptions, frozen=True):
+    """On which share of inputs the built-in `flaky` model fails, and how."""
+
+    error_share: Annotated[Share, about("Share of inputs on which it raises an error.")] = 0.0
+    wrong_share: Annotated[Share, about("Share of inputs whose output is wrong.")] = 0.0
+    refuse_share: Annotated[Share, about("Share of inputs that it refuses as invalid.")] = 0.0
+    kill_share: Annotated[Share, about("Share of inputs that kill the worker's process.")] = 0.0
+    hang_share: Annotated[Share, about("Share of inputs on which a batch hangs for an hour.")] = 0.0
+    slow_factor: Annotated[Seconds, about("Factor of both times.")] = 1.0
+    salt: Annotated[str, about("Versions with equal salts fail on the same inputs first.")] = ""
+    base_s: Annotated[Seconds, about("Seconds that each batch takes.")] = BASE_S
+    per_item_s: Annotated[Seconds, about("Seconds that each item adds.")] = PER_ITEM_S
+
+
 _OF_LOADER: Mapping[str, type[LoaderOptions]] = {
     "transformer": TransformerOptions,
     "torchscript": ProgramOptions,
@@ -192,6 +207,7 @@ _OF_ENTRY_POINT: Mapping[str, type[LoaderOptions]] = {
     BUILT_IN["sleeper"]: SleeperOptions,
     BUILT_IN["stepper"]: StepperOptions,
     BUILT_IN["faulty"]: FaultyOptions,
+    BUILT_IN["flaky"]: FlakyOptions,
 }
 
 

@@ -19,16 +19,24 @@ from django.db.models.functions import Now
 from models_registry import selectors
 from models_registry.core.registry_errors import ModelNotFoundError
 from models_registry.core.version import VersionInfo
+from models_registry.core.version_states import VersionState
 from models_registry.models import (
     Alias,
     AliasMove,
     LoadState,
     ModelVersion,
     MoveState,
-    Promotion,
     RegisteredModel,
 )
-from models_registry.services.changes import announce, version_asked
+from models_registry.services.alias_pointing import (
+    AliasChange,
+    check_free,
+    check_staged,
+    end_rules,
+    live_rollout,
+    point,
+)
+from models_registry.services.changes import version_asked
 from models_registry.services.register import clean_row
 
 WAIT_S = 900.0
@@ -61,21 +69,26 @@ def move_alias(  # noqa: PLR0913  # who moves what, and how long it may take
     reason: str = "",
     now: bool = False,
     wait_s: float = WAIT_S,
+    rollout: int | None = None,
 ) -> Moved:
     """Point the model's alias at the version, once each live worker of the model has loaded it.
 
     It takes effect at once with `now`, or where no worker lacks the version. Else it waits for `wait_s` at
-    most, and takes the place of a move of this alias that waits. ModelNotFoundError if there is no such
-    version. A Promotion records each move that took effect, with the actor, the address and the reason.
+    most, and takes the place of a move of this alias that waits. A Promotion records each move that took
+    effect, with the actor, the address and the reason; a rule of the alias is in force no more.
+    ModelNotFoundError if there is no such version, VersionStateError if it is not staged, and
+    RolloutConflictError while a roll-out of the alias is live that is not `rollout`.
     """
-    clean_row(Alias(name=alias), exclude=["model", "version"])
+    clean_row(Alias(name=alias), exclude=["model", "version", "rule"])
     with transaction.atomic():
         row = ModelVersion.objects.select_related("model").filter(model__name=name, version=version).first()
         if row is None:
             raise ModelNotFoundError(f"There is no model {name}:{version}.")
         RegisteredModel.objects.select_for_update().get(pk=row.model_id)  # moves of a model take turns
-        earlier = AliasMove.objects.filter(model=row.model, alias=alias)
-        _end(earlier, MoveState.FAILED, "A later move was asked for.")
+        row.refresh_from_db(fields=["state"])
+        check_staged(row)
+        check_free(name, alias, rollout=rollout)
+        end_waiting_moves(row.model, alias, "A later move was asked for.")
         points_there = Alias.objects.filter(model=row.model, name=alias, version=row).exists()
         without = [] if now or points_there else workers_without(name, row.pk)
         by = {"actor": actor[:127], "address": address, "reason": reason}
@@ -107,8 +120,16 @@ def workers_without(model: str, version: int) -> list[WorkerWithout]:
     return list(chain.from_iterable(by_receiver))
 
 
+def end_waiting_moves(model: RegisteredModel, alias: str, outcome: str) -> None:
+    """Let the move of an alias that waits for workers fail, for the reason `outcome`."""
+    _end(AliasMove.objects.filter(model=model, alias=alias), MoveState.FAILED, outcome)
+
+
 def _look(move: AliasMove) -> None:
     this = AliasMove.objects.filter(pk=move.pk)
+    if obstacle := _obstacle(move):
+        _end(this, MoveState.FAILED, obstacle)
+        return
     without = workers_without(move.model.name, move.version_id)
     failed = [worker for worker in without if _failed_since(worker, move.asked_at)]
     if failed:
@@ -125,16 +146,19 @@ def _failed_since(worker: WorkerWithout, asked_at: datetime) -> bool:
     return worker.state == LoadState.FAILED and worker.tried_at is not None and worker.tried_at > asked_at
 
 
+def _obstacle(move: AliasMove) -> str:
+    """Return why a move that was allowed when it was asked for is not any more; empty where it is."""
+    rollout = live_rollout(move.model.name, move.alias)
+    if rollout is not None:
+        return f"Roll-out {rollout} decides for the alias now."
+    state = move.version.state
+    return "" if state == VersionState.STAGED else f"The version is {state} now."
+
+
 def _take_effect(move: AliasMove) -> None:
-    """Point the alias at the version, with a record where it pointed elsewhere before."""
-    old = Alias.objects.select_related("version").filter(model=move.model, name=move.alias).first()
-    Alias.objects.update_or_create(model=move.model, name=move.alias, defaults={"version": move.version})
-    names = {"before": old.version.version if old else "", "after": move.version.version}
-    if names["before"] != names["after"]:
-        names |= {"model": move.model.name, "alias": move.alias}
-        by = {"actor": move.actor, "address": move.address, "reason": move.reason}
-        Promotion.objects.create(**by, **names)
-        announce("alias", actor=move.actor, **names, **({"reason": move.reason} if move.reason else {}))
+    by = AliasChange(move.actor, move.address, move.reason)
+    point(move.model, move.alias, move.version, by)
+    end_rules(move.model, move.alias, move.version.version, by)
 
 
 def _end(moves: QuerySet[AliasMove], state: MoveState, outcome: str) -> None:

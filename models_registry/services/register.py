@@ -67,7 +67,7 @@ def try_version(
 def check_version(*, name: str, version: str, loader: str, artifact: str, **fields: Any) -> VersionInfo:
     """Check what is to be registered, but for its load, and return it with the id 0; RegistrationError."""
     row = ModelVersion(version=version, loader=loader, artifact=artifact, **fields)
-    row.model, row.id, row.sha256 = RegisteredModel(name=name), 0, _checked(name, row)
+    row.model, row.id, row.sha256 = RegisteredModel(id=0, name=name), 0, _checked(name, row)
     return VersionInfo.of(row)
 
 
@@ -93,7 +93,8 @@ def register_version(
     `derived` are columns that the registration leaves to the artifact: a repeat keeps what is stored of them,
     because another release, or a repeat without a trial, may derive something else.
 
-    `fields` are other columns of ModelVersion: sha256, the schemas, example, options and limits of a batch.
+    `fields` are other columns of ModelVersion: sha256, the schemas, example, options and limits of a batch;
+    `state` is that of a new version, and a repeat changes none.
     The hash of a file or directory is computed here, and compared if `sha256` is given. Registering the same
     contents again changes nothing.
     """

@@ -57,7 +57,7 @@ def register_folder(
             check_version(artifact=str(copy), **contents)
         artifact = str(put(copy))
     source = f"file:{folder.resolve().name}"
-    return register_version(artifact=artifact, source=source, actor=actor, **contents)
+    return register_version(artifact=artifact, source=source, actor=actor, state=terms.state, **contents)
 
 
 def try_folder(*, ref: str, value: Any, parameters: Mapping[str, Any], limit_s: float) -> Tried:
@@ -66,7 +66,7 @@ def try_folder(*, ref: str, value: Any, parameters: Mapping[str, Any], limit_s: 
     fields = _fields(folder, limit_s)
     fields.pop("version", None)
     row = ModelVersion(version="unregistered", loader=Loader.FOLDER, artifact=str(folder), **fields)
-    row.model, row.id, row.sha256 = RegisteredModel(name=folder_name(folder)), 0, digest(folder)
+    row.model, row.id, row.sha256 = RegisteredModel(id=0, name=folder_name(folder)), 0, digest(folder)
     return try_info(VersionInfo.of(row), value, parameters, limit_s)
 
 

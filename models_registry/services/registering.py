@@ -16,6 +16,7 @@ from models_registry.core.registry_errors import (
     RegistrationError,
 )
 from models_registry.core.version import VersionInfo
+from models_registry.core.version_states import VersionState
 from models_registry.loaders.artifact import locate
 from models_registry.loaders.integrity import verify
 from models_registry.models import Loader, ModelVersion
@@ -53,12 +54,21 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How a version is registered: tried first or not, and if so with `listed` entry points only."""
+    """How a version is registered: tried first or not, and if so with `listed` entry points only.
+
+    Nothing is routed to a `draft` until it is staged.
+    """
 
     tries: bool = True
     listed: bool = False
     load_limit_s: float = 300.0
     fetch_limit_s: float = 3_600.0
+    draft: bool = False
+
+    @property
+    def state(self) -> VersionState:
+        """Return the state of the new version."""
+        return VersionState.DRAFT if self.draft else VersionState.STAGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +92,7 @@ def register(asked: Asked, *, actor: str, terms: Terms = Terms()) -> Registered:
             _check_signature_here(asked)
         given = {**asked.fields, "artifact": asked.artifact, "sha256": asked.sha256}
         words, derived = _trial(terms, given)
-        info = register_version(**given, actor=actor, derived=derived)
+        info = register_version(**given, actor=actor, derived=derived, state=terms.state)
     return Registered(info, is_new, words)
 
 
@@ -97,7 +107,7 @@ def _from_source(asked: Asked, actor: str, terms: Terms) -> tuple[VersionInfo, s
         check_signature(path, asked.signature, settings.INFERENCE.model_signers)
         words, derived = _trial(terms, {**asked.fields, "artifact": str(path)})
         fields = {**asked.fields, "artifact": str(put(path)), "source": asked.shown_source or _shown(source)}
-    return register_version(**fields, actor=actor, derived=derived), words
+    return register_version(**fields, actor=actor, derived=derived, state=terms.state), words
 
 
 def _check_signature_here(asked: Asked) -> None:

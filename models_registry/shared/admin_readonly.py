@@ -43,6 +43,10 @@ class ReadOnlyAdmin(ModelAdmin):
         """Return whether a row's page changes by itself, so that it has to be read again."""
         return False
 
+    def title_of(self, obj: Any) -> str:  # noqa: ARG002  # for those that override it
+        """Return the title of a row's page."""
+        return str(capfirst(self.opts.verbose_name))
+
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Show the list; the first page of it is kept up to date."""
         every_s = 0 if PAGE_VAR in request.GET else self.refresh_s
@@ -58,7 +62,7 @@ class ReadOnlyAdmin(ModelAdmin):
         if kwargs.get("obj") is not None and self.is_live(kwargs["obj"]):
             context["refresh_s"] = self.refresh_s
         if not self.has_change_permission(request, kwargs.get("obj")):
-            context["title"] = capfirst(self.opts.verbose_name)
+            context["title"] = self.title_of(kwargs.get("obj"))
         return super().render_change_form(request, context, *args, **kwargs)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature

@@ -29,6 +29,7 @@ from tests.benchmarks import (
     policy,
     post,
     quiet,
+    rollouts,
     told,
     tracing,
     waiters,
@@ -66,6 +67,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "panels": panels.measure,
     "loadtest": loadtest.measure,
     "dashboard": dashboard.measure,
+    "rollouts": rollouts.measure,
 }
 
 

@@ -17,13 +17,14 @@ LOOK_S = 0.1
 INSTALL = """
 CREATE TABLE chaos_history (
   seq bigserial PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp(), kind text NOT NULL,
-  job uuid NOT NULL, before text, after text, epoch int NOT NULL, attempts int, ground text
+  job uuid NOT NULL, before text, after text, epoch int NOT NULL, attempts int, ground text, version bigint
 );
 -- The ends of workers: of one that was silent it says for how long, because its next heartbeat hides that.
 CREATE TABLE chaos_ended (
   worker uuid NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp(), reason text NOT NULL,
   silent_s float8 NOT NULL
 );
+CREATE INDEX chaos_history_of_job ON chaos_history (job);
 CREATE INDEX chaos_ended_worker ON chaos_ended (worker);
 CREATE FUNCTION chaos_end_of_worker() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   INSERT INTO chaos_ended (worker, reason, silent_s)
@@ -32,8 +33,8 @@ END $$;
 CREATE TRIGGER chaos_ended AFTER UPDATE ON jobs_worker FOR EACH ROW
   WHEN (OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL) EXECUTE FUNCTION chaos_end_of_worker();
 CREATE FUNCTION chaos_made() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-  INSERT INTO chaos_history (kind, job, after, epoch, attempts)
-  SELECT 'state', id, state, epoch, attempts FROM new_rows; RETURN NULL;
+  INSERT INTO chaos_history (kind, job, after, epoch, attempts, version)
+  SELECT 'state', id, state, epoch, attempts, version_id FROM new_rows; RETURN NULL;
 END $$;
 -- On what ground this session took a running job from its batch: NULL unless it is the sweeper's, whose
 -- lease names its session. `live` is none: the batch was in the hands of a worker that lives.
@@ -51,9 +52,10 @@ CREATE FUNCTION chaos_ground(taken_from uuid) RETURNS text LANGUAGE sql STABLE A
 $$;
 -- The sweeper's sessions switch hash joins off, and this join of two row sets needs one.
 CREATE FUNCTION chaos_moved() RETURNS trigger LANGUAGE plpgsql SET enable_hashjoin = on AS $$ BEGIN
-  INSERT INTO chaos_history (kind, job, before, after, epoch, attempts, ground)
+  INSERT INTO chaos_history (kind, job, before, after, epoch, attempts, ground, version)
   SELECT 'state', n.id, o.state, n.state, n.epoch, n.attempts,
-    CASE WHEN o.state = 'running' AND n.state IN ('queued', 'dead') THEN chaos_ground(o.batch_id) END
+    CASE WHEN o.state = 'running' AND n.state IN ('queued', 'dead') THEN chaos_ground(o.batch_id) END,
+    n.version_id
   FROM new_rows n JOIN old_rows o USING (id)
   WHERE (n.state, n.epoch) <> (o.state, o.epoch); RETURN NULL;
 END $$;
@@ -115,6 +117,39 @@ LEDGER = """
 SELECT batch.id::text, batch.succeeded, count(job.id)
 FROM jobs_batch batch LEFT JOIN jobs_job job ON job.batch_id = batch.id AND job.state = 'succeeded'
 GROUP BY batch.id, batch.succeeded HAVING batch.succeeded + count(job.id) > 0
+"""
+# Of each roll-out: what it says itself, and what the history of its jobs says. A claim is late where it came
+# more than LATE_S after the roll-back: web processes and workers remember a rule for a second or two.
+LATE_S = 5
+ROLLOUTS = """
+SELECT rollout.id, rollout.state, rollout.proven, rollout.budget, rollout.met,
+  coalesce(evidence.judged, 0), coalesce(evidence.failed, 0), claims.claimed, claims.late, claims.jobs,
+  (SELECT count(*) FROM jobs_failedkey key WHERE key.rollout = rollout.id AND key.kind = 'failed')
+FROM models_registry_rollout rollout
+LEFT JOIN LATERAL (
+  SELECT (document->'numbers'->>'judged')::float8::int AS judged,
+    (document->'numbers'->>'failed')::float8::int AS failed
+  FROM jobs_evidence WHERE rollout = rollout.id
+) evidence ON true
+CROSS JOIN LATERAL (
+  SELECT count(*) AS claimed, count(DISTINCT history.job) AS jobs,
+    count(*) FILTER (WHERE rollout.state = 'rolled_back'
+      AND history.at > rollout.ended_at + make_interval(secs => %s)) AS late
+  FROM jobs_route route JOIN chaos_history history ON history.job = route.job_id
+  WHERE route.rollout = rollout.id AND route.arm = 'candidate' AND history.kind = 'state'
+    AND history.after = 'running' AND history.before <> 'running' AND history.version = rollout.candidate_id
+) claims
+ORDER BY rollout.id
+"""
+# Jobs that changed their version more often than they were rescued, taken back or replayed.
+MOVED = """
+SELECT step.job::text FROM (
+  SELECT job, version, lag(version) OVER (PARTITION BY job ORDER BY seq) AS before
+  FROM chaos_history WHERE kind = 'state'
+) step WHERE step.version <> step.before GROUP BY step.job
+HAVING count(*) > (
+  SELECT count(*) FROM jobs_event event
+  WHERE event.job_id = step.job AND event.kind IN ('rescue', 'take_back', 'replay'))
 """
 SIDE_ROWS = {
     "the outbox": "SELECT count(*) FROM jobs_outbox",

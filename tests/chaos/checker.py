@@ -49,6 +49,27 @@ class Row:
     dead_letter: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RolledOut:
+    """A roll-out at the end, and what the history says of the jobs that it routed to its candidate.
+
+    `judged` and `failed` are the judge's counts of the candidate's first attempts; `claimed` are the claims
+    of the candidate, `late` those of them that came long after it was rolled back, `jobs` the different jobs.
+    """
+
+    id: int
+    state: str
+    proven: bool
+    budget: int
+    met: int
+    judged: int
+    failed: int
+    claimed: int
+    late: int
+    jobs: int
+    failed_keys: int
+
+
 @dataclass(frozen=True)
 class History:
     """What happened to each job, by its id and in order.
@@ -70,12 +91,15 @@ class Dump:
     """The database and the broker at the end; no `dead_letters` (job, epoch) where these are not compared.
 
     `ledger` has of each batch how many successes it counts, and how many jobs succeeded under its claim.
+    `moved` are jobs that changed their version without an Event that says so.
     """
 
     rows: Mapping[str, Row]
     leftovers: Mapping[str, int] = field(default_factory=dict)
     dead_letters: Collection[tuple[str, int]] | None = None
     ledger: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    rollouts: Sequence[RolledOut] = ()
+    moved: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +149,8 @@ def _counts(history: History, dump: Dump) -> dict[str, int]:
         "retried": moves[State.RUNNING, State.WAITING],
     }
     forgotten = len(history.accepted.keys() & set(history.forgotten))
-    return made | ({FORGOTTEN: forgotten} if history.forgotten else {}) | again | states
+    rolled = Counter(f"roll-outs {rollout.state}" for rollout in dump.rollouts)
+    return made | ({FORGOTTEN: forgotten} if history.forgotten else {}) | again | states | rolled
 
 
 def lost(history: History, dump: Dump) -> Iterator[Violation]:
@@ -294,9 +319,41 @@ def leftovers(_: History, dump: Dump) -> Iterator[Violation]:
             yield Violation("leftover", f"{count} in {what}")
 
 
+def exposure(_: History, dump: Dump) -> Iterator[Violation]:
+    """An unproven candidate meets its budget at most, and each of its claims is counted; none comes late."""
+    for rollout in dump.rollouts:
+        name = f"roll-out {rollout.id}"
+        if not rollout.proven and rollout.met > rollout.budget:
+            yield Violation("budget", f"{name} met {rollout.met} of {rollout.budget} jobs")
+        if not rollout.proven and rollout.claimed != rollout.met:
+            yield Violation(
+                "budget", f"{name} says that it met {rollout.met} jobs, and claimed {rollout.claimed}"
+            )
+        if rollout.late:
+            yield Violation("late", f"{rollout.late} claims of {name} long after its roll-back")
+
+
+def versions(_: History, dump: Dump) -> Iterator[Violation]:
+    """A job's version changes by a rescue, a take-back or a replay only."""
+    for job in dump.moved:
+        yield Violation("version", "it changed without a rescue, take-back or replay", job)
+
+
+def evidence(_: History, dump: Dump) -> Iterator[Violation]:
+    """No first attempt is evidence twice, and none that nothing ran is."""
+    for rollout in dump.rollouts:
+        if rollout.judged > rollout.jobs:
+            yield Violation(
+                "evidence", f"roll-out {rollout.id} judged {rollout.judged} of {rollout.jobs} jobs"
+            )
+        if rollout.failed > rollout.failed_keys:
+            detail = f"roll-out {rollout.id} counts {rollout.failed} failures of {rollout.failed_keys} inputs"
+            yield Violation("evidence", detail)
+
+
 CHECKS: tuple[Check, ...] = (
     lost, stuck, results, verdicts, reaps, ledger, transitions, attempts, ends, innocents, dead_letters,
-    leftovers,
+    leftovers, exposure, evidence, versions,
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
 from tests.chaos import audit
-from tests.chaos.checker import Dump, Row, Verdict, gather, judge
+from tests.chaos.checker import Dump, RolledOut, Row, Verdict, gather, judge
 from tests.chaos.faults.fault import Fault, NothingHitError
 from tests.chaos.records import read
 from tests.chaos.recovery import recovery_s
@@ -74,7 +74,7 @@ class Round:
     def run(self, faults: Iterable[Fault]) -> Outcome:
         with world(self.home, self.ground) as ground:
             self.began = time.time()
-            with self._load(ground), contextlib.ExitStack() as lasting:
+            with self._load(ground), ground.rolling.tended(), contextlib.ExitStack() as lasting:
                 for number, fault in enumerate(faults):
                     ground.chance = random.Random(f"{self.seed}/{number}/{fault.name}")
                     if fault.lasts:
@@ -131,12 +131,16 @@ class Round:
 
     def _once(self, ground: World, fault: Fault) -> Passed:
         time.sleep(BEFORE_S)
+        rolls = ground.rolling.wait_for_one()
         ground.forget()
         began, trouble, took = time.time(), "", None
         healed = began
         ground.recorder.write("fault", name=fault.name, phase="inject")
         try:
             with fault.act(ground):
+                # Half of the faults meet a roll-out that goes on, the others one that goes back.
+                if rolls and len(self.passed) % 2:
+                    ground.rolling.roll_back_soon()
                 time.sleep(fault.hold_s)
                 healed = time.time()
         except NothingHitError as missed:
@@ -189,7 +193,10 @@ class Round:
         rows = {job: Row(*columns) for job, *columns in ground.rows(audit.ROWS)}
         history = gather(read([self.home / "history.jsonl"]))
         counts = {batch: (counted, jobs) for batch, counted, jobs in ground.rows(audit.LEDGER)}
-        verdict = judge(history, Dump(rows, _leftovers(ground), ground.dead_letters(), counts))
+        rollouts = [RolledOut(*columns) for columns in ground.rows(audit.ROLLOUTS, audit.LATE_S)]
+        moved = [job for (job,) in ground.rows(audit.MOVED)]
+        dump = Dump(rows, _leftovers(ground), ground.dead_letters(), counts, rollouts, moved)
+        verdict = judge(history, dump)
         spans = [waits(history, passed.since, passed.healed) for passed in self.passed]
         return Outcome(self.passed, verdict, drained_s, spans)
 

@@ -23,6 +23,7 @@ from jobs.broker.topology import dead_queue_name, queue_name
 from jobs.core.messages.dead_letter_pointer import read_dead_letter
 from tests.chaos import audit
 from tests.chaos.records import FINE, Recorder
+from tests.chaos.rolling import Rolling, prepare
 from tests.chaos.wiring import Wiring
 from tests.support.app import JOBS, rabbitmqctl, register
 from tests.support.proxy import Network
@@ -69,8 +70,11 @@ class Answer(NamedTuple):
 class World:
     """All that a fault may touch; `chance` is for that fault alone, from the seed."""
 
-    def __init__(self, stack: ChaosStack, network: Network, recorder: Recorder, wiring: Wiring) -> None:
+    def __init__(
+        self, stack: ChaosStack, network: Network, recorder: Recorder, wiring: Wiring, rolling: Rolling
+    ) -> None:
         self.stack, self.network, self.recorder, self.wiring = stack, network, recorder, wiring
+        self.rolling = rolling
         self.chance = random.Random(0)
         self.cluster: RabbitMQCluster | None = None
         self.hits: dict[str, int] = {}
@@ -197,8 +201,9 @@ def world(home: Path, ground: Ground = Ground.PLAIN) -> Iterator[World]:
         parts.enter_context(stack)
         for (model, version), (runs, options, most) in VERSIONS.items():
             register(stack, model, version, runs, "--max-batch", str(most), **options)
+        rolling = Rolling(stack.info["api"], prepare(stack))
         audit.install(stack.info["database"])
-        made = World(stack, network, Recorder(home / "suite.jsonl"), wiring)
+        made = World(stack, network, Recorder(home / "suite.jsonl"), wiring, rolling)
         made.cluster = cluster
         yield made
 

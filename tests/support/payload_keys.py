@@ -28,9 +28,9 @@ def use(monkeypatch: pytest.MonkeyPatch, *ring: tuple[str, bytes], **others: Any
     monkeypatch.setattr(settings, "INFERENCE", config(*ring, **others))
 
 
-def secret_version(version: str = "1", **fields: Any) -> None:
+def secret_version(version: str = "1", model: str = MODEL, **fields: Any) -> None:
     selectors.forget()
-    make_version(MODEL, version, **({"options": {"encrypt": True}, "input_schema": SCHEMA} | fields))
+    make_version(model, version, **({"options": {"encrypt": True}, "input_schema": SCHEMA} | fields))
 
 
 def submit(value: Any, **fields: Any) -> Submitted:

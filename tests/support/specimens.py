@@ -54,7 +54,7 @@ class Specimen:
 def version(loader: str, artifact: str, **fields: Any) -> VersionInfo:
     """Return a version that no table holds."""
     blank = VersionInfo(
-        id=1, model="m", version="1", loader=loader, artifact=artifact, sha256="", max_batch=8,
+        id=1, model_id=1, model="m", version="1", loader=loader, artifact=artifact, sha256="", max_batch=8,
         max_padded_size=0, padded=False, p95_goal_s=1.0, max_attempts=3, input_schema={}, output_schema={},
         example=None, options={},
     )  # fmt: skip

@@ -6,13 +6,16 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.admin.rights import may_move, require
+from jobs.admin.rollouts.columns import rollouts_of, rollouts_table, rule_link
 from jobs.core.errors import PlatformError
 from jobs.services.access.request_origin import origin
 from models_registry.admin.registry import AliasAdmin
@@ -49,8 +52,8 @@ class MoveForm(forms.Form):
 class MovableAliasAdmin(AliasAdmin):
     """A name for a version; users with the right move it here."""
 
-    fields = (*AliasAdmin.fields, "last_move", "history")
-    readonly_fields = ("last_move", "history")
+    fields = (*AliasAdmin.fields, "rule_in_force", "rollouts", "last_move", "history")
+    readonly_fields = ("rule_in_force", "rollouts", "last_move", "history")
     change_form_template = "admin/jobs/registry/alias.html"
 
     def get_urls(self) -> list[URLPattern]:
@@ -92,6 +95,20 @@ class MovableAliasAdmin(AliasAdmin):
         }
         everywhere = self.admin_site.each_context(request)
         return TemplateResponse(request, "admin/jobs/registry/move.html", {**everywhere, **context})
+
+    @admin.display(description="rule")
+    def rule_in_force(self, alias: Alias) -> SafeString | str:
+        """Return the rule that gives a candidate a share, and the way to all rules of the alias."""
+        in_force = rule_link(alias.rule) if alias.rule else "none with a candidate: the version answers"
+        address = (
+            f"{reverse('admin:models_registry_rule_changelist')}?model={alias.model.name}&alias={alias.name}"
+        )
+        return format_html('{} · <a href="{}">all its rules</a>', in_force, address)
+
+    @admin.display(description="roll-outs")
+    def rollouts(self, alias: Alias) -> SafeString | str:
+        """Return the newest roll-outs of the alias."""
+        return rollouts_table(rollouts_of(Q(model=alias.model_id, alias=alias.name)))
 
     @admin.display(description="last move that waited")
     def last_move(self, alias: Alias) -> str:

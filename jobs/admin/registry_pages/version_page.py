@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
@@ -18,9 +19,13 @@ from jobs.admin.links import one_line, worker_link
 from jobs.admin.registry_pages.failure_counts import failures_of_a_day
 from jobs.admin.registry_pages.picture import drawn
 from jobs.admin.registry_pages.service_times import by_size, fitted, recent_runs
+from jobs.admin.registry_pages.version_acts import ACT, offered_verbs, version_act
+from jobs.admin.rights import may_roll_out
+from jobs.admin.rollouts.columns import rollouts_of, rollouts_table
 from jobs.core.operations import amounts
 from jobs.models import Worker
 from models_registry.admin.registry import ModelVersionAdmin
+from models_registry.core.version_states import VersionState
 from models_registry.models import ModelVersion, VersionLoad
 from models_registry.shared.admin_moment import moment
 from models_registry.shared.admin_render import NONE, bounded_text, table
@@ -32,7 +37,7 @@ _IMAGE = (
     ' class="picture">'
     "<p>{}</p>{}"
 )
-FIRST = ("model", "version", "aliases")
+FIRST = ("model", "version", "coloured_state", "aliases", "rollouts")
 admin.site.unregister(ModelVersion)
 
 
@@ -44,12 +49,32 @@ class ServedVersionAdmin(ModelVersionAdmin):
         *FIRST, "served_by", "service_time", "failures",
         *(name for name in ModelVersionAdmin.fields if name not in {*FIRST, "loads"}),
     )  # fmt: skip
-    readonly_fields = (*ModelVersionAdmin.readonly_fields, "served_by", "service_time", "failures")
+    list_display = ("coloured_state", *ModelVersionAdmin.list_display)
+    list_display_links = ("__str__",)
+    list_filter = ("state", *ModelVersionAdmin.list_filter)
+    readonly_fields = (
+        *ModelVersionAdmin.readonly_fields, "coloured_state", "rollouts", "served_by", "service_time",
+        "failures",
+    )  # fmt: skip
+    change_form_template = "admin/jobs/registry/version.html"
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the picture's address before Django's own."""
-        view = self.admin_site.admin_view(self.picture)
-        return [path("<int:key>/service-time.svg", view, name=PICTURE), *super().get_urls()]
+        """Return the addresses of the picture and of the acts before Django's own."""
+        view = self.admin_site.admin_view
+        return [
+            path("<int:key>/service-time.svg", view(self.picture), name=PICTURE),
+            path("<int:key>/act/<slug:name>/", view(partial(version_act, admin=self)), name=ACT),
+            *super().get_urls(),
+        ]
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Show the version, and what this user may do to it."""
+        version = kwargs["obj"]
+        context["verbs"] = offered_verbs(request, version)
+        context["can_roll_out"] = may_roll_out(request) and version.state == VersionState.STAGED
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def picture(self, request: HttpRequest, key: int) -> HttpResponse:
         """Return the picture of the service times."""
@@ -59,6 +84,16 @@ class ServedVersionAdmin(ModelVersionAdmin):
         if not runs:
             raise Http404
         return HttpResponse(drawn(runs, fitted(runs)), content_type="image/svg+xml")
+
+    @admin.display(description="state")
+    def coloured_state(self, version: ModelVersion) -> SafeString:
+        """Return the state as a coloured word."""
+        return format_html('<span class="state state-{}">{}</span>', version.state, version.state)
+
+    @admin.display(description="roll-outs")
+    def rollouts(self, version: ModelVersion) -> SafeString | str:
+        """Return the newest roll-outs in which it is or was the candidate or the stable version."""
+        return rollouts_table(rollouts_of(Q(candidate=version) | Q(stable=version)))
 
     @admin.display(description="workers")
     def served_by(self, version: ModelVersion) -> SafeString | str:

@@ -189,6 +189,7 @@ EVENTS: Examples = {
     ),
     "it has ended": _event("end", "1.5.succeeded", SUCCEEDED),
 }
+_OF_AN_ATTEMPT = ("epoch", "kind", "code", "batch", "worker", "device")
 LINEAGE = {
     "id": JOB_ID,
     "state": "succeeded",
@@ -216,18 +217,16 @@ LINEAGE = {
         "finished_at": DONE,
     },
     "worker": {"id": _WORKER_ID, "node": "gpu-0@host-a.example", "device": "cuda:0"},
-    "history": [
-        {
-            "at": AT,
-            "what": "submit",
-            "epoch": None,
-            "kind": None,
-            "code": None,
-            "batch": None,
-            "worker": None,
-            "device": None,
-        }
-    ],
+    "route": {
+        "asked": "minilm",
+        "arm": "candidate",
+        "version": "2",
+        "rule": 14,
+        "rollout": 3,
+        "reroutes": [{"at": _STARTED, "what": "rescue", "version": "1"}],
+        "sentence": "Asked minilm, routed to minilm:2 as candidate by rule 14, rescued by minilm:1.",
+    },
+    "history": [{"at": AT, "what": "submit", **dict.fromkeys(_OF_AN_ATTEMPT)}],
 }
 _STAGES = {
     "outbox": (0.006, "It waited in the database until a relay published it."),
@@ -289,6 +288,7 @@ VERSION = {
     "max_batch": 64,
     "p95_goal_s": 0.5,
     "max_attempts": 3,
+    "state": "staged",
     "aliases": ["default"],
     "created_at": AT,
 }

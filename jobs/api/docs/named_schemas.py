@@ -8,18 +8,35 @@ from typing import Any
 import msgspec
 
 from jobs.core.acting.bulk_request import BulkRequest
+from jobs.core.rollouts.rollout_requests import (
+    RolloutAct,
+    RolloutApprove,
+    RolloutBudget,
+    RolloutPromotion,
+    RolloutStart,
+    RulePreview,
+    RulePut,
+    VersionChange,
+)
 from jobs.core.submission.erasure_request import ErasureRequest
 from jobs.core.submission.registration_request import RegistrationRequest
 from jobs.core.submission.request import MAX_KEY_CHARS, JobRequest
 from jobs.core.trials.trial_specs import BacktestRequest
+from models_registry.core.rollouts.plan import Plan
+from models_registry.core.routing.rule_document import RuleDocument
 
+# Bodies, and what is written in them, which is checked later than the body around it.
+_ON_ROLLOUTS = [
+    RulePut, RulePreview, RolloutStart, RolloutAct, RolloutApprove, RolloutPromotion, RolloutBudget,
+    VersionChange, RuleDocument, Plan,
+]  # fmt: skip
 _KEY_TEXT = {"maxLength": MAX_KEY_CHARS, "pattern": "^[ -~]+$"}
 BINARY = {"type": "string", "format": "binary"}
 
 
 def _requests() -> dict[str, Any]:
     """Return the schemas of our own types; what they leave implicit is written out, for generators."""
-    requests = [JobRequest, ErasureRequest, RegistrationRequest, BulkRequest, BacktestRequest]
+    requests = [JobRequest, ErasureRequest, RegistrationRequest, BulkRequest, BacktestRequest, *_ON_ROLLOUTS]
     _, named_parts = msgspec.json.schema_components(requests, ref_template="#/components/schemas/{name}")
     # Answers describe the enumerations by the same names.
     schemas = {name: schema for name, schema in named_parts.items() if "properties" in schema}
@@ -29,9 +46,29 @@ def _requests() -> dict[str, Any]:
                 choice["additionalProperties"] = True
             if "enum" in choice:
                 choice["type"] = "string"
+    # A generator calls the `document` of a `Rule` in an answer `RuleDocument`.
+    schemas["RuleContents"] = schemas.pop("RuleDocument") | {"title": "RuleContents"}
+    for name, field in (("RulePut", "document"), ("RulePreview", "document"), ("RolloutStart", "plan")):
+        parsed = schemas[name]["properties"][field]
+        parsed["allOf"] = [named("Plan" if field == "plan" else "RuleContents")]
+        for made in ("type", "additionalProperties", "default"):
+            parsed.pop(made, None)
+    _use_plain_patterns(schemas)
     (key, *_) = schemas["JobRequest"]["properties"]["idempotency_key"]["anyOf"]
     key.update(_KEY_TEXT)
     return schemas
+
+
+def _use_plain_patterns(node: Any) -> None:
+    """Write the end of a text as `$`, which is what the regular expressions of OpenAPI have for it."""
+    if isinstance(node, dict):
+        if isinstance(node.get("pattern"), str):
+            node["pattern"] = node["pattern"].replace(r"\Z", "$")
+        for value in node.values():
+            _use_plain_patterns(value)
+    elif isinstance(node, list):
+        for value in node:
+            _use_plain_patterns(value)
 
 
 def named(name: str) -> dict[str, str]:
@@ -63,6 +100,12 @@ _EVENT = {
     "properties": {name: {"type": "string"} for name in ("event", "id", "data")},
     "required": ["event", "id", "data"],
 }
+_ROLLOUT_EVENT = {
+    **_EVENT,
+    "title": "RolloutEvent",
+    "description": "An event of a roll-out's stream: `change`, or `end` as the last. Its data is JSON: how"
+    " the roll-out stands.",
+}
 _WEBHOOK = {
     "title": "JobWebhook",
     "type": "object",
@@ -78,5 +121,6 @@ NAMED: Mapping[str, dict[str, Any]] = {
     **_requests(),
     "JobForm": _FORM,
     "JobEvent": _EVENT,
+    "RolloutEvent": _ROLLOUT_EVENT,
     "JobWebhook": _WEBHOOK,
 }

@@ -13,10 +13,12 @@ from jobs.api.docs import problem_docs
 from jobs.api.docs.named_schemas import NAMED
 from jobs.api.docs.request_docs import PARAMETERS
 from jobs.api.docs.response_docs import ANSWERS, by_example, headers_of
+from jobs.api.docs.rollout_docs import LIST_PARAMETERS
 from jobs.api.problems import STATUS
 from jobs.core.errors import PlatformError
 
-BINARY = frozenset({"application/x-npy", "application/octet-stream"})
+# Media types whose examples stand with the request that asks for them.
+OF_THEIR_OWN = frozenset({"application/x-npy", "application/octet-stream", "text/markdown"})
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 CLASS_SUFFIX = "Schema"  # keeps a class from sharing a model's name; clients see names without it
 
@@ -29,7 +31,7 @@ class DescribedApi(NinjaAPI):
         schema = super().get_openapi_schema(**how)
         _with_codes(schema)
         for name, call in _calls(schema):
-            _with_parameters(call)
+            _with_parameters(name, call)
             _with_answers(name, call)
             _with_problems(name, call)
         schema["components"]["schemas"] = {
@@ -71,10 +73,11 @@ def _with_codes(schema: dict[str, Any]) -> None:
     problem["properties"]["code"]["enum"] = sorted({kind.code for kind in kinds})
 
 
-def _with_parameters(call: dict[str, Any]) -> None:
+def _with_parameters(name: str, call: dict[str, Any]) -> None:
+    texts = {**PARAMETERS, **(LIST_PARAMETERS if name == "get rollouts" else {})}
     for parameter in call.get("parameters", ()):
         if parameter["in"] != "header":
-            parameter["description"], parameter["example"] = PARAMETERS[parameter["name"]]
+            parameter["description"], parameter["example"] = texts[parameter["name"]]
 
 
 def _with_answers(name: str, call: dict[str, Any]) -> None:
@@ -82,7 +85,7 @@ def _with_answers(name: str, call: dict[str, Any]) -> None:
         response = call["responses"][status]
         response["description"] = answer.means
         for kind, content in response.get("content", {}).items():
-            if kind not in BINARY:
+            if kind not in OF_THEIR_OWN:
                 content["examples"] = by_example(answer.examples)
         if headers := headers_of(name, status):
             response["headers"] = headers

@@ -11,6 +11,7 @@ from jobs.api.problems import CONTENT_TYPE, problem, status_of
 from jobs.core import errors
 from jobs.core.errors import PlatformError
 from models_registry.core import registry_errors
+from models_registry.core.version_states import VersionVerb
 
 Kinds = tuple[type[PlatformError], ...]
 # A malformed request, an invalid token, a wrong method, an error of ours, a database that is down.
@@ -67,6 +68,15 @@ _OF_AN_ACT: Kinds = (
     *_WITH_BODY, errors.IdempotencyConflictError, errors.WrongStateError, errors.ModelNotFoundError,
     errors.ResourceNotFoundError,
 )  # fmt: skip
+# What a call on a model may refuse where it decides what answers.
+_OF_A_RULE: Kinds = (
+    *_WITH_BODY, errors.ModelNotFoundError, errors.ModelNotAllowedError, errors.ResourceNotFoundError,
+    registry_errors.RuleError, registry_errors.VersionStateError,
+)  # fmt: skip
+_OF_A_ROLLOUT: Kinds = (registry_errors.RolloutNotFoundError, errors.ResourceNotFoundError)
+_OF_A_ROLLOUT_ACT: Kinds = (
+    *_OF_A_ROLLOUT, *_WITH_BODY, registry_errors.RolloutStateError, registry_errors.ApprovalError,
+)  # fmt: skip
 REFUSALS: Mapping[str, Kinds] = {
     "get jobs": (errors.ResourceNotFoundError,),
     "post jobs": (*_OF_AN_ITEM, *_WITH_BODY, errors.KeysDifferError),
@@ -81,7 +91,7 @@ REFUSALS: Mapping[str, Kinds] = {
     "post jobs/{job_id}/cancel": (*_OF_A_JOB, *_WITH_BODY, errors.WrongStateError),
     "post jobs/{job_id}/replay": (
         *_OF_A_JOB, *_WITH_BODY, errors.WrongStateError, errors.PayloadGoneError, errors.ModelNotAllowedError,
-        errors.QuotaExceededError,
+        errors.QuotaExceededError, registry_errors.VersionStateError,
     ),
     "delete jobs/{job_id}": (*_OF_ANY_JOB, *_WITH_BODY),
     "post erasures": _WITH_BODY,
@@ -98,6 +108,28 @@ REFUSALS: Mapping[str, Kinds] = {
     "get models": (),
     "get models/{name}": _OF_A_MODEL,
     "get models/{name}/versions": _OF_A_MODEL,
+    **dict.fromkeys(
+        (f"post models/{{name}}/versions/{{version}}/{verb}" for verb in VersionVerb),
+        (*_WITH_BODY, *_OF_A_MODEL, errors.ModelNotAllowedError, registry_errors.VersionStateError),
+    ),
+    "get models/{name}/rules": (*_OF_A_MODEL, errors.ModelNotAllowedError),
+    "post models/{name}/rules": (*_OF_A_RULE, registry_errors.RolloutConflictError),
+    "post models/{name}/rules/preview": _OF_A_RULE,
+    "post models/{name}/rollouts": (
+        *_OF_A_RULE, registry_errors.RolloutConflictError, registry_errors.RolloutPlanError,
+        registry_errors.OverBudgetError,
+    ),
+    "get rollouts": (errors.ModelNotAllowedError,),
+    "get rollouts/{rollout_id}": _OF_A_ROLLOUT,
+    "get rollouts/{rollout_id}/record": _OF_A_ROLLOUT,
+    "get rollouts/{rollout_id}/events": (*_OF_A_ROLLOUT, errors.TooManyCallsError),
+    **dict.fromkeys(
+        (f"post rollouts/{{rollout_id}}/{verb}" for verb in ("pause", "resume", "promote", "approve")),
+        _OF_A_ROLLOUT_ACT,
+    ),
+    "post rollouts/{rollout_id}/roll_back": (*_OF_A_ROLLOUT, *_WITH_BODY, registry_errors.RolloutStateError),
+    "post rollouts/{rollout_id}/cancel": (*_OF_A_ROLLOUT, *_WITH_BODY, registry_errors.RolloutStateError),
+    "post rollouts/{rollout_id}/budget": (*_OF_A_ROLLOUT_ACT, registry_errors.RolloutPlanError),
     "post models/{name}/backtests": (
         *_WITH_BODY, *_OF_A_MODEL, errors.ModelNotAllowedError, errors.WrongStateError,
         registry_errors.AgreementError, registry_errors.NoStoredInputsError,
@@ -124,6 +156,19 @@ _DETAILED: tuple[PlatformError, ...] = (
     registry_errors.NoStoredInputsError("No input of minilm is stored that the filter or the labels name."),
     registry_errors.TrialRefusedError("minilm:2 cannot be compared with itself: name another version."),
     errors.CircuitOpenError(retry_after_s=30, circuit="version"),
+    registry_errors.RolloutConflictError(
+        "Roll-out 3 of minilm@default is running: cancel it or let it end first.", rollout=3
+    ),
+    registry_errors.RolloutNotFoundError("There is no roll-out 9."),
+    registry_errors.RolloutPlanError("The field steps must grow: 5 is not above 25."),
+    registry_errors.RolloutStateError("Roll-out 3 is done: it cannot pause."),
+    registry_errors.RuleError("The candidate is the stable version itself."),
+    registry_errors.ApprovalError("client:operators started roll-out 3: another person has to approve it."),
+    registry_errors.VersionStateError("minilm:2 is blocked: only a staged version can be routed to."),
+    registry_errors.OverBudgetError(
+        "They do not fit together: minilm:1 9,000,000 bytes and minilm:2 8,000,000 bytes are 17,000,000 of"
+        " 16,000,000 bytes that a worker may use."
+    ),
 )
 _EXAMPLES = {type(error): error for error in _DETAILED}
 

@@ -15,7 +15,8 @@ from jobs.core.submission.request import MAX_BULK_JOBS, MAX_KEY_CHARS
 _HEADER_KEY = {"type": "string", "maxLength": MAX_KEY_CHARS, "pattern": "^[!-~]([ -~]*[!-~])?$"}
 
 
-def _header(name: str, schema: dict[str, Any], description: str, example: str) -> dict[str, Any]:
+def header(name: str, schema: dict[str, Any], description: str, example: str) -> dict[str, Any]:
+    """Return the description of a header of requests."""
     return {"name": name, "in": "header", "schema": schema, "description": description, "example": example}
 
 
@@ -24,7 +25,10 @@ PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "job_id": ("A job's `id`.", examples.JOB_ID),
     "backtest_id": ("A backtest's `id`.", 5),
     "act_id": ("The `id` of an act on many jobs.", 12),
+    "rollout_id": ("A roll-out's `id`.", 3),
     "name": ("A model's name.", "minilm"),
+    "version": ("A version of the model.", "2"),
+    "alias": ("Only rules of this alias.", "default"),
     "wait": (
         "How many seconds to wait for the job's end, up to the server's limit, usually 55.",
         2,
@@ -42,20 +46,20 @@ PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "limit": ("The largest number of jobs on the page.", 50),
 }
 _SAFE = "Makes the call safe to send again. A key that was used before with the same body returns"
-_KEY = _header(
+_KEY = header(
     "Idempotency-Key",
     _HEADER_KEY,
     f"{_SAFE} the existing job; with another body, it returns 409. The body may hold the key instead.",
     "order-4711",
 )
-_KEYS = _header(
+_KEYS = header(
     "Idempotency-Key",
     _HEADER_KEY,
     f"{_SAFE} the existing jobs; with other items, it returns 409. An item's own `idempotency_key` is used"
     " instead of it.",
     "orders-of-today",
 )
-_PREFER = _header(
+_PREFER = header(
     "Prefer",
     {"type": "string"},
     "`wait=SECONDS` (RFC 7240): the call waits so long and returns the job if it ends in time, else an"
@@ -63,7 +67,7 @@ _PREFER = _header(
     " it is busy.",
     "wait=2",
 )
-_ACCEPT = _header(
+_ACCEPT = header(
     "Accept",
     {"type": "string"},
     "`application/json` returns the job, with its output in the form that it asked for with `encoding`. Of an"
@@ -79,7 +83,7 @@ _BYTES: dict[str, Any] = {
     }
 }
 JOB_DOC: dict[str, Any] = {"parameters": [_ACCEPT], **_BYTES}
-_LAST_EVENT = _header(
+_LAST_EVENT = header(
     "Last-Event-ID",
     {"type": "string"},
     "The id of the last event that you received: the stream continues after it. Any other text is ignored.",
@@ -87,12 +91,14 @@ _LAST_EVENT = _header(
 )
 
 
-def _body(*media: tuple[str, dict[str, Any], Examples], description: str = "") -> dict[str, Any]:
+def body_of(*media: tuple[str, dict[str, Any], Examples], description: str = "") -> dict[str, Any]:
+    """Return the description of a body, which may be of several media types."""
     content = {kind: {**described, "examples": by_example(shown)} for kind, described, shown in media}
     return {"required": True, "content": content} | ({"description": description} if description else {})
 
 
-def _of(name: str) -> dict[str, Any]:
+def schema_of(name: str) -> dict[str, Any]:
+    """Return the description of JSON with a schema of a name."""
     return {"schema": named(name)}
 
 
@@ -102,7 +108,7 @@ def _upload() -> dict[str, Any]:
         " body is an empty file."
     )
     file = ("application/octet-stream", {"schema": BINARY}, examples.FILES)
-    return _body(file, description=description) | {"required": False}
+    return body_of(file, description=description) | {"required": False}
 
 
 UPLOAD_DOC: dict[str, Any] = {"requestBody": _upload()}
@@ -124,18 +130,18 @@ _CALLBACK = {
         " accept it, or 410 to stop all webhooks to this address. After any other answer it is sent again for"
         " about a day, no sooner than a `Retry-After` asks. It may come twice, with the same `webhook-id`.",
         "parameters": [
-            {**_header(name, {"type": "string"}, *texts), "required": True} for name, texts in _SIGNED.items()
+            {**header(name, {"type": "string"}, *texts), "required": True} for name, texts in _SIGNED.items()
         ],
-        "requestBody": _body(("application/json", _of("JobWebhook"), examples.WEBHOOKS)),
+        "requestBody": body_of(("application/json", schema_of("JobWebhook"), examples.WEBHOOKS)),
         "responses": {
             "2XX": {"description": "Accepted."},
             "410": {"description": "Send no more webhooks to this address."},
         },
     }
 }
-_SUBMIT = _body(
-    ("application/json", _of("JobRequest"), examples.SUBMITS),
-    ("multipart/form-data", _of("JobForm"), examples.FORMS),
+_SUBMIT = body_of(
+    ("application/json", schema_of("JobRequest"), examples.SUBMITS),
+    ("multipart/form-data", schema_of("JobForm"), examples.FORMS),
 )
 _SUBMIT["content"]["multipart/form-data"]["encoding"] = {"job": {"contentType": "application/json"}}
 SUBMIT_DOC: dict[str, Any] = {
@@ -145,24 +151,24 @@ SUBMIT_DOC: dict[str, Any] = {
     **_BYTES,
 }
 ERASURE_DOC: dict[str, Any] = {
-    "requestBody": _body(("application/json", _of("ErasureRequest"), examples.ERASURES))
+    "requestBody": body_of(("application/json", schema_of("ErasureRequest"), examples.ERASURES))
 }
-_ACT_KEY = _header(
+_ACT_KEY = header(
     "Idempotency-Key",
     _HEADER_KEY,
     f"{_SAFE} the act that was started then; with another body, it returns 409.",
     "cancel-of-today",
 )
 BULK_ACT_DOC: dict[str, Any] = {
-    "requestBody": _body(("application/json", _of("BulkRequest"), bulk_act_examples.REQUESTS)),
+    "requestBody": body_of(("application/json", schema_of("BulkRequest"), bulk_act_examples.REQUESTS)),
     "parameters": [_ACT_KEY],
 }
 REGISTRATION_DOC: dict[str, Any] = {
-    "requestBody": _body(("application/json", _of("RegistrationRequest"), examples.REGISTRATIONS))
+    "requestBody": body_of(("application/json", schema_of("RegistrationRequest"), examples.REGISTRATIONS))
 }
 _MANY = {"type": "array", "items": named("JobRequest"), "minItems": 1, "maxItems": MAX_BULK_JOBS}
 BULK_DOC: dict[str, Any] = {
-    "requestBody": _body(
+    "requestBody": body_of(
         ("application/json", {"schema": _MANY}, examples.MANY),
         ("application/x-ndjson", lines_of("JobRequest"), examples.LINES),
         description="A JSON array of jobs, or NDJSON with one job a line.",
@@ -171,7 +177,7 @@ BULK_DOC: dict[str, Any] = {
 }
 _STREAM_ANSWER = ANSWERS["post jobs/stream"][200]
 STREAM_DOC: dict[str, Any] = {
-    "requestBody": _body(
+    "requestBody": body_of(
         ("application/x-ndjson", lines_of("JobRequest"), examples.LINES),
         description="One job a line.",
     ),

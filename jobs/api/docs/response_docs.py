@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from jobs.api.docs import backtest_examples, bulk_act_examples, examples
+from jobs.api.docs import backtest_examples, bulk_act_examples, examples, rollout_examples
 from jobs.api.docs.examples import Examples
 
 _TEXT = {"type": "string"}
@@ -65,6 +65,16 @@ _BEGUN = {
         "The act, which goes on by itself; or with `dry_run` the number of jobs.",
         {"it has begun": bulk_act_examples.RUNNING, "a dry run": bulk_act_examples.PREVIEW},
     )
+}
+_STATES = {"stage": "staged", "retire": "retired", "block": "blocked", "unblock": "staged"}
+_ACTED = {
+    "pause": rollout_examples.HELD,
+    "resume": rollout_examples.ROLLOUT,
+    "promote": rollout_examples.ROLLOUT,
+    "roll_back": rollout_examples.ROLLED_BACK,
+    "cancel": rollout_examples.CANCELLED,
+    "approve": rollout_examples.ROLLOUT,
+    "budget": rollout_examples.LARGER_BUDGET,
 }
 ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     "get jobs": {
@@ -152,6 +162,43 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     },
     "get backtests/{backtest_id}/report.html": {200: ResponseDoc("The page.", backtest_examples.PAGE)},
     "get models/{name}/versions": {200: ResponseDoc("Its versions.", {"one version": [examples.VERSION]})},
+    **{
+        f"post models/{{name}}/versions/{{version}}/{verb}": {
+            200: ResponseDoc(
+                "The version in its new state.", {"a version": examples.VERSION | {"state": state}}
+            )
+        }
+        for verb, state in _STATES.items()
+    },
+    "get models/{name}/rules": {
+        200: ResponseDoc("The rules.", {"one rule": {"rules": [rollout_examples.RULE]}})
+    },
+    "post models/{name}/rules": {
+        201: ResponseDoc("The rule, which is in force.", {"a rule": rollout_examples.RULE})
+    },
+    "post models/{name}/rules/preview": {
+        200: ResponseDoc("What the rule would decide.", {"one job": rollout_examples.PREVIEWED})
+    },
+    "post models/{name}/rollouts": {
+        201: ResponseDoc("The roll-out, which has begun.", {"a roll-out": rollout_examples.ROLLOUT})
+    },
+    "get rollouts": {200: ResponseDoc("The roll-outs.", {"one": {"rollouts": [rollout_examples.CHANGE]}})},
+    "get rollouts/{rollout_id}": {200: ResponseDoc("The roll-out.", {"it runs": rollout_examples.ROLLOUT})},
+    "get rollouts/{rollout_id}/record": {
+        200: ResponseDoc("The change record.", {"a record": rollout_examples.RECORD})
+    },
+    "get rollouts/{rollout_id}/events": {
+        200: ResponseDoc(
+            "A stream of events `change`, at most one a second, and a last event `end`. Their data is JSON. A"
+            " comment keeps the connection alive every few seconds.",
+            rollout_examples.EVENTS,
+        ),
+        204: ResponseDoc("`Last-Event-ID` names the last event of all: do not connect again."),
+    },
+    **{
+        f"post rollouts/{{rollout_id}}/{verb}": {200: ResponseDoc("The roll-out.", {"now": shown})}
+        for verb, shown in _ACTED.items()
+    },
 }
 
 

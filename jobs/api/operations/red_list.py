@@ -12,6 +12,7 @@ from jobs.core.operations.operations_reading import ModelReading, Red, RedKind, 
 from jobs.core.outage_kinds import OutageKind
 from jobs.services.circuits.operate import OPENED
 from jobs.services.operations.reading_rows import OperationsRows
+from models_registry.core.rollouts.states import HoldReason, RolloutState
 
 STALE_S = 10.0
 SILENT_S = 20.0  # as the surveyor counts
@@ -19,6 +20,7 @@ GOAL_SHARE = 0.95
 ENOUGH = 20  # fewer jobs are too few to judge a goal by
 MOST_GROUPS = 20
 LOAD_FAILED = "failed"
+_BY_PEOPLE = frozenset({HoldReason.PAUSED, HoldReason.APPROVAL})
 
 
 def red_list(rows: OperationsRows, models: Iterable[ModelReading]) -> list[Red]:
@@ -26,7 +28,8 @@ def red_list(rows: OperationsRows, models: Iterable[ModelReading]) -> list[Red]:
     shown = list(models)
     makers: tuple[Callable[[], Iterator[Red]], ...] = (
         lambda: _outages(rows), lambda: _unfed(rows, shown), lambda: _stale(rows), lambda: _unserved(shown),
-        lambda: _silent(rows), lambda: _circuits(rows), lambda: _failed_loads(rows), lambda: _paused(rows),
+        lambda: _silent(rows), lambda: _circuits(rows), lambda: _failed_loads(rows),
+        lambda: _rollouts(rows), lambda: _paused(rows),
         lambda: _missed_goals(shown), lambda: _letters(rows),
     )  # fmt: skip
     order = [*RedKind]
@@ -141,6 +144,20 @@ def _failed_loads(rows: OperationsRows) -> Iterator[Red]:
                 model=load.model,
                 since=load.since,
             )
+
+
+def _rollouts(rows: OperationsRows) -> Iterator[Red]:
+    for rollout in rows.rollouts:
+        is_held = rollout.state == RolloutState.HELD
+        how = f"Held: {rollout.hold.replace('_', ' ')}." if is_held else "Rolled back."
+        yield Red(
+            kind=RedKind.ROLLOUT,
+            severity=Severity.AMBER if is_held and rollout.hold in _BY_PEOPLE else Severity.RED,
+            text=f"{rollout.model}:{rollout.candidate} at @{rollout.alias}: {rollout.sentence or how}",
+            href=page("models_registry_rollout", rollout.id),
+            model=rollout.model,
+            since=rollout.since,
+        )
 
 
 def _paused(rows: OperationsRows) -> Iterator[Red]:

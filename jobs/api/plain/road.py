@@ -49,7 +49,9 @@ from jobs.services.submission.plain_jobs import Outcomes, PlainJob, is_plain, st
 from jobs.services.submission.submit import place_job
 from jobs.services.submission.submit_counts import count_group, observe_admit
 from jobs.services.submission.submitted import Submitted
-from models_registry.selectors import resolve
+from models_registry.core.routing.decision import CompiledRule
+from models_registry.core.version import VersionInfo
+from models_registry.selectors import routed
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")
@@ -169,11 +171,16 @@ def _may_be_plain(call: Call, inflow: Inflow) -> bool:
 
 
 def _runs_plainly(owner: Owner, request: JobRequest) -> bool:
-    """Return whether the version that runs a job leaves it plain; also where it will be refused."""
+    """Return whether each version that may run a job leaves it plain; also where it will be refused."""
     try:
-        version = answering(resolve(request.model), client=owner.id)
+        named = routed(request.model)
+        versions = named.versions if isinstance(named, CompiledRule) else (named,)
+        return all(_is_plain_at(answering(version, client=owner.id), request) for version in versions)
     except PlatformError:
         return True
+
+
+def _is_plain_at(version: VersionInfo, request: JobRequest) -> bool:
     shares = version.platform_options.shares_runs and request.cache != "bypass"
     labelled = request.metadata and version.metadata_index
     return not (shares or labelled or version.subject_marks or version.secrecy.guarded)

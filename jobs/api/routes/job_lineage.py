@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -17,6 +17,7 @@ from jobs.core.access.scopes import Scope
 from jobs.core.failures import FailureKind
 from jobs.core.states import State
 from jobs.services.reads.lineage import lineage
+from models_registry.core.routing.decision import Arm
 
 
 class ModelBuildSchema(Schema):
@@ -73,6 +74,32 @@ class WorkerSummarySchema(Schema):
     device: str
 
 
+class RerouteSchema(Schema):
+    """A move of a job from a roll-out's candidate to the stable version.
+
+    `rescue`: its first attempt at the candidate had failed. `take_back`: the candidate was stopped while
+    the job waited.
+    """
+
+    at: datetime
+    what: Literal["rescue", "take_back"]
+    version: str | None
+
+
+class RouteSchema(Schema):
+    """How the version of a job was chosen, where a rule with a candidate or the fallback of a circuit did."""
+
+    asked: str = Field(description="The model as the client wrote it.")
+    arm: Arm
+    version: str = Field(
+        description="The version that it was routed to; `model.version` answers, or answered."
+    )
+    rule: int | None = Field(description="The number of the alias's rule; null for a circuit's fallback.")
+    rollout: int | None
+    reroutes: list[RerouteSchema]
+    sentence: str = Field(description="All of this in words.")
+
+
 class LineageEventSchema(Schema):
     """An event of a job's history: a `failed` attempt, or an action such as `replay`."""
 
@@ -101,6 +128,9 @@ class LineageSchema(Schema):
     output: OutputHashesSchema | None
     batch: BatchSummarySchema | None
     worker: WorkerSummarySchema | None
+    route: RouteSchema | None = Field(
+        description="Null where the client named a version, or the alias had no rule with a candidate."
+    )
     history: list[LineageEventSchema]
 
 

@@ -16,6 +16,7 @@ from psycopg_pool import AsyncConnectionPool
 from jobs.api.http.output_room import OutputRoom
 from jobs.api.streaming.lookup import Lookup
 from jobs.api.streaming.open_calls import OpenCalls
+from jobs.api.streaming.rollout_watch import RolloutWatch
 from jobs.api.streaming.stop_signal import StopSignal
 from jobs.api.streaming.token_watch import TokenWatch
 from jobs.api.streaming.waiters import Waiter, Waiters
@@ -39,6 +40,7 @@ class Hub:
         self._waiters = Waiters()
         self._lookup = Lookup(self._waiters, self._fetch)
         self.tokens = TokenWatch(self.fetch)
+        self.rollouts = RolloutWatch(self.fetch)
         self.outputs = OutputRoom(settings.INFERENCE.sending_bytes)
         self.waits = OpenCalls(settings.INFERENCE.waits_per_client)
         self.streams = OpenCalls(settings.INFERENCE.streams_per_client)
@@ -65,7 +67,7 @@ class Hub:
 
     async def _open(self) -> None:
         await self._pool.open()
-        works = (self._listen(), self._lookup.run(), self.tokens.run())
+        works = (self._listen(), self._lookup.run(), self.tokens.run(), self.rollouts.run())
         self._tasks = [asyncio.create_task(work) for work in works]
 
     async def stop(self) -> None:

@@ -30,13 +30,13 @@ def events(last: EventId | None, now: JobSnapshot) -> Iterator[bytes]:
     """Yield the events that bring a client from its last event to `now`: none, one or two."""
     if now.view is not None:
         if not now.event_id.same_state(last):
-            yield _event("end", now.event_id, now.view)
+            yield one_event("end", now.event_id, now.view)
         return
     if not now.event_id.same_state(last):
-        yield _event("state", EventId(now.event_id.epoch, 0, now.event_id.state), _state(now))
+        yield one_event("state", EventId(now.event_id.epoch, 0, now.event_id.state), _state(now))
         last = None
     if now.fraction is not None and (last is None or now.event_id.step > last.step):
-        yield _event(
+        yield one_event(
             "progress", now.event_id, _state(now) | {"fraction": now.fraction, "message": now.message}
         )
 
@@ -45,7 +45,8 @@ def _state(now: JobSnapshot) -> dict[str, Any]:
     return {"id": now.id, "state": now.event_id.state, "attempts": now.attempts}
 
 
-def _event(name: str, event_id: EventId, value: Any) -> bytes:
+def one_event(name: str, event_id: object, value: Any) -> bytes:
+    """Return one event, with `value` as JSON."""
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (str(event_id).encode(), name.encode(), _line(value))
 
 

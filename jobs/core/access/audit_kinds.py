@@ -21,6 +21,7 @@ class AuditKind(StrEnum):
     DELETE = "delete"
     UPLOAD = "upload"
     REGISTRY = "registry"
+    ROLLOUT = "rollout"
     CIRCUIT = "circuit"
     PAUSE = "pause"
     RESUME = "resume"
@@ -47,8 +48,10 @@ class AuditKind(StrEnum):
 
 
 KINDS = frozenset(kind.value for kind in AuditKind)
-# Parts of a failed attempt that hold no payload; its message may quote the input.
-FAILED_SHOWN = ("kind", "code", "batch", "worker", "attempt", "delay_s", "reason")
+# Parts of a failed or rerouted attempt that hold no payload; its message may quote the input.
+FAILED_SHOWN = (
+    "kind", "code", "batch", "worker", "attempt", "delay_s", "reason", "from", "to", "rollout", "leader",
+)  # fmt: skip
 
 
 def without_payload(kind: str, detail: dict[str, object]) -> dict[str, object]:

@@ -35,6 +35,7 @@ class RedKind(StrEnum):
     SILENT_WORKER = "silent_worker"  # a worker without a heartbeat that has not ended
     CIRCUIT = "circuit"  # open or half open
     LOAD_FAILED = "load_failed"  # a worker cannot load a version
+    ROLLOUT = "rollout"  # is held, or was rolled back within the last hour
     PAUSED = "paused"  # held by a person
     GOAL_MISSED = "goal_missed"  # fewer than 95 % of a model's jobs ended within its goal
     DEAD_LETTERS = "dead_letters"  # a group of dead letters with one fingerprint

@@ -4,7 +4,7 @@ Each job of a version that encrypts has two keys of its own, wrapped under the d
 month of its id. One seals its input, parameters, metadata, files and messages; the other its result alone,
 so that a copy of a result for an identical job can take its key along without a key of the input.
 
-The names of a job, client and version come from the job's row, never from the row of the payload. A result
+The ids of a job, client and model come from the job's row, never from the row of the payload. A result
 that another job ran is read by that job's key. Both keys were wrapped together with the digest of the request
 that they answer, so that the result of any other request is refused, whatever the rows say.
 """
@@ -39,11 +39,14 @@ class DataKeyName:
 
 @dataclass(frozen=True, slots=True)
 class JobIdentity:
-    """A job, its client and its model version, all of them from the job's own row."""
+    """A job, and the row ids of its client and its model, as the job's own row names them.
+
+    The model and not the version, because a job may change its version within its model where no keys are.
+    """
 
     job: UUID
     client: int
-    version: int
+    model: int
 
     @property
     def data_key(self) -> DataKeyName:
@@ -54,7 +57,7 @@ class JobIdentity:
     @property
     def bound(self) -> bytes:
         """Return the identity as bytes; each part of them has a fixed length."""
-        return self.job.bytes + self.client.to_bytes(8, "big") + self.version.to_bytes(8, "big")
+        return self.job.bytes + self.client.to_bytes(8, "big") + self.model.to_bytes(8, "big")
 
     def of(self, run: UUID | None) -> JobIdentity:
         """Return the identity of the identical job that ran instead; None means this job itself."""
@@ -72,7 +75,7 @@ class Place:
     @property
     def bound(self) -> bytes:
         """Return the bytes that are authenticated beside the payload."""
-        head = b"job-key/1/" if self.of_key else b"payload/2/"
+        head = b"job-key/2/" if self.of_key else b"payload/3/"
         return head + self.identity.bound + self.column.value.encode()
 
 
@@ -89,7 +92,7 @@ class FilePlace:
         """Return the bytes that are authenticated beside the key."""
         if isinstance(self.owner, int):
             return b"file-key/1/client/" + self.owner.to_bytes(8, "big") + self.name.encode()
-        return b"file-key/1/job/" + self.owner.bound + self.name.encode()
+        return b"file-key/2/job/" + self.owner.bound + self.name.encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,12 @@ KEPT = (
         oldest="at",
     ),
     Kept(
+        "roll-outs whose jobs are being taken back",
+        ("jobs_takeback",),
+        "some seconds, until no job of the candidate waits or runs",
+        oldest="since",
+    ),
+    Kept(
         "evidence and curves of roll-outs, keyed digests of what failed in them, and trials of versions",
         ("jobs_evidence", "jobs_rolloutpoint", "jobs_failedkey", "jobs_trial"),
         "after the end of the roll-out or trial",

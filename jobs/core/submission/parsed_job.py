@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import msgspec
@@ -13,6 +13,7 @@ from jobs.core.payloads.pointer import StoredPayload
 from jobs.core.submission.input_size import MOST_SIZE, memory_bytes
 from jobs.core.submission.job_labels import Labels
 from jobs.core.submission.request import MAX_METADATA_BYTES, JobRequest
+from jobs.core.submission.routed_job import JobRoute
 from models_registry.core.options import PlatformOptions
 from models_registry.core.secrecy import Secrecy
 
@@ -22,6 +23,8 @@ class Version(Protocol):
 
     @property
     def id(self) -> int: ...  # noqa: D102
+    @property
+    def model_id(self) -> int: ...  # noqa: D102
     @property
     def model(self) -> str: ...  # noqa: D102
     @property
@@ -47,7 +50,8 @@ class ParsedJob:
     `files` are those that the input refers to; `subjects` are keyed digests, of models that mark subjects.
     `labels` are the fields of the metadata by which the job can be found.
     `size` is in bytes: of the input's text where the version pads, else of the memory that the input takes.
-    `output_form` is None for JSON.
+    `digest` is keyed where the version is guarded; `unkeyed` is the digest before that, which is not stored.
+    `output_form` is None for JSON. `route` is None where the request itself named the version.
     """
 
     version: Version
@@ -67,6 +71,8 @@ class ParsedJob:
     subjects: tuple[bytes, ...] = ()
     labels: Labels = ()
     output_form: str | None = None
+    route: JobRoute | None = None
+    unkeyed: bytes | None = None
 
     @property
     def payload_bytes(self) -> int:
@@ -82,7 +88,7 @@ def parse_job(request: JobRequest, version: Version) -> ParsedJob:
         version=version,
         priority=request.priority,
         max_attempts=request.max_attempts or version.max_attempts,
-        size=min(len(body) if version.padded else memory_bytes(body), MOST_SIZE),
+        size=_size(body, version),
         deadline_s=request.deadline_s,
         body=body,
         parameters=_object_bytes(request.parameters),
@@ -93,6 +99,18 @@ def parse_job(request: JobRequest, version: Version) -> ParsedJob:
         callback_url=request.callback_url,
         output_form=None if request.encoding == "json" else request.encoding,
     )
+
+
+def on_version(job: ParsedJob, request: JobRequest, version: Version) -> ParsedJob:
+    """Return a job without files as `parse_job` makes it for another version."""
+    if version is job.version:
+        return job
+    attempts = request.max_attempts or version.max_attempts
+    return replace(job, version=version, max_attempts=attempts, size=_size(job.body, version))
+
+
+def _size(body: bytes, version: Version) -> int:
+    return min(len(body) if version.padded else memory_bytes(body), MOST_SIZE)
 
 
 def _object_bytes(value: dict[str, Any] | None) -> bytes | None:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from jobs.core.errors import MalformedRequestError
+from jobs.core.nul_character import refuse_nul
 from models_registry.core.registry_errors import RegistrationError
 
 REMOTE = ("s3://", "hf:", "mlflow:")
@@ -23,7 +24,6 @@ CONTENTS = (
     "p95_goal_s", "max_attempts",
 )  # fmt: skip
 _PATH = re.compile(r"(?<![\w:/.])(?:/[^\s/:'\"]+)+/([^\s/:'\"]+)")
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 Object = dict[str, Any]
 
 
@@ -92,8 +92,7 @@ _decode = msgspec.json.Decoder(RegistrationRequest).decode
 
 def parse_registration(raw: bytes) -> RegistrationRequest:
     """Parse the body of a request; MalformedRequestError says what is wrong and where."""
-    if _NUL.search(raw):
-        raise MalformedRequestError("the body holds the character NUL, which cannot be stored")
+    refuse_nul(raw)
     try:
         asked = _decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -9,10 +9,12 @@ from enum import StrEnum
 from itertools import zip_longest
 from uuid import UUID
 
-from jobs.core.states import TERMINAL, State
+from jobs.core.states import TERMINAL, State, Verb
 from jobs.core.timeline.attempt_marks import AttemptMarks, JobStage, LedgerMarks, TimelinePart, split
 
 FAILED, TAKEN_BACK, REPLAYED, CANCELLED = "failed", "taken_back", "replay", "cancel"
+# From a candidate of a roll-out to the stable version.
+RESCUED, REROUTED = Verb.RESCUE.value, Verb.TAKE_BACK.value
 _ENDED = "ended"  # what an event of a replay says of the end before it
 DIED = "worker died"
 _TOLD = timedelta(milliseconds=50)  # an event of an end is written so soon after it
@@ -27,7 +29,16 @@ class PauseReason(StrEnum):
     RETRY = "retry"
     REPLAY = "replay"
     TAKEN_BACK = "taken back"
+    RESCUED = "rescued"
+    REROUTED = "rerouted"
     FORGOTTEN = "forgotten"
+
+
+_PAUSES = {
+    TAKEN_BACK: PauseReason.TAKEN_BACK,
+    RESCUED: PauseReason.RESCUED,
+    REROUTED: PauseReason.REROUTED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +166,7 @@ def attempts_of(
     for event, after in zip_longest(events, events[1:]):
         # A job that stayed cancelled ended in its last attempt, and the event of a replay knows more.
         is_alone = after is not None and after.ended_at is None
-        if event.kind in {FAILED, TAKEN_BACK} or (event.kind == CANCELLED and is_alone):
+        if event.kind in {*_PAUSES, FAILED} or (event.kind == CANCELLED and is_alone):
             _end(cursor, event, ledger)
         elif event.kind == REPLAYED:
             if end := _end_before(cursor, event):
@@ -177,7 +188,7 @@ def _end(cursor: _Cursor, event: PastEvent, ledger: Mapping[UUID, LedgerMarks]) 
     marks = AttemptMarks(begin=cursor.at, end=end, ends=ends, last=last)
     pruned = event.batch is not None and member is None
     cursor.add(marks, outcome=_outcome(event), batch=event.batch, code=event.code, pruned=pruned)
-    cursor.pause = PauseReason.TAKEN_BACK if event.kind == TAKEN_BACK else PauseReason.RETRY
+    cursor.pause = _PAUSES.get(event.kind, PauseReason.RETRY)
     cursor.failed_with, cursor.delay_s = event.code, event.delay_s
 
 
@@ -211,8 +222,8 @@ def _outcome(event: PastEvent) -> str:
         return event.was
     if event.kind == CANCELLED:
         return "cancelled"
-    if event.kind == TAKEN_BACK:
-        return DIED if event.code == "worker_died" else "taken back"
+    if event.kind in _PAUSES:
+        return DIED if event.code == "worker_died" else _PAUSES[event.kind].value
     return DIED if event.actor == SWEEPER else "failed"
 
 

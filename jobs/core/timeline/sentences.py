@@ -43,6 +43,8 @@ _PAUSED: Mapping[PauseReason, str] = {
     PauseReason.RETRY: "The attempt before had failed{code}: it waited until the next one was due.",
     PauseReason.REPLAY: "It had ended, and lay until it was replayed and due.",
     PauseReason.TAKEN_BACK: "The attempt before was given back without a verdict.",
+    PauseReason.RESCUED: "The candidate version had failed{code}: the stable version answers instead.",
+    PauseReason.REROUTED: "The candidate version was stopped: the job went to the stable version.",
     PauseReason.FORGOTTEN: "Earlier attempts were here, whose records were deleted.",
 }
 _UNTIMED = "It ran in a batch of {jobs} on {worker}, or waited there for the device; no times were stored."
@@ -89,4 +91,6 @@ def _end(attempt: TimelineAttempt, part: TimelinePart) -> str:
         return " Then its worker died."
     if attempt.outcome == "taken back":
         return " Then its worker gave it back, without a verdict."
+    if attempt.outcome == PauseReason.REROUTED:
+        return " Then its candidate version was stopped, and the job was taken back."
     return _ENDED.get(attempt.outcome, "")

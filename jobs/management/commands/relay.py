@@ -26,6 +26,8 @@ from jobs.services.operations.recorder import OperationsRecorder
 from jobs.services.relay.relay import Relay
 from jobs.services.retention.partition_maker import PartitionMaker
 from jobs.services.reuse.follower_settler import FollowerSettler
+from jobs.services.rollouts.judge_loop import RolloutJudge
+from jobs.services.trials import for_rollouts
 from jobs.services.webhooks.dispatcher import WebhookDispatcher
 from jobs.tracing import trace_switch
 from models_registry.selectors import info, known_queues
@@ -61,6 +63,7 @@ class Command(BaseCommand):
             Thread(target=AuditSealer(stop=stop).run, name="audit-sealer", daemon=True),
             Thread(target=QueueSurveyor(stop=stop).run, name="surveyor", daemon=True),
             Thread(target=OperationsRecorder(stop=stop).run, name="recorder", daemon=True),
+            Thread(target=RolloutJudge(stop=stop, trials=for_rollouts).run, name="judge", daemon=True),
         ]
         for loop in loops:
             loop.start()

@@ -49,12 +49,12 @@ CREATE VIEW {role}.{table} WITH (security_barrier) AS SELECT {columns} FROM {hom
 WHERE EXISTS (SELECT FROM {home}.jobs_job AS own WHERE own.id = shown.{key} AND own.client_id = {client});
 GRANT SELECT ON {role}.{table} TO {role};
 """
-# The client's wrapped data keys, and of all versions whether they encrypt.
+# The client's wrapped data keys, and of all versions their model and whether they encrypt.
 _KEY_VIEWS = """
 CREATE VIEW {role}.jobs_datakey WITH (security_barrier) AS
 SELECT client_id, month, wrapped, wrapped_by FROM {home}.jobs_datakey WHERE client_id = {client};
 CREATE VIEW {role}.models_registry_modelversion WITH (security_barrier) AS
-SELECT id, jsonb_build_object('encrypt', options->'encrypt') AS options
+SELECT id, model_id, jsonb_build_object('encrypt', options->'encrypt') AS options
 FROM {home}.models_registry_modelversion;
 GRANT SELECT ON {role}.jobs_datakey, {role}.models_registry_modelversion TO {role};
 """

@@ -82,8 +82,9 @@ def _inputs(selection: DeadLetterFilter, *, most: int) -> Iterator[DeadInput]:
 
 
 def _decoded(row: DeadInput) -> Any:
-    identity, encrypts = JobIdentity(row.job, row.client, row.version), info(row.version).secrecy.encrypt
-    seal = JobSeal(identity, row.wrapped, None, encrypts=encrypts)
+    version = info(row.version)
+    identity = JobIdentity(row.job, row.client, version.model_id)
+    seal = JobSeal(identity, row.wrapped, None, encrypts=version.secrecy.encrypt)
     return msgspec.json.decode(load_plain(row.body, row.encoding, seal, Column.INPUT))
 
 

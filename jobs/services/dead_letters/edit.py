@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -62,10 +62,11 @@ class _OldInput(NamedTuple):
     version: int
     wrapped: bytes | None
 
-    def seal(self, job: UUID, secrecy: Secrecy) -> JobSeal:
+    def seal(self, job: UUID) -> JobSeal:
         """Return what opens the old input."""
-        identity = JobIdentity(job, self.client, self.version)
-        return JobSeal(identity, self.wrapped, None, encrypts=secrecy.encrypt)
+        version = info(self.version)
+        identity = JobIdentity(job, self.client, version.model_id)
+        return JobSeal(identity, self.wrapped, None, encrypts=version.secrecy.encrypt)
 
 
 _VERSION = Statement(
@@ -184,13 +185,15 @@ def replay_edited(
         rows = execute(_OLD, {"job": job_id})
         if not rows:
             raise PayloadGoneError
-        old = rows[0].seal(job_id, info(rows[0].version).secrecy)
+        old = rows[0].seal(job_id)
         execute(_EDIT, _columns(old, edited, rows[0]) | {"job": job_id})
         remember_subjects({job_id: edited.subjects})
         mark_unwanted(job_id, names_of(rows[0].body))  # unless the new row points at them too
-        unshare(job_id)
+        unshare([job_id])
         execute(_CHANGE, {"size": edited.size, "version": edited.version.id, "job": job_id})
-        requeue([job_id], actor=actor, pace=pace, detail=_detail(_old_input(old, rows[0]), edited, at))
+        detail = _detail(_old_input(old, rows[0]), edited, at)
+        # The new input was checked against this version, whatever rule is in force now.
+        requeue([job_id], actor=actor, pace=pace, detail=detail, same_version=True)
     wake_relay()
 
 
@@ -222,7 +225,7 @@ def _columns(before: JobSeal, edited: EditedInput, old: _OldInput) -> dict[str, 
     if not edited.version.secrecy.encrypt:
         body = store_payload(edited.body, edited.files)
         return plain | {"body": body, "encoding": PLAIN, "variant": old.variant}
-    seal = new_seal(replace(before.identity, version=edited.version.id))
+    seal = new_seal(before.identity)
     execute(_KEYS, {"job": seal.identity.job, "wrapped": seal.wrapped, "answer": seal.answer})
     sealed = sealed_input(seal, plain)
     files = [for_job(file, seal=seal, before=before) for file in edited.files]

@@ -64,6 +64,7 @@ def words_of(job_id: UUID) -> Words | None:
     if not rows:
         return None
     row = rows[0]
-    identity, encrypts = JobIdentity(job_id, row.client, row.version), info(row.version).secrecy.encrypt
-    seal = JobSeal(identity, row.wrapped, None, encrypts=encrypts)
+    version = info(row.version)
+    identity = JobIdentity(job_id, row.client, version.model_id)
+    seal = JobSeal(identity, row.wrapped, None, encrypts=version.secrecy.encrypt)
     return msgspec.json.decode(seal.unseal_message(row.body, row.encoding), type=Words)

@@ -30,7 +30,7 @@ FROM unnest(%(jobs)s::uuid[]) AS dead(id) CROSS JOIN LATERAL (
     'attempt', event.detail->'attempt', 'delay_s', event.detail->'delay_s', 'reason', event.detail->'reason',
     'batch', event.detail->'batch', 'worker', worker.node)) ORDER BY event.id) AS attempts
   FROM (
-    SELECT * FROM jobs_event WHERE job_id = dead.id AND kind = 'failed'
+    SELECT * FROM jobs_event WHERE job_id = dead.id AND kind IN ('failed', 'rescue')
     ORDER BY at DESC, id DESC LIMIT %(most)s
   ) AS event
   LEFT JOIN jobs_attemptmessage message ON message.event_id = event.id

@@ -24,6 +24,7 @@ from jobs.db.statement import Statement, run
 from jobs.services.lifecycle.bury import remember
 from jobs.services.lifecycle.end_times import EndedJob
 from jobs.services.lifecycle.enqueue import WITHDRAW, enqueue, isolate
+from jobs.services.lifecycle.rerouting import deaths
 from jobs.services.lifecycle.worker_row import DEVICE_LOST, HUNG, SILENT
 
 
@@ -207,19 +208,34 @@ def reap(connection: sa.Connection, batch: UUID) -> Reaped:
 
     They run apart from others next time, in halves, and no attempt is charged: any of them may have ended
     the worker. A job that ran alone did end it: its attempt counts, and after the last attempt it is buried.
-    Where the worker lives, none of this is so. A job whose row is locked is left for the next time.
+    Where the worker lives, none of this is so. A job whose row is locked is left for the next time. Jobs that
+    a roll-out routed to a candidate go to the stable version, uncharged.
     """
-    members = run(connection, _LOCK, {"batch": batch, "sources": sources(Verb.REAP)})
+    locked = run(connection, _LOCK, {"batch": batch, "sources": sources(Verb.REAP)})
     died, guilty, failure = _guilt(connection, batch)
+    routed = deaths.routed_jobs(connection, batch) if died else {}
+    members = [job for job in locked if job.id not in routed]
     dead = [EndedJob(job.id, job.model) for job in members if guilty and job.last]
     queued = [job.id for job in members if not (guilty and job.last)]
     if guilty:
         _note(connection, batch, failure, [job.id for job in members])
     _requeue(connection, batch, queued, charged=guilty, apart=died)
     _bury(connection, [job.id for job in dead], failure)
-    counts = {"released": len(queued), "failed": len(dead)}
+    rescued = [routed[job.id] for job in locked if job.id in routed]
+    _rescue(connection, batch, rescued, failure)
+    counts = {"released": len(queued) + len(rescued), "failed": len(dead)}
     run(connection, CLOSE, {"batch": batch, "running": sources(Verb.REAP), **counts})
-    return Reaped(len(queued), tuple(dead), failure if guilty else None, [job.id for job in members])
+    if routed:
+        deaths.hold_after_death(connection, batch, [job.rollout for job in routed.values()])
+    blamed = failure if guilty and members else None
+    return Reaped(len(queued) + len(rescued), tuple(dead), blamed, [job.id for job in locked])
+
+
+def _rescue(connection: sa.Connection, batch: UUID, jobs: Sequence[deaths.RoutedJob], failure: Death) -> None:
+    """Queue a candidate's jobs at the stable version, where they run apart as all jobs after a death."""
+    detail = {"batch": str(batch), "kind": failure.kind, "code": failure.code}
+    deaths.take_to_stable(connection, jobs, detail)
+    isolate(connection, groups_after_death(batch, [job.job for job in jobs]))
 
 
 def _guilt(connection: sa.Connection, batch: UUID) -> tuple[bool, bool, Death]:

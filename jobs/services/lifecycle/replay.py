@@ -17,6 +17,8 @@ from jobs.db.statement import Statement, execute
 from jobs.services.access.audit import who
 from jobs.services.lifecycle.enqueue import outbox_upsert
 from jobs.services.lifecycle.lock_job import PATIENCE, lock_job
+from jobs.services.lifecycle.replay_versions import check_not_blocked, moves_by_rule
+from jobs.services.lifecycle.unshare import unshare
 from jobs.services.webhooks.subscriptions import expect_again
 
 _SOURCES = sources(Verb.REPLAY)
@@ -41,8 +43,11 @@ _REQUEUE = Statement(
     f"""
 UPDATE jobs_job SET state = %(queued)s, epoch = jobs_job.epoch + 1, attempts = 0, batch_id = NULL,
   started_at = NULL, finished_at = NULL, error_kind = '', error_code = '',
+  version_id = COALESCE(chosen.version, jobs_job.version_id),
   deadline = CASE WHEN jobs_job.deadline > next.due THEN jobs_job.deadline END
-FROM ({_TIMES}) AS next JOIN jobs_job AS old USING (id) WHERE jobs_job.id = next.id
+FROM ({_TIMES}) AS next JOIN jobs_job AS old USING (id)
+LEFT JOIN unnest(%(moved)s::uuid[], %(versions)s::bigint[]) AS chosen(id, version) USING (id)
+WHERE jobs_job.id = next.id
 RETURNING old.id, old.state, old.finished_at AS ended_at, old.batch_id AS batch
 """,  # noqa: S608  # built from our own constants
     _Before,
@@ -82,10 +87,13 @@ _NOTE_REPLAYS = Statement("""
 INSERT INTO jobs_event (job_id, kind, actor, epoch, detail, address, token)
 SELECT id, %(kind)s, %(actor)s, job.epoch,
   %(detail)s::text::jsonb || jsonb_strip_nulls(jsonb_build_object(
-    'was', before.state, 'ended_at', before.ended_at, 'batch', before.batch)),
+    'was', before.state, 'ended_at', before.ended_at, 'batch', before.batch,
+    'from', moved.before, 'to', moved.after)),
   %(address)s::inet, %(token)s::bigint
 FROM unnest(%(jobs)s::uuid[], %(states)s::text[], %(ends)s::timestamptz[], %(batches)s::uuid[])
   AS before(id, state, ended_at, batch) JOIN jobs_job job USING (id)
+LEFT JOIN unnest(%(moved)s::uuid[], %(befores)s::text[], %(afters)s::text[]) AS moved(id, before, after)
+  USING (id)
 """)
 
 
@@ -101,15 +109,19 @@ class ReplayPace:
 AT_ONCE = ReplayPace()
 
 
-def replay_job(*, job_id: UUID, actor: str, client_id: int | None = None) -> None:
+def replay_job(*, job_id: UUID, actor: str, client_id: int | None = None, same_version: bool = False) -> None:
     """Queue a dead, cancelled or expired job again.
 
+    A job that a rule had routed gets the version that the rule in force now decides, unless `same_version`.
     JobNotFoundError where there is no such job (of `client_id`, if given); WrongStateError in another state;
-    PayloadGoneError where its input was deleted.
+    VersionStateError where it is to have the same version, and that is blocked; PayloadGoneError where its
+    input was deleted.
     """
     with transaction.atomic():
         lock_replayable(job_id, client_id=client_id)
-        requeue([job_id], actor=actor)
+        if same_version:
+            check_not_blocked(job_id)
+        requeue([job_id], actor=actor, same_version=same_version)
     wake_relay()
 
 
@@ -124,13 +136,26 @@ def check_replayable(state: str) -> None:
         raise WrongStateError(f"The job is {State(state)}: it cannot be replayed.")
 
 
-def requeue(jobs: Sequence[UUID], *, actor: str, pace: ReplayPace = AT_ONCE, detail: str = "{}") -> None:
+def requeue(
+    jobs: Sequence[UUID],
+    *,
+    actor: str,
+    pace: ReplayPace = AT_ONCE,
+    detail: str = "{}",
+    same_version: bool = False,
+) -> None:
     """Queue again jobs that this transaction has locked in a state that allows it, in one statement a table.
 
-    `detail` is the JSON of their events. PayloadGoneError where an input was deleted.
+    Those that a rule had routed get the version that it decides now, unless `same_version`. `detail` is the
+    JSON of their events. PayloadGoneError where an input was deleted.
     """
     times = {"jobs": list(jobs), "start": pace.start, "before": pace.before, "gap_s": pace.gap_s}
-    before = execute(_REQUEUE, {**times, "queued": target(Verb.REPLAY)})
+    moves = [] if same_version else moves_by_rule(jobs)
+    moved = [move.job for move in moves]
+    versions = {"moved": moved, "versions": [move.to.id for move in moves]}
+    before = execute(_REQUEUE, {**times, **versions, "queued": target(Verb.REPLAY)})
+    if moved:
+        unshare(moved)
     execute(_UNBURY, {"jobs": times["jobs"]})
     # Reading an input's row locks its partition, which cannot be dropped before this transaction ends.
     if len(execute(_PUBLISH, times)) < len(jobs):
@@ -139,6 +164,8 @@ def requeue(jobs: Sequence[UUID], *, actor: str, pace: ReplayPace = AT_ONCE, det
     ended = {
         "jobs": [row.id for row in before], "states": [row.state for row in before],
         "ends": [row.ended_at for row in before], "batches": [row.batch for row in before],
+        "moved": moved, "befores": [str(move.before) for move in moves],
+        "afters": [str(move.to) for move in moves],
     }  # fmt: skip
     execute(_NOTE_REPLAYS, {**ended, "detail": detail, **who(Verb.REPLAY, actor)})
 

@@ -133,11 +133,35 @@ def settle(
     worker: str = "",
 ) -> tuple[list[Settled], set[UUID]]:
     """Store `verdicts` of the node `worker`, close `batch`, notify; return what changed, and is locked."""
+    settled = store(connection, batch=batch, verdicts=verdicts, worker=worker)
+    locked = close(connection, batch=batch, verdicts=verdicts, settled=settled, times=times)
+    return settled, locked
+
+
+def store(
+    connection: sa.Connection, *, batch: UUID, verdicts: Sequence[Verdict], worker: str
+) -> list[Settled]:
+    """Store `verdicts` and what follows from them; return what changed. `close` is to follow."""
     rows = run(connection, _SETTLE, arrays(verdicts, [batch] * len(verdicts)))
     settled = [Settled(row.id, State(row.state)) for row in rows]
-    origin = {"batch": str(batch), "worker": worker}
-    _follow_failures(connection, origin, {row.job: row.state for row in settled}, verdicts)
-    locked = set[UUID]() if len(settled) == len(verdicts) else _locked(connection, batch, verdicts, rows)
+    states = {row.job: row.state for row in settled}
+    _follow_failures(connection, origin_of(batch, worker), states, verdicts)
+    return settled
+
+
+def close(
+    connection: sa.Connection,
+    *,
+    batch: UUID,
+    verdicts: Sequence[Verdict],
+    settled: Sequence[Settled],
+    times: StageTimes,
+) -> set[UUID]:
+    """Count in the row of `batch` what its `verdicts` changed, end it, notify; return the locked jobs.
+
+    It stays open while some are locked.
+    """
+    locked = set[UUID]() if len(settled) == len(verdicts) else _locked(connection, batch, verdicts, settled)
     succeeded = sum(row.state is State.SUCCEEDED for row in settled)
     run(
         connection,
@@ -152,13 +176,18 @@ def settle(
         },
     )
     run(connection, _NOTIFY, {"channel": SETTLED, "payload": f"batch:{batch}"})
-    return settled, locked
+    return locked
+
+
+def origin_of(batch: UUID, worker: str) -> dict[str, str]:
+    """Return what the Event of a failed attempt says of where it ran."""
+    return {"batch": str(batch), "worker": worker}
 
 
 def _locked(
-    connection: sa.Connection, batch: UUID, verdicts: Sequence[Verdict], settled: Sequence[SettledRow]
+    connection: sa.Connection, batch: UUID, verdicts: Sequence[Verdict], settled: Sequence[Settled]
 ) -> set[UUID]:
-    done = {row.id for row in settled}
+    done = {row.job for row in settled}
     left = [verdict for verdict in verdicts if verdict.job not in done]
     parameters = {
         "jobs": [verdict.job for verdict in left],
@@ -209,17 +238,22 @@ def _delay_s(verdict: Verdict) -> float:
 
 
 def _event(verdict: Verdict, state: State, origin: dict[str, str]) -> dict[str, Any]:
-    failure = _failure(verdict)
-    detail = {
-        "kind": failure.kind.value,
-        # A model may name an exception after its input, and an event outlives an erased job.
-        "code": failure.known.code if failure.known else failure.code,
-        **origin,
-        "attempt": verdict.attempt,
-        **_what_followed(verdict, state),
-    }
+    detail = {**attempt_detail(verdict, origin), **_what_followed(verdict, state)}
     event = {"job": verdict.job, "epoch": verdict.epoch, "detail": json.dumps(detail)}
-    return event | {"message": failure.message[:EVENT_CHARS]}
+    return event | {"message": attempt_message(verdict)}
+
+
+def attempt_detail(verdict: Verdict, origin: dict[str, str]) -> dict[str, Any]:
+    """Return what the Event of a failed attempt says: kind and code, where it ran, and its number."""
+    failure = _failure(verdict)
+    # A model may name an exception after its input, and an event outlives an erased job.
+    code = failure.known.code if failure.known else failure.code
+    return {"kind": failure.kind.value, "code": code, **origin, "attempt": verdict.attempt}
+
+
+def attempt_message(verdict: Verdict) -> str:
+    """Return the message of a failed attempt as it is stored beside its Event."""
+    return _failure(verdict).message[:EVENT_CHARS]
 
 
 def _what_followed(verdict: Verdict, state: State) -> dict[str, Any]:

@@ -2,15 +2,16 @@
 
 It is all or nothing, and commits by itself. Where a job is locked, or not these batches' any more, nothing
 changes, and each batch is settled in its own transaction, which knows what to do about it: see `settle`.
+`rerouting.watched_answers` is the same with the tallies of roll-outs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
-from jobs.core.channels import SETTLED
+from jobs.core import channels
 from jobs.core.failures import Success
 from jobs.core.stages import StageTimes
 from jobs.core.states import State
@@ -27,8 +28,7 @@ class AnsweredBatch(NamedTuple):
 
 
 # A CTE that only notifies runs because the answer counts its rows.
-_SETTLE_ANSWERS = Statement(
-    f"""{SETTLE}, ended AS (
+SETTLE_ANSWERS: LiteralString = f"""{SETTLE}, ended AS (
   SELECT batch_id, count(*) FILTER (WHERE state = %(succeeded)s) AS succeeded, count(*) AS jobs
   FROM settled GROUP BY batch_id
 ), closed AS (
@@ -42,10 +42,9 @@ _SETTLE_ANSWERS = Statement(
 ), notified AS MATERIALIZED (
   SELECT pg_notify(jobs_channel(%(channel)s), 'batch:' || batch_id) FROM ended
 )
-SELECT id, state FROM settled CROSS JOIN (SELECT count(*) FROM notified) AS sent
-""",  # noqa: S608  # built from a constant
-    SettledRow,
-)
+"""  # noqa: S608  # built from a constant
+STATES: LiteralString = "SELECT id, state FROM settled CROSS JOIN (SELECT count(*) FROM notified) AS sent"
+_SETTLE_ANSWERS = Statement(f"{SETTLE_ANSWERS} {STATES}", SettledRow)
 
 
 def only_answers(verdicts: Sequence[Verdict]) -> bool:
@@ -55,13 +54,18 @@ def only_answers(verdicts: Sequence[Verdict]) -> bool:
 
 def settle_answers(connection: Session, batches: Sequence[AnsweredBatch]) -> dict[UUID, State]:
     """Store the answers of `batches`; return each job's state, or nothing where not all can be stored."""
+    rows = run(connection, _SETTLE_ANSWERS, answer_parameters(batches))
+    return {row.id: State(row.state) for row in rows}
+
+
+def answer_parameters(batches: Sequence[AnsweredBatch]) -> dict[str, Any]:
+    """Return the parameters of `SETTLE_ANSWERS`."""
     verdicts = [verdict for batch in batches for verdict in batch.verdicts]
     claims = [batch.batch for batch in batches for _ in batch.verdicts]
-    parameters = arrays(verdicts, claims, least=len(verdicts)) | {
+    return arrays(verdicts, claims, least=len(verdicts)) | {
         "batches": [batch.batch for batch in batches],
         "claim_s": [batch.times.claim_s for batch in batches],
         "lane_s": [batch.times.lane_s for batch in batches],
         "ran_s": [batch.times.ran_s for batch in batches],
-        "channel": SETTLED,
+        "channel": channels.SETTLED,
     }
-    return {row.id: State(row.state) for row in run(connection, _SETTLE_ANSWERS, parameters)}

@@ -24,6 +24,7 @@ from jobs.services.operations.reading_statements import (
     OutageRow,
     PauseRow,
     RelayRow,
+    RolloutRow,
     StepRow,
     WorkerRow,
 )
@@ -48,6 +49,7 @@ class OperationsRows:
     relays: Sequence[RelayRow]
     circuits: Sequence[HeldVersion]
     pauses: Sequence[PauseRow]
+    rollouts: Sequence[RolloutRow]
     outages: Sequence[OutageRow]
     letters: Sequence[DeadLetterGroup]
 
@@ -82,6 +84,7 @@ class OperationsReads:
             relays=run(session, statements.RELAYS, {"office": RELAY}),
             circuits=run(session, statements.CIRCUITS, most),
             pauses=run(session, statements.PAUSES, most),
+            rollouts=run(session, statements.ROLLOUTS, most),
             outages=run(session, statements.OUTAGES, most),
             letters=self._letter_groups(session),
         )

@@ -111,6 +111,19 @@ class PauseRow(NamedTuple):
     since: float
 
 
+class RolloutRow(NamedTuple):
+    """A roll-out that is held, or that was rolled back within the last hour."""
+
+    id: int
+    model: str
+    alias: str
+    candidate: str
+    state: str
+    hold: str
+    sentence: str
+    since: float
+
+
 class OutageRow(NamedTuple):
     """What is away now."""
 
@@ -208,6 +221,19 @@ SELECT kind, name, reason, actor, extract(epoch FROM since)::float8 AS since
 FROM jobs_workpause ORDER BY id DESC LIMIT %(most)s
 """,
     PauseRow,
+)
+ROLLOUTS = Statement(
+    """
+SELECT rollout.id, model.name AS model, rollout.alias, candidate.version AS candidate, rollout.state,
+  rollout.hold, rollout.sentence, extract(epoch FROM rollout.state_since)::float8 AS since
+FROM models_registry_rollout rollout
+JOIN models_registry_registeredmodel model ON model.id = rollout.model_id
+JOIN models_registry_modelversion candidate ON candidate.id = rollout.candidate_id
+WHERE rollout.state = 'held'
+  OR (rollout.state = 'rolled_back' AND rollout.state_since > now() - interval '1 hour')
+ORDER BY rollout.state_since DESC LIMIT %(most)s
+""",
+    RolloutRow,
 )
 # Who waits for something writes it again each second.
 OUTAGES = Statement(

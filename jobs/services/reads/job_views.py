@@ -75,7 +75,7 @@ class JobRow(ListedJob, frozen=True):
     output_encoding: str | None
     output: bytes | None
     client: int
-    version_id: int
+    model_id: int
     encrypts: bool
     wrapped: bytes | None
     answer: bytes | None
@@ -95,7 +95,7 @@ class JobRow(ListedJob, frozen=True):
     @property
     def seal(self) -> JobSeal:
         """Return what opens the job's payloads."""
-        identity = JobIdentity(self.id, self.client, self.version_id)
+        identity = JobIdentity(self.id, self.client, self.model_id)
         return JobSeal(identity, self.wrapped, self.answer, encrypts=self.encrypts, run=self.source)
 
     @property
@@ -129,7 +129,7 @@ _RESULT: LiteralString = "SELECT source, encoding, body FROM jobs_jobresult WHER
 _JOB: LiteralString = f"""
 SELECT {LISTED_COLUMNS}, j.error_kind, j.error_code, j.epoch, d.message, d.reason,
   i.encoding IS NULL AS expired, j.erased_at IS NOT NULL AS erased, i.encoding AS input_encoding, i.metadata,
-  r.source, r.encoding AS output_encoding, r.body AS output, j.client_id AS client, j.version_id,
+  r.source, r.encoding AS output_encoding, r.body AS output, j.client_id AS client, v.model_id,
   {ENCRYPTS} AS encrypts, k.wrapped, k.answer, i.output_form
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
 LEFT JOIN jobs_deadletter d ON d.job_id = j.id AND j.state = 'dead'

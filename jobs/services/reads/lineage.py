@@ -15,6 +15,7 @@ from jobs.payloads import vault
 from jobs.payloads.claim_check import load_plain
 from jobs.payloads.job_seal import JobSeal
 from jobs.payloads.sql import IS_POINTER, POINTER
+from jobs.services.reads.job_routes import job_route, route_view
 from jobs.services.reads.job_views import OF_CLIENT, View
 from models_registry.selectors import info
 
@@ -63,8 +64,8 @@ class _LineageRow:
     @property
     def seal(self) -> JobSeal:
         """Return what opens the payloads."""
-        encrypts = info(self.version_id).secrecy.encrypt
-        identity = JobIdentity(self.id, self.client, self.version_id)
+        version = info(self.version_id)
+        identity, encrypts = JobIdentity(self.id, self.client, version.model_id), version.secrecy.encrypt
         return JobSeal(identity, self.wrapped, self.answer, encrypts=encrypts, run=self.source)
 
 
@@ -134,7 +135,10 @@ def lineage(job_id: UUID, *, client_id: int | None) -> View | None:
     if not rows:
         return None
     events = fetch_all(_EVENTS, {"id": job_id, "most": MOST_EVENTS})
-    return _view(rows[0]) | {"history": [event._asdict() for event in events]}
+    return _view(rows[0]) | {
+        "route": route_view(job_route(job_id)),
+        "history": [event._asdict() for event in events],
+    }
 
 
 def _is_guarded(row: _LineageRow) -> bool:
@@ -142,7 +146,7 @@ def _is_guarded(row: _LineageRow) -> bool:
 
 
 def _view(row: _LineageRow) -> View:
-    """Return the lineage without its history; a part is None where its row is gone or never was."""
+    """Return the lineage without its route and history; a part is None where its row is gone or never was."""
     return {
         "id": row.id,
         "state": row.state,

@@ -58,7 +58,7 @@ class _StoredPayloads:
     source: UUID | None
     job: UUID
     client: int
-    version: int
+    model: int
     encrypts: bool
     wrapped: bytes | None
     answer: bytes | None
@@ -66,7 +66,7 @@ class _StoredPayloads:
     @property
     def seal(self) -> JobSeal:
         """Return what opens the payloads."""
-        identity = JobIdentity(self.job, self.client, self.version)
+        identity = JobIdentity(self.job, self.client, self.model)
         return JobSeal(identity, self.wrapped, self.answer, encrypts=self.encrypts, run=self.source)
 
 
@@ -105,7 +105,7 @@ SELECT substr(body, 1, %(most)s) AS head, length(body) AS total FROM jobs_jobres
 _STORED = Statement(
     f"""
 SELECT i.body AS input, i.parameters, i.metadata, i.encoding AS input_encoding, r.body AS output,
-  r.encoding AS output_encoding, r.source, j.id AS job, j.client_id AS client, j.version_id AS version,
+  r.encoding AS output_encoding, r.source, j.id AS job, j.client_id AS client, v.model_id AS model,
   {ENCRYPTS} AS encrypts, k.wrapped, k.answer
 FROM jobs_jobinput i JOIN jobs_job j ON j.id = i.job_id
 JOIN models_registry_modelversion v ON v.id = j.version_id
@@ -163,6 +163,15 @@ def plain_input(job_id: UUID) -> Any:
     """Return a job's input in clear, which must not leave the process; None where it is gone."""
     rows = fetch_all(_STORED, {"job": job_id})
     return _decoded_input(rows[0]) if rows else None
+
+
+def plain_column(job_id: UUID, column: Column) -> bytes | None:
+    """Return a payload in clear, which must not leave the process; None where the job has none.
+
+    PayloadUnreadableError.
+    """
+    rows = fetch_all(_STORED, {"job": job_id})
+    return _plain_body(column, rows[0]) if rows else None
 
 
 def _plain_head(job_id: UUID, column: Column, most: int) -> ShownPayload | None:

@@ -13,6 +13,8 @@ from jobs.core.timeline.attempts import (
     CANCELLED,
     FAILED,
     REPLAYED,
+    REROUTED,
+    RESCUED,
     TAKEN_BACK,
     JobMarks,
     OutboxMarks,
@@ -153,7 +155,7 @@ def job_row(job_id: UUID, *, client_id: int | None) -> TimelineJobRow | None:
 
 def past_events(job_id: UUID) -> list[PastEvent]:
     """Return the job's last hundred events that ended or began an attempt, oldest first."""
-    kinds = [FAILED, TAKEN_BACK, REPLAYED, CANCELLED]
+    kinds = [FAILED, TAKEN_BACK, RESCUED, REROUTED, REPLAYED, CANCELLED]
     return fetch_all(_EVENTS, {"id": job_id, "kinds": kinds, "most": MOST_EVENTS})[::-1]
 
 

@@ -14,15 +14,13 @@ from django.conf import settings
 from jobs.core.errors import EncryptionUnavailableError, PartNotFoundError, UploadNotFoundError
 from jobs.core.payloads.keyring import PLAIN
 from jobs.core.payloads.pointer import StoredPayload
-from jobs.core.submission.file_references import Reference, outline, stored_form
+from jobs.core.submission.file_references import Reference, stored_form
 from jobs.core.submission.input_size import MOST_SIZE, check_resolved, memory_bytes, resolved_bytes
-from jobs.core.submission.parsed_job import ParsedJob, parse_job
+from jobs.core.submission.parsed_job import ParsedJob
 from jobs.core.submission.request import JobRequest
 from jobs.db.statement import Statement, fetch_all
 from jobs.payloads.sealed_objects import put_file
 from jobs.services.access.owner import Owner
-from models_registry.core.version import VersionInfo
-from models_registry.selectors import validate_outline
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,33 +78,32 @@ def uploads_of(owner: Owner, referred: Iterable[Reference]) -> Uploads:
     return {row.id: row.pair for row in rows}
 
 
-def attached(
-    owner: Owner,
-    request: JobRequest,
-    version: VersionInfo,
-    referred: Counter[Reference],
-    files: FilesOfCall,
-) -> ParsedJob:
-    """Return the job with the files that it refers to, so often each.
+def held_files(owner: Owner, referred: Iterable[Reference], files: FilesOfCall, *, encrypts: bool) -> Files:
+    """Return the files that a job refers to; parts are stored here, sealed where keys are set.
 
-    Nothing of a file is read: the schema is checked around the files, and their sizes are known. Parts are
-    stored here, sealed where keys are set. UploadNotFoundError, also for another client's upload, and for one
-    in clear where the version encrypts; PartNotFoundError, EncryptionUnavailableError, InputTooLargeError or
-    InvalidInputError.
+    UploadNotFoundError, also for another client's upload, and for one in clear where the job may be
+    encrypted; PartNotFoundError, EncryptionUnavailableError.
     """
-    encrypts = version.secrecy.encrypt
     if encrypts and not settings.INFERENCE.seals:
         raise EncryptionUnavailableError
-    held = _uploads(files.uploads, referred, encrypts=encrypts)
-    held |= _parts(owner, files.parts, referred)
+    return _uploads(files.uploads, referred, encrypts=encrypts) | _parts(owner, files.parts, referred)
+
+
+def with_files(request: JobRequest, held: Files) -> JobRequest:
+    """Return a request with its input as it is stored: equal files make equal inputs."""
     given = {reference: pair[0] for reference, pair in held.items()}
-    stored = msgspec.structs.replace(request, input=stored_form(request.input, given))
-    validate_outline(version, *outline(stored.input))
-    job = parse_job(stored, version)
-    each = [given[reference] for reference in referred.elements()]
+    return msgspec.structs.replace(request, input=stored_form(request.input, given))
+
+
+def sized_with(job: ParsedJob, referred: Counter[Reference], held: Files) -> ParsedJob:
+    """Return a job with the files that it refers to, so often each; InputTooLargeError.
+
+    Nothing of a file is read: their sizes are known.
+    """
+    each = [held[reference][0] for reference in referred.elements()]
     total = resolved_bytes(len(job.body), each)
     check_resolved(total, settings.INFERENCE.max_resolved_bytes)
-    size = min(total if version.padded else memory_bytes(job.body, each), MOST_SIZE)
+    size = min(total if job.version.padded else memory_bytes(job.body, each), MOST_SIZE)
     return replace(job, files=tuple(stored_file for _, stored_file in held.values()), size=size)
 
 

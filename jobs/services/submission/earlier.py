@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jobs.core.errors import IdempotencyConflictError, PlatformError, UnavailableError
+from jobs.payloads.row_sealing import is_of_request
 from jobs.services.access.owner import Owner
 from jobs.services.submission.new_job import NewJob
 from jobs.services.submission.statements import EarlierJob
@@ -30,7 +31,7 @@ def earlier_outcomes(jobs: Sequence[NewJob], rows: Sequence[EarlierJob]) -> list
 def _same_or_conflict(new: NewJob, earlier: EarlierJob | None) -> Submitted | PlatformError:
     if earlier is None:  # made by a call that has since been undone or deleted: the client may try again
         return UnavailableError("The job could not be stored; send it again.")
-    if earlier.request_digest is not None and earlier.request_digest != new.job.digest:
+    if not is_of_request(earlier.request_digest, new.job):
         return IdempotencyConflictError()
     return Submitted(
         id=earlier.id,

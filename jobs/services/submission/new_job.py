@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,12 +13,15 @@ from jobs.core.payloads.job_keys import JobIdentity
 from jobs.core.reuse.key import Reuse
 from jobs.core.states import Verb, target
 from jobs.core.submission.parsed_job import ParsedJob
+from jobs.core.submission.routed_job import JobRoute, route_columns
 from jobs.db import database_clock
 from jobs.db.new_ids import new_ids
+from jobs.payloads import vault
 from jobs.payloads.row_sealing import input_columns, shared_key
 from jobs.services.access.owner import Owner
 from jobs.services.retention.keep_days import keep_days
 from jobs.services.submission.submitted import Submitted
+from models_registry.core.routing.decision import Arm
 
 QUEUED = target(Verb.SUBMIT).value
 
@@ -42,7 +45,7 @@ class NewJob:
     def columns(self) -> dict[str, Any]:
         """Return the job's parameters of the statements that store jobs; large payloads are stored here."""
         job = self.job
-        return {
+        columns = {
             "id": self.id,
             "version": job.version.id,
             "queue": job.version.model,
@@ -52,11 +55,12 @@ class NewJob:
             "deadline_s": job.deadline_s,
             "key": job.idempotency_key,
             "digest": job.digest,
-            **input_columns(JobIdentity(self.id, self.client, job.version.id), job, self.reuse),
+            **input_columns(JobIdentity(self.id, self.client, job.version.model_id), job, self.reuse),
             "keep_days": keep_days(job.version.platform_options),
             "output_form": job.output_form,
             "traceparent": self.traceparent,
         }
+        return columns if job.route is None else columns | _own_batches(job, job.route)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,26 @@ def made_now(new: NewJob, stored: StoredJob) -> Submitted:
         cached_from=stored.source,
         expected=new.expected if stored.state == QUEUED else None,
     )
+
+
+def _own_batches(job: ParsedJob, route: JobRoute) -> dict[str, Any]:
+    """Return the batching key of a baseline's job, which no other job has, whatever its parameters are."""
+    if route.arm is not Arm.BASELINE:
+        return {}
+    own = b"baseline/%d/" % (route.rollout or 0) + (job.parameters or b"")
+    return {"variant": vault.parameters_digest(own)}
+
+
+def any_routed(jobs: Iterable[NewJob]) -> bool:
+    """Return whether a job has a Route, so that it takes a statement that stores it."""
+    return any(new.job.route is not None for new in jobs)
+
+
+def rows_of(jobs: Sequence[NewJob]) -> list[dict[str, Any]]:
+    """Return the columns of jobs; where one has a Route, those of Routes too."""
+    if not any_routed(jobs):
+        return [new.columns for new in jobs]
+    return [new.columns | route_columns(new.job.route) for new in jobs]
 
 
 def in_key_order(jobs: Sequence[NewJob]) -> list[NewJob]:

@@ -13,20 +13,25 @@ from functools import cached_property
 from typing import TypeVar
 
 from jobs.core.errors import PlatformError, UnavailableError
-from jobs.core.submission.file_references import Reference, may_refer, references
+from jobs.core.submission.file_references import Reference, may_refer, outline, references
 from jobs.core.submission.job_labels import job_labels
-from jobs.core.submission.parsed_job import ParsedJob, Refusals, parse_job
+from jobs.core.submission.parsed_job import ParsedJob, Refusals
 from jobs.core.submission.request import JobRequest
-from jobs.db.statement import once_more
 from jobs.payloads.row_sealing import guarded
 from jobs.payloads.subject_digest import subject_digests
 from jobs.services.access.owner import Owner
-from jobs.services.circuits.operate import answering
-from jobs.services.submission.attachments import FilesOfCall, Parts, attached, uploads_of
+from jobs.services.submission.attachments import (
+    FilesOfCall,
+    Parts,
+    held_files,
+    sized_with,
+    uploads_of,
+    with_files,
+)
+from jobs.services.submission.routing import Chosen, Routing, check_input
 from jobs.services.webhooks.subscriptions import check_callback, has_valid_secret
-from models_registry.core.refs import Ref
 from models_registry.core.version import VersionInfo
-from models_registry.selectors import resolve_all, validate_input
+from models_registry.selectors import validate_input, validate_outline
 
 Read = TypeVar("Read")
 
@@ -36,7 +41,7 @@ class _Bare:
     """A job as it was written, the version that will run it, and how often it refers to each file."""
 
     job: ParsedJob
-    version: VersionInfo
+    chosen: Chosen
     referred: Counter[Reference] = field(default_factory=Counter)
 
 
@@ -70,56 +75,39 @@ class _Call:
 
     def __init__(self, owner: Owner, models: set[str]) -> None:
         self._owner = owner
-        self._named = once_more(lambda: resolve_all(models))
-        self._answers = dict[str, VersionInfo | PlatformError]()
+        self._routing = Routing(owner, models)
 
     def bare(self, request: JobRequest) -> _Bare:
         """Return a job as it was written."""
-        version = self._version(request.model)
-        job = parse_job(request, version)
-        return _Bare(job, version, references(request.input)) if may_refer(job.body) else _Bare(job, version)
+        job, chosen = self._routing.parsed(request)
+        return _Bare(job, chosen, references(request.input)) if may_refer(job.body) else _Bare(job, chosen)
 
     def checked(self, request: JobRequest, bare: _Bare, files: FilesOfCall) -> ParsedJob:
         """Return a job that fits its version, with its files."""
-        job = bare.job
+        job, version = bare.job, bare.chosen.version
         if bare.referred:
-            job = attached(self._owner, request, bare.version, bare.referred, files)
+            job, version = self._attached(request, bare, files)
         else:
-            validate_input(bare.version, request.input)
+            check_input(bare.chosen.checked, lambda version: validate_input(version, request.input))
         if request.callback_url is not None:
             check_callback(request.callback_url, has_secret=lambda: self._has_secret)
-        if bare.version.subject_marks:
-            subjects = subject_digests(bare.version, request.input, client=self._owner.id)
+        if version.subject_marks:
+            subjects = subject_digests(version, request.input, client=self._owner.id)
             job = replace(job, subjects=subjects)
-        if bare.version.metadata_index:
-            job = replace(job, labels=job_labels(request.metadata, bare.version.metadata_index))
-        return guarded(job, bare.version.secrecy)
+        if version.metadata_index:
+            job = replace(job, labels=job_labels(request.metadata, version.metadata_index))
+        return guarded(job, version.secrecy)
 
-    def _version(self, model: str) -> VersionInfo:
-        if model not in self._answers:
-            self._answers[model] = self._answer(model)
-        answer = self._answers[model]
-        if isinstance(answer, PlatformError):
-            raise answer.with_traceback(None)
-        return answer
-
-    def _answer(self, model: str) -> VersionInfo | PlatformError:
-        try:
-            return self._answering(model)
-        except UnavailableError:
-            raise
-        except PlatformError as error:
-            return error
-
-    def _answering(self, model: str) -> VersionInfo:
-        if self._owner.models:  # first, because it may not learn which other models there are
-            self._owner.check_model(Ref.parse(model).name)
-        named = self._named[model]
-        if not isinstance(named, VersionInfo):
-            raise named
-        version = once_more(lambda: answering(named, client=self._owner.id))
-        self._owner.check_model(version.model)  # it may be another model's fallback
-        return version
+    def _attached(
+        self, request: JobRequest, bare: _Bare, files: FilesOfCall
+    ) -> tuple[ParsedJob, VersionInfo]:
+        """Return a job with its files, and its version: a rule decides by the input as it is stored."""
+        encrypts = any(version.secrecy.encrypt for version in self._routing.may_answer(request.model))
+        held = held_files(self._owner, bare.referred, files, encrypts=encrypts)
+        stored = with_files(request, held)
+        job, chosen = self._routing.parsed(stored)
+        check_input(chosen.checked, lambda version: validate_outline(version, *outline(stored.input)))
+        return sized_with(job, bare.referred, held), chosen.version
 
     @cached_property
     def _has_secret(self) -> bool:

@@ -23,8 +23,15 @@ from jobs.db.statement import fetch_async
 from jobs.services.access.audit import ACTOR_CHARS, detail_json
 from jobs.services.access.owner import Owner
 from jobs.services.submission.earlier import earlier_outcomes, earlier_params
-from jobs.services.submission.new_job import QUEUED, NewJob, StoredJob, made_now
-from jobs.services.submission.statements import EARLIER, INSERT_JOINED, INSERT_ONE, MadeJob
+from jobs.services.submission.new_job import QUEUED, NewJob, StoredJob, any_routed, made_now, rows_of
+from jobs.services.submission.statements import (
+    EARLIER,
+    INSERT_JOINED,
+    INSERT_JOINED_ROUTED,
+    INSERT_ONE,
+    INSERT_ONE_ROUTED,
+    MadeJob,
+)
 from jobs.services.submission.submitted import Submitted
 
 Outcomes = dict[UUID, Submitted | PlatformError]
@@ -45,11 +52,10 @@ class PlainJob:
         return self.owner.id, self.new.job.idempotency_key or "", self.new.id
 
     @property
-    def columns(self) -> dict[str, Any]:
-        """Return its parameters of INSERT_JOINED."""
+    def call_columns(self) -> dict[str, Any]:
+        """Return its parameters of INSERT_JOINED that are its call's."""
         owner = self.owner
         return {
-            **self.new.columns,
             "client": owner.id,
             "actor": owner.actor[:ACTOR_CHARS],
             "address": self.address,
@@ -70,7 +76,9 @@ def plain_params(jobs: Sequence[PlainJob]) -> dict[str, Any]:
 
     All processes insert in the same order of clients and keys: in other orders two of them would deadlock.
     """
-    rows = [job.columns for job in sorted(jobs, key=attrgetter("place"))]
+    in_order = sorted(jobs, key=attrgetter("place"))
+    own = rows_of([job.new for job in in_order])
+    rows = [columns | job.call_columns for job, columns in zip(in_order, own, strict=True)]
     columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
     return columns | {"state": QUEUED, "kind": AuditKind.SUBMIT.value}
 
@@ -109,7 +117,11 @@ async def store_plain(session: psycopg.AsyncConnection[Any], jobs: Sequence[Plai
 
 async def _inserted(session: psycopg.AsyncConnection[Any], jobs: Sequence[PlainJob]) -> list[MadeJob]:
     """Insert the jobs; a lone one without arrays, which cost more than its row."""
+    routed = any_routed(job.new for job in jobs)
     if len(jobs) > 1:
-        return await fetch_async(session, INSERT_JOINED, plain_params(jobs))
+        joined = INSERT_JOINED_ROUTED if routed else INSERT_JOINED
+        return await fetch_async(session, joined, plain_params(jobs))
     of_call = {"state": QUEUED, "kind": AuditKind.SUBMIT.value, "alone": True}
-    return await fetch_async(session, INSERT_ONE, jobs[0].columns | of_call)
+    (own,) = rows_of([jobs[0].new])
+    alone = INSERT_ONE_ROUTED if routed else INSERT_ONE
+    return await fetch_async(session, alone, own | jobs[0].call_columns | of_call)

@@ -15,8 +15,8 @@ from jobs.services.access.owner import Owner
 from jobs.services.lifecycle.end_times import EndedJob, observe_ends
 from jobs.services.submission import traced_jobs
 from jobs.services.submission.call_event import CallEvent
-from jobs.services.submission.new_job import NewJob, StoredJob, in_key_order
-from jobs.services.submission.shared_statements import PLACE, PlacedJob
+from jobs.services.submission.new_job import NewJob, StoredJob, any_routed, in_key_order, rows_of
+from jobs.services.submission.shared_statements import PLACE, PLACE_ROUTED, PlacedJob
 
 ROUNDS = 3  # the second finds who was first in the first; the third is for who took a key in between
 _LIVE = sources(Verb.CANCEL)
@@ -36,7 +36,8 @@ def store_shared(
     for _ in range(ROUNDS):
         if not unsure:
             break
-        places = fetch_all(PLACE, {**_params(owner, unsure), **event.columns})
+        statement = PLACE_ROUTED if any_routed(unsure) else PLACE
+        places = fetch_all(statement, {**_params(owner, unsure), **event.columns})
         made = {place.id: job for place in places if (job := _stored(place))}
         event.stored_with(len(made))
         if tracing.on:
@@ -50,7 +51,8 @@ def store_shared(
 
 
 def _params(owner: Owner, jobs: Sequence[NewJob]) -> dict[str, Any]:
-    rows = [new.columns | _shared(new.reuse) for new in in_key_order(jobs) if new.reuse]
+    sharing = [new for new in in_key_order(jobs) if new.reuse]
+    rows = [columns | _shared(new.reuse) for new, columns in zip(sharing, rows_of(sharing), strict=True)]
     return {name: [row[name] for row in rows] for name in rows[0]} | {
         "client": owner.id,
         "state": target(Verb.SUBMIT).value,
@@ -59,7 +61,8 @@ def _params(owner: Owner, jobs: Sequence[NewJob]) -> dict[str, Any]:
     }
 
 
-def _shared(reuse: Reuse) -> dict[str, Any]:
+def _shared(reuse: Reuse | None) -> dict[str, Any]:
+    assert reuse is not None  # noqa: S101  # these jobs share
     return {"shared": reuse.key, "ttl_s": reuse.ttl_s, "takes": reuse.takes, "follows": reuse.follows}
 
 

@@ -18,23 +18,37 @@ from uuid import UUID
 
 from jobs.db.statement import Statement
 from jobs.services.lifecycle.enqueue import outbox_insert
-from jobs.services.submission.statements import EVENT, IN_TURN, JOB_COLUMNS, KEYS, UNLESS_THERE, WITH_INPUT
+from jobs.services.submission.statements import (
+    EVENT,
+    IN_TURN,
+    JOB_COLUMNS,
+    KEYS,
+    ROUTE_ARRAYS,
+    ROUTE_NAMES,
+    ROUTES_OF_GIVEN,
+    UNLESS_THERE,
+    WITH_INPUT,
+)
 
 LOOK_AGAIN_S = 60  # how long an entry is left to the run that it names before the sweeper looks at it
 
-_GIVEN: LiteralString = """
+
+def _given(arrays: LiteralString = "", names: LiteralString = "") -> LiteralString:
+    return f"""
 given AS MATERIALIZED (
   SELECT * FROM unnest(%(id)b::uuid[], %(version)b::bigint[], %(queue)b::text[], %(priority)b::smallint[],
     %(max_attempts)b::smallint[], %(size)b::int[], %(deadline_s)b::float8[], %(key)b::text[],
     %(digest)b::bytea[], %(body)b::bytea[], %(parameters)b::bytea[], %(metadata)b::bytea[],
     %(encoding)b::text[], %(variant)b::int[], %(shared)b::bytea[],
     %(ttl_s)b::float8[], %(takes)b::bool[], %(follows)b::bool[], %(keep_days)b::smallint[],
-    %(wrapped)b::bytea[], %(answer)b::bytea[], %(output_form)b::text[], %(traceparent)b::text[])
+    %(wrapped)b::bytea[], %(answer)b::bytea[], %(output_form)b::text[], %(traceparent)b::text[]{arrays})
   AS g (id, version, queue, priority, max_attempts, size, deadline_s, key, digest, body, parameters,
     metadata, encoding, variant, shared, ttl_s, takes, follows, keep_days, wrapped, answer,
-    output_form, traceparent)
+    output_form, traceparent{names})
 )
-"""
+"""  # noqa: S608  # built from our own constants
+
+
 # The client stands in the key already; asked again, a wrong key cannot show one client another's result.
 _SEEN: LiteralString = """
 seen AS MATERIALIZED (
@@ -81,9 +95,11 @@ class PlacedJob(NamedTuple):
     created_at: datetime | None
 
 
-PLACE = Statement(
-    f"""
-WITH {_GIVEN}, {_SEEN}, {_LED}, placed AS MATERIALIZED (
+def _place(
+    arrays: LiteralString = "", names: LiteralString = "", routes: LiteralString = ""
+) -> LiteralString:
+    return f"""
+WITH {_given(arrays, names)}, {_SEEN}, {_LED}, placed AS MATERIALIZED (
   SELECT seen.* FROM seen WHERE role IN ('hit', 'follow', 'alone') OR id IN (SELECT job_id FROM led)
 ), job AS (
   INSERT INTO jobs_job ({JOB_COLUMNS}, finished_at)
@@ -117,12 +133,14 @@ WITH {_GIVEN}, {_SEEN}, {_LED}, placed AS MATERIALIZED (
   INSERT INTO jobs_follower (job_id, leader, key, priority, deadline)
   SELECT job.id, placed.leader, g.shared, job.priority, job.deadline
   FROM job JOIN placed USING (id) JOIN given g USING (id) WHERE placed.role = 'follow'
-), outbox AS (
+), {routes}outbox AS (
   {outbox_insert(_PUBLISHED, due=IN_TURN)}
 ), event AS ({EVENT})
 SELECT seen.id, CASE WHEN seen.role = 'lead' AND placed.id IS NULL THEN 'unsure' ELSE seen.role END AS role,
   seen.leader, job.created_at
 FROM seen LEFT JOIN placed USING (id) LEFT JOIN job USING (id)
-""",  # noqa: S608
-    PlacedJob,
-)
+"""  # noqa: S608  # built from our own constants
+
+
+PLACE = Statement(_place(), PlacedJob)
+PLACE_ROUTED = Statement(_place(ROUTE_ARRAYS, ROUTE_NAMES, ROUTES_OF_GIVEN), PlacedJob)

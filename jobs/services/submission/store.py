@@ -11,14 +11,30 @@ from jobs.core.errors import IdempotencyConflictError, PlatformError
 from jobs.core.submission.request import ITEM_MARK
 from jobs.db.notify import wake_relay
 from jobs.db.statement import fetch_all
+from jobs.payloads.row_sealing import is_of_request
 from jobs.services.access.owner import Owner
 from jobs.services.erasure.subjects import remember_subjects
 from jobs.services.submission.call_event import CallEvent
 from jobs.services.submission.earlier import earlier_outcomes, earlier_params
 from jobs.services.submission.label_rows import label_jobs
-from jobs.services.submission.new_job import QUEUED, NewJob, StoredJob, in_key_order, made_now
+from jobs.services.submission.new_job import (
+    QUEUED,
+    NewJob,
+    StoredJob,
+    any_routed,
+    in_key_order,
+    made_now,
+    rows_of,
+)
 from jobs.services.submission.shared import store_shared
-from jobs.services.submission.statements import EARLIER, INSERT_MANY, INSERT_ONE, KEYED_BEFORE
+from jobs.services.submission.statements import (
+    EARLIER,
+    INSERT_MANY,
+    INSERT_MANY_ROUTED,
+    INSERT_ONE,
+    INSERT_ONE_ROUTED,
+    KEYED_BEFORE,
+)
 from jobs.services.submission.submitted import Submitted
 from jobs.services.webhooks.subscriptions import expect
 
@@ -43,15 +59,13 @@ def store_jobs(*, owner: Owner, jobs: Sequence[NewJob], event: CallEvent) -> Out
 
 
 def _refuse_reused_call_key(owner: Owner, jobs: Sequence[NewJob]) -> None:
-    digests = {
-        new.job.idempotency_key: new.job.digest
-        for new in jobs
-        if ITEM_MARK in (new.job.idempotency_key or "")
+    by_key = {
+        key: new.job for new in jobs if (key := new.job.idempotency_key) is not None and ITEM_MARK in key
     }
-    if not digests:
+    if not by_key:
         return
-    earlier = fetch_all(KEYED_BEFORE, {"client": owner.id, "keys": list(digests)})
-    if any(digests[job.idempotency_key] != job.request_digest for job in earlier):
+    earlier = fetch_all(KEYED_BEFORE, {"client": owner.id, "keys": list(by_key)})
+    if not all(is_of_request(job.request_digest, by_key[job.idempotency_key]) for job in earlier):
         raise IdempotencyConflictError
 
 
@@ -89,11 +103,12 @@ def _insert(owner: Owner, jobs: Sequence[NewJob], event: CallEvent) -> dict[UUID
     if not jobs:
         return {}
     common = {"client": owner.id, "state": QUEUED, **event.columns}
-    rows = [new.columns for new in in_key_order(jobs)]
+    rows, routed = rows_of(in_key_order(jobs)), any_routed(jobs)
     if len(rows) == 1:
-        made = fetch_all(INSERT_ONE, rows[0] | common)
+        made = fetch_all(INSERT_ONE_ROUTED if routed else INSERT_ONE, rows[0] | common)
     else:
-        made = fetch_all(INSERT_MANY, {name: [row[name] for row in rows] for name in rows[0]} | common)
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        made = fetch_all(INSERT_MANY_ROUTED if routed else INSERT_MANY, columns | common)
     return {row.id: StoredJob(row.created_at, QUEUED) for row in made}
 
 

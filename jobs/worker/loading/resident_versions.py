@@ -41,7 +41,7 @@ class ResidentVersions:
         """Order what became wanted, keep it in memory, and end the moves that wait for no worker."""
         models, pool = list(self._models()), self._loader.pool
         wanted = wanted_versions(models, keep_warm_s=settings.INFERENCE.keep_warm_s)
-        pool.keep(pinned=(*wanted.stable, *wanted.coming), shared=wanted.stable, warm=wanted.warm)
+        pool.keep(pinned=wanted.to_load, shared=wanted.with_traffic, warm=wanted.warm)
         loaded = {entry.info.id for entry in pool.loaded()}
         # A database that fails ends a load, and is no reason to let a move wait for its whole time.
         missing = [v for v in wanted.coming if v not in loaded and not pool.retry_in_s(v)]

@@ -26,6 +26,7 @@ from jobs.worker.stages.claimed_batch import ClaimedBatch, Refused
 
 logger = logging.getLogger(__name__)
 _REVOKED = (State.CANCELLED, State.EXPIRED)
+_AGAIN = (State.WAITING, State.QUEUED)  # a rescued job is queued
 MISMATCH = MessageMismatchError.code
 
 
@@ -148,7 +149,7 @@ def _end(
         return "task-revoked", _revoked(delivery, state)
     failure = verdict.outcome
     text = f"{failure.kind}: {failure.code}" if isinstance(failure, Failure) else ""
-    kind = "task-retried" if state is State.WAITING else "task-failed"
+    kind = "task-retried" if state in _AGAIN else "task-failed"
     return kind, {"uuid": delivery.id, "exception": text, "traceback": ""}
 
 

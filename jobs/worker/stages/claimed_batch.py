@@ -12,6 +12,7 @@ from jobs.core.failures import Failure, FailureKind
 from jobs.core.stages import StageTimes
 from jobs.core.states import State
 from jobs.services.lifecycle.claim import Claimed
+from jobs.services.lifecycle.rerouting.watched import WatchedVersion
 from jobs.services.lifecycle.settle import Verdict
 from jobs.worker.batch_context import BatchContext
 from jobs.worker.message_delivery import MessageDelivery
@@ -70,7 +71,8 @@ class ClaimedBatch:
     Its results were committed at `settled_at`.
     `table` reads its loader's exceptions, `retry` is its version's policy, `context` is for a runner that
     takes one, and `privacy`, once the version is loaded, keeps its secrets. `verdicts` are what a
-    settle could not store yet; `is_rest` means that its other jobs were stored before.
+    settle could not store yet; `is_rest` means that its other jobs were stored before. `watches` are its
+    version's parts in roll-outs at the claim.
     """
 
     id: UUID
@@ -106,6 +108,7 @@ class ClaimedBatch:
     context: BatchContext | None = None
     privacy: Privacy | None = None
     verdicts: list[Verdict] = field(default_factory=list)
+    watches: tuple[WatchedVersion, ...] = ()
 
     @property
     def times(self) -> StageTimes:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 import sqlalchemy as sa
+from django.conf import settings
 
 from jobs.core.batching.sealed_batch import SealedBatch
 from jobs.core.log_context import about
@@ -21,13 +22,15 @@ from jobs.core.states import State
 from jobs.core.submission.input_size import MOST_SIZE
 from jobs.db.new_ids import new_id
 from jobs.db.single_statements import SingleStatements
-from jobs.db.statement import Session
 from jobs.services.lifecycle import claim as store
 from jobs.services.lifecycle.release import release
+from jobs.services.lifecycle.rerouting.claim_gate import GatedClaim
 from jobs.services.lifecycle.standings import Standing, standings
 from jobs.worker.circuit_monitor import CircuitMonitor, hold
 from jobs.worker.message_delivery import MessageDelivery
+from jobs.worker.rollout_monitor import RolloutMonitor
 from jobs.worker.stages.awaited_loads import AwaitedLoads
+from jobs.worker.stages.claim_rows import claim, claim_again, claim_gated
 from jobs.worker.stages.claimed_batch import ClaimedBatch, Refused
 from jobs.worker.stages.grouped_pieces import make_pieces
 from jobs.worker.stages.persist import persist, try_once
@@ -45,7 +48,7 @@ LOCKED_S = 1.0  # a job whose row is locked is published again after so long
 class Claimer:
     """The claim stage of one worker incarnation."""
 
-    def __init__(  # what the stage works with, made once in `process`
+    def __init__(  # noqa: PLR0913, PLR0917  # what the stage works with, made once in `process`
         self,
         engine: sa.Engine,
         worker: UUID,
@@ -53,9 +56,10 @@ class Claimer:
         stopping: Callable[[], bool],
         circuits: CircuitMonitor,
         loads: AwaitedLoads,
+        rollouts: RolloutMonitor,
     ) -> None:
         self._engine, self._worker, self._pool, self._stopping = engine, worker, pool, stopping
-        self._circuits, self._loads = circuits, loads
+        self._circuits, self._loads, self._rollouts = circuits, loads, rollouts
         self._statements = SingleStatements(engine)
         self.claiming: UUID | None = None  # the batch whose claim is under way
 
@@ -87,23 +91,44 @@ class Claimer:
             return batch, [*refused, *self._unloaded(int(str(batch.key)), tokens)]
         row = self._row(batch, sealed)
         own = [d for d in tokens if d.parcel.model == row.model]
-        jobs = self._claim(row, own)
-        if not jobs:
+        batch.watches = self._rollouts.watches(row.version)
+        done = self._claim(batch, row, own)
+        if done is None or not done.jobs:
             self.done(batch)
-        if jobs is None:
+        if done is None:
             return batch, refused
         batch.model = row.model
         by_key = {_key(delivery): delivery for delivery in own}
-        batch.jobs, batch.deliveries = jobs, [by_key[job.job, job.epoch - 1, job.client] for job in jobs]
+        batch.jobs = done.jobs
+        batch.deliveries = [by_key[job.job, job.epoch - 1, job.client] for job in done.jobs]
+        put_off = {job: seconds for seconds, jobs in done.held.items() for job in jobs}
         claimed = set(map(id, batch.deliveries))
-        return batch, [*refused, *self._refused([d for d in tokens if id(d) not in claimed])]
+        for_later = defaultdict[float, list[MessageDelivery]](list)
+        for delivery in tokens:
+            if id(delivery) not in claimed:
+                for_later[put_off.get(delivery.job, LOCKED_S)].append(delivery)
+        return batch, [*refused, *(r for s, group in for_later.items() for r in self._answered(group, s))]
 
-    def _claim(self, row: store.BatchRow, deliveries: list[MessageDelivery]) -> list[store.Claimed] | None:
-        """Claim in one round trip; only after trouble in transactions, which look what the trouble left."""
-        jobs = try_once(self._statements, lambda c: _claim(c, row, deliveries), engine=self._engine)
-        if jobs is not None:
-            return jobs
-        return persist(self._engine, lambda c, _: _claim_again(c, row, deliveries), stopping=self._stopping)
+    def _claim(
+        self, batch: ClaimedBatch, row: store.BatchRow, deliveries: list[MessageDelivery]
+    ) -> GatedClaim | None:
+        """Claim in one round trip, or through the claim gate where a roll-out limits the version.
+
+        Only after trouble in transactions, which look what the trouble left; None where the worker stops.
+        """
+        rollouts = [watch.rollout for watch in batch.watches if watch.gated]
+        if rollouts and deliveries:
+            return persist(
+                self._engine,
+                lambda c, tries: claim_gated(c, row, deliveries, rollouts, again=tries > 0),
+                stopping=self._stopping,
+            )
+        jobs = try_once(self._statements, lambda c: claim(c, row, deliveries), engine=self._engine)
+        if jobs is None:
+            jobs = persist(
+                self._engine, lambda c, _: claim_again(c, row, deliveries), stopping=self._stopping
+            )
+        return None if jobs is None else GatedClaim(jobs)
 
     def prepare(self, batch: ClaimedBatch) -> list[Refused]:
         """Decode the inputs, group by compatibility and collate ahead.
@@ -114,7 +139,7 @@ class Claimer:
         assert loaded is not None  # noqa: S101  # nothing is claimed without a lease
         batch.runner, batch.model = loaded.runner, loaded.info.model
         options = loaded.info.platform_options
-        batch.limit_s, batch.retry = options.batch_limit_s or 0.0, options.retry
+        batch.limit_s, batch.retry = _limit_s(batch, options.batch_limit_s or 0.0), options.retry
         batch.table = table_of(loaded.info.loader, refuse_nan=options.refuse_nan)
         batch.privacy = Privacy(loaded.info, batch.jobs, as_files=takes_files(loaded.runner))
         left = self._give_back(batch, batch.privacy)
@@ -220,11 +245,8 @@ class Claimer:
         """Leave jobs that may not run here now in the outbox for later; return their messages as refused."""
         return self._answered(deliveries, hold_s)
 
-    def _refused(self, deliveries: list[MessageDelivery]) -> list[Refused]:
-        """Return what no claim took; the relay publishes those again that are only locked."""
-        return self._answered(deliveries, LOCKED_S) if deliveries else []
-
     def _answered(self, deliveries: list[MessageDelivery], later_s: float) -> list[Refused]:
+        """Return what no claim took as refused; the relay publishes again what is only locked, or held."""
         rows = self._standings(deliveries)
         if rows is None:
             return []
@@ -237,30 +259,10 @@ class Claimer:
         return [_refusal(*pair) for pair in pairs]
 
 
-def _claim(
-    connection: Session, row: store.BatchRow, deliveries: list[MessageDelivery]
-) -> list[store.Claimed]:
-    if not deliveries:
-        return []
-    sealed_at = row.sealed_at or 0.0
-    return store.claim(
-        connection,
-        batch=row,
-        envelopes=[delivery.envelope for delivery in deliveries],
-        buffered_s=[sealed_at - delivery.parcel.received_at for delivery in deliveries],
-    )
-
-
-def _claim_again(
-    connection: sa.Connection, row: store.BatchRow, deliveries: list[MessageDelivery]
-) -> list[store.Claimed]:
-    """Claim, but first look whether an earlier claim was stored and only its answer was lost."""
-    jobs = [delivery.job for delivery in deliveries]
-    recovered = store.recover(connection, batch=row.id, jobs=jobs)
-    if recovered:
-        return recovered
-    withheld = store.withheld(connection, jobs=jobs)
-    return _claim(connection, row, [delivery for delivery in deliveries if delivery.job not in withheld])
+def _limit_s(batch: ClaimedBatch, own_s: float) -> float:
+    """Return how long a batch may take: `own_s` (0: the default), but less where its version is unproven."""
+    limits = [watch.limit_s for watch in batch.watches if watch.limit_s]
+    return min(own_s or settings.INFERENCE.batch_limit_s, *limits) if limits else own_s
 
 
 def _key(delivery: MessageDelivery) -> tuple[UUID, int, int]:

@@ -99,8 +99,8 @@ def _sealed(seal: JobSeal, words: Words) -> SealedWords | None:
 
 
 def _seal(job: Claimed, version: VersionInfo) -> JobSeal:
-    # The version that runs the job: under any other one the job cannot be read.
-    identity = JobIdentity(job.job, job.client, version.id)
+    # The model of the version that runs the job: under that of any other the job cannot be read.
+    identity = JobIdentity(job.job, job.client, version.model_id)
     return JobSeal(identity, job.wrapped, job.answer, encrypts=version.secrecy.encrypt)
 
 

@@ -22,13 +22,17 @@ from jobs.core.errors import PayloadUnreadableError
 from jobs.core.failures import Failure, Success
 from jobs.core.payloads.pointer import is_pointer, pointer_of
 from jobs.core.payloads.stored_output import content_type, stored_output
+from jobs.core.rollouts.first_attempts import finding_of, is_broken
 from jobs.core.states import State
 from jobs.db.single_statements import SingleStatements
 from jobs.payloads.claim_check import store_payload
 from jobs.services.erasure.unwanted_objects import mark_late_outputs
 from jobs.services.lifecycle import settle as store
 from jobs.services.lifecycle.poison import convict
-from jobs.services.lifecycle.settle_answers import AnsweredBatch, only_answers, settle_answers
+from jobs.services.lifecycle.rerouting.settle_watched import settle_watched
+from jobs.services.lifecycle.rerouting.tallies import FirstAttempt, WatchedBatch
+from jobs.services.lifecycle.rerouting.watched_answers import settle_answers_watched
+from jobs.services.lifecycle.settle_answers import AnsweredBatch, only_answers
 from jobs.worker.circuit_monitor import CircuitMonitor
 from jobs.worker.stages.bisect import Splitter
 from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
@@ -86,8 +90,11 @@ class Settler:
         if not plain:
             return {}
         rows = [AnsweredBatch(batch.id, batch.times, batch.verdicts) for batch in plain]
+        watched = [watched_batch(batch, batch.verdicts) for batch in plain if batch.watches]
         try:
-            states = try_once(self._statements, lambda c: settle_answers(c, rows), engine=self._engine)
+            states = try_once(
+                self._statements, lambda c: settle_answers_watched(c, rows, watched), engine=self._engine
+            )
         except (psycopg.Error, DBAPIError) as error:
             logger.warning("batches are stored one by one: %s", type(error).__name__)
             return {}
@@ -134,9 +141,18 @@ class Settler:
 
     def _store(self, connection: sa.Connection, batch: ClaimedBatch, verdicts: list[store.Verdict]) -> Stored:
         verdicts = convict(connection, verdicts)
-        settled, locked = store.settle(
-            connection, batch=batch.id, verdicts=verdicts, times=batch.times, worker=self._node
-        )
+        if batch.watches:
+            settled, locked = settle_watched(
+                connection,
+                batch=watched_batch(batch, verdicts),
+                verdicts=verdicts,
+                times=batch.times,
+                worker=self._node,
+            )
+        else:
+            settled, locked = store.settle(
+                connection, batch=batch.id, verdicts=verdicts, times=batch.times, worker=self._node
+            )
         done = [verdict for verdict in verdicts if verdict.job not in locked] if locked else verdicts
         if len(settled) < len(done):
             mark_late_outputs(connection, _late_outputs(done, {row.job for row in settled}))
@@ -152,6 +168,19 @@ def verdicts_of(batch: ClaimedBatch, expected_s: ExpectedS = at_once) -> list[st
         verdicts.verdict(position, _storable(batch.privacy, job.job, outcomes[position]))
         for position, job in enumerate(batch.jobs)
     ]
+
+
+def watched_batch(batch: ClaimedBatch, verdicts: Sequence[store.Verdict]) -> WatchedBatch:
+    """Return what roll-outs are to know of a batch: its first attempts, and whether it failed as a whole."""
+    firsts = {job.job: job.epoch for job in batch.jobs if job.attempts == 1}
+    found = [(v, finding_of(v.outcome)) for v in verdicts if v.job in firsts]
+    return WatchedBatch(
+        batch.id,
+        batch.watches,
+        [FirstAttempt(v.job, firsts[v.job], finding) for v, finding in found if finding is not None],
+        broken=is_broken([v.outcome for v in verdicts], unprepared=batch.failure is not None),
+        is_rest=batch.is_rest,
+    )
 
 
 def _storable(privacy: Privacy | None, job: UUID, outcome: Success | Failure) -> Success | Failure:

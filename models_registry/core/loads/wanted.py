@@ -11,17 +11,24 @@ class Wanted:
     """Versions that a worker's models need, by id.
 
     An alias points at each of `stable`, is to be moved to each of `coming`, and has left those of `warm` a
-    short time ago: jobs that were accepted before, and a roll-back, find these in memory.
+    short time ago: jobs that were accepted before, and a roll-back, find these in memory. A roll-out routes
+    jobs to each of `routed`, beside those that aliases point at; the candidate of one at its gate is coming.
     """
 
     stable: tuple[int, ...] = ()
     coming: tuple[int, ...] = ()
     warm: tuple[int, ...] = ()
+    routed: tuple[int, ...] = ()
 
     @property
     def to_load(self) -> tuple[int, ...]:
         """Return the versions to load, those first that have traffic."""
-        return tuple(dict.fromkeys((*self.stable, *self.coming)))
+        return tuple(dict.fromkeys((*self.with_traffic, *self.coming)))
+
+    @property
+    def with_traffic(self) -> tuple[int, ...]:
+        """Return the versions that jobs are routed to; where they do not fit together, they take turns."""
+        return (*self.stable, *self.routed)
 
 
 class Orders:

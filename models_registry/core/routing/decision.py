@@ -1,8 +1,26 @@
-"""The decision of a rule for one job: which version answers it, in which arm, and why. Pure."""
+"""The decision of a rule for one job: which version answers it, in which arm, and why. Pure.
+
+    0 ······ share ············································ 10⁶ - share ······ 10⁶
+    candidate       stable, counted up to 11 shares, then not        baseline
+
+A share that grows keeps whom it had. The baseline is the stable version under batches of its own; it exists
+while the rule asks for it and the share is below a half.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
+from typing import Any
+
+from models_registry.core.patterns import validator
+from models_registry.core.routing.rule_document import PPM, RuleDocument
+from models_registry.core.version import VersionInfo
+
+SAMPLE = 10  # so many times the candidate's share of the stable version's jobs are evidence
+BY_SHARE = "share"
 
 
 class Arm(StrEnum):
@@ -12,3 +30,94 @@ class Arm(StrEnum):
     BASELINE = "baseline"
     STABLE = "stable"
     FALLBACK = "fallback"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a rule decides by: eight bytes of a keyed digest of the sticky value, and what cohorts look at.
+
+    Absent metadata and parameters are empty objects.
+    """
+
+    key: bytes
+    client: str
+    priority: int
+    metadata: Any
+    parameters: Any
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """The rule in force for an alias, with the versions that it names and the checks of its cohorts.
+
+    `matches` has a function for each cohort, in order; it is made from the document.
+    """
+
+    id: int
+    number: int
+    rollout: int | None
+    document: RuleDocument
+    stable: VersionInfo
+    candidate: VersionInfo | None
+    matches: tuple[Callable[[Any], bool], ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        matches = tuple(validator(cohort.when).is_valid for cohort in self.document.cohorts)
+        object.__setattr__(self, "matches", matches)  # the class is frozen
+
+    @property
+    def versions(self) -> tuple[VersionInfo, ...]:
+        """Return the versions that a job may get, the stable one first."""
+        return (self.stable,) if self.candidate is None else (self.stable, self.candidate)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The version that answers a job, its arm and why; `counted` means that it is evidence.
+
+    `why` is `share`, or `cohort 1` and so on.
+    """
+
+    version: VersionInfo
+    arm: Arm
+    why: str
+    counted: bool
+    bucket: int
+
+
+def bucket_of(salt: str, key: bytes) -> int:
+    """Return the place of a key among a million, by the first eight bytes of SHA-256(salt ‖ key)."""
+    return int.from_bytes(sha256(salt.encode() + key).digest()[:8]) % PPM
+
+
+def decide(rule: CompiledRule, ask: Ask) -> Decision:
+    """Return what a rule decides for a job; the same for the same key, salt and share."""
+    bucket = bucket_of(rule.document.salt, ask.key)
+    if rule.candidate is None:
+        return Decision(rule.stable, Arm.STABLE, BY_SHARE, counted=False, bucket=bucket)
+    if rule.matches and (number := _cohort(rule, ask)) is not None:
+        arm = Arm(rule.document.cohorts[number].arm)
+        version = rule.candidate if arm is Arm.CANDIDATE else rule.stable
+        # Jobs that a person picked differ from the others, so comparing them would say nothing.
+        return Decision(version, arm, f"cohort {number + 1}", counted=False, bucket=bucket)
+    return _by_share(rule, rule.candidate, bucket)
+
+
+def _by_share(rule: CompiledRule, candidate: VersionInfo, bucket: int) -> Decision:
+    share = rule.document.share_ppm
+    if bucket < share:
+        return Decision(candidate, Arm.CANDIDATE, BY_SHARE, counted=True, bucket=bucket)
+    if rule.document.baseline and share < PPM // 2 and bucket >= PPM - share:
+        return Decision(rule.stable, Arm.BASELINE, BY_SHARE, counted=True, bucket=bucket)
+    counted = bucket < share + SAMPLE * share
+    return Decision(rule.stable, Arm.STABLE, BY_SHARE, counted=counted, bucket=bucket)
+
+
+def _cohort(rule: CompiledRule, ask: Ask) -> int | None:
+    seen = {
+        "client": ask.client,
+        "priority": ask.priority,
+        "metadata": ask.metadata,
+        "parameters": ask.parameters,
+    }
+    return next((number for number, matches in enumerate(rule.matches) if matches(seen)), None)

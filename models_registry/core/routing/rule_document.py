@@ -13,9 +13,19 @@ from models_registry.core.struct_fields import about, first_fault
 PPM = 1_000_000
 
 Share = Annotated[float, Meta(ge=0, le=1)]
-Sticky = Annotated[str, Meta(pattern=r"^(input|client|job|metadata:(/[^/]*)+)$", max_length=200)]
+Sticky = Annotated[
+    str,
+    Meta(
+        pattern=r"^(input|client|job|metadata:(/[^/]*)+)\Z",
+        max_length=200,
+        extra={"allowed": "`input`, `client`, `job` or `metadata:/json/pointer`"},
+    ),
+]
 Schema = Literal["same", "both"]
-VersionName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+VersionName = Annotated[
+    str,
+    Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\Z", extra={"allowed": "the name of a version of this model"}),
+]
 
 
 class Cohort(Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,7 +82,9 @@ class RuleDocument(Struct, frozen=True, forbid_unknown_fields=True):
         try:
             return msgspec.convert(document, cls)
         except msgspec.ValidationError as error:
-            raise RuleError(first_fault(cls, document, noun="field") or str(error)) from None
+            inside_a_cohort = "$.cohorts[" in str(error)
+            fault = "" if inside_a_cohort else first_fault(cls, document, noun="field")
+            raise RuleError(fault or f"The rule is wrong: {error}.") from None
 
     @property
     def document(self) -> dict[str, Any]:

@@ -77,10 +77,17 @@ class Command(BaseCommand):
         parser.add_argument(
             "--load-limit-s", type=float, default=300.0, help="seconds that this load may take (300)"
         )
+        parser.add_argument(
+            "--draft",
+            action="store_true",
+            help="route nothing to it until `version_state NAME:VERSION stage`",
+        )
         parser.add_argument("--alias", action="append", default=[], help="point this alias at the version")
         add_environment(parser)
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        if options["draft"] and options["alias"]:
+            raise CommandError("A draft gets no alias: stage it first.")
         if is_folder(options["name"]):
             self._register_folder(options)
             return
@@ -89,11 +96,10 @@ class Command(BaseCommand):
             raise CommandError("Give a version and --loader; the folder of a model is written ./my_model.")
         fields = {name: options[name] for name in (*JSON, *LIMITS, "padded") if options[name] is not None}
         source = {name: options[name] for name in ("name", "loader", "artifact", "source", "sha256")}
-        terms = Terms(tries=not options["no_load"], load_limit_s=options["load_limit_s"])
         try:
             version, signature = options["model_version"], _signature(options)
             asked = Asked(**source, version=version, signature=signature, contents=fields)
-            registered = register(asked, actor=actor(), terms=terms)
+            registered = register(asked, actor=actor(), terms=_terms(options))
             self._point(registered.info, options["alias"])
         except (PlatformError, OSError) as error:
             raise CommandError(str(error)) from error
@@ -110,19 +116,22 @@ class Command(BaseCommand):
         names = (*JSON, *LIMITS, "padded", "loader", "artifact", "source", "sha256")
         if given := [name for name in names if options[name]]:
             raise CommandError(f"Of a folder, {given[0]} is not an option: set it in model.toml or @model.")
-        terms = Terms(tries=not options["no_load"], load_limit_s=options["load_limit_s"])
         try:
             info = register_folder(
                 folder=Path(options["name"]),
                 version=options["model_version"],
                 signature=_signature(options),
-                terms=terms,
+                terms=_terms(options),
                 actor=actor(),
             )
             self._point(info, options["alias"])
         except (PlatformError, OSError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{info} is registered, sha256 {info.sha256}.")
+
+
+def _terms(options: dict[str, Any]) -> Terms:
+    return Terms(tries=not options["no_load"], load_limit_s=options["load_limit_s"], draft=options["draft"])
 
 
 def _signature(options: dict[str, Any]) -> bytes:

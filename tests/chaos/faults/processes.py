@@ -32,6 +32,7 @@ SELECT count(DISTINCT job) FROM chaos_history WHERE seq > %s AND before = 'runni
 """
 LONG, LONG_JOBS = "sleeper:long", 48  # several batches for each worker
 PAUSED, AGAIN_S = "gpu-worker-1", 60.0
+BETWEEN_KILLS_S = 6.0  # so long that the judge has looked, or has not yet
 
 
 @contextlib.contextmanager
@@ -127,6 +128,17 @@ def _wait_registered(world: World, pid: int) -> None:
     )
 
 
+@contextlib.contextmanager
+def killed_again_and_again(world: World, *, name: str, times: int) -> Iterator[None]:
+    """Kill a process as soon as it runs again, whatever it is in the middle of."""
+    for _ in range(times):
+        pid = world.stack.kill(name)
+        world.stack.wait_restarted(name, old_pid=pid)
+        time.sleep(world.chance.uniform(0.0, BETWEEN_KILLS_S))
+        world.hit(1, "processes ended")
+    yield
+
+
 def kill(name: str) -> Act:
     return partial(killed, name=name)
 
@@ -135,6 +147,7 @@ FAULTS = (
     Fault("worker killed", partial(busy_worker_killed, name="gpu-worker-0")),
     Fault("workers restarted in turn", restarted_in_turn),
     Fault("relay and sweeper killed", kill("relay")),
+    Fault("relay killed twenty times", partial(killed_again_and_again, name="relay", times=20)),
     Fault("web killed after commit", killed_after_commit),
     Fault("web killed with its parent", kill("web")),
     Fault("worker stopped past its heartbeat", partial(stopped_until_its_jobs_run_again, name=PAUSED)),

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from jobs.models import Worker
 from models_registry import selectors
 from models_registry.loaders.entry_point import BUILT_IN
-from models_registry.models import AliasMove, MoveState, Promotion
+from models_registry.models import AliasMove, MoveState, Promotion, Rollout
 from models_registry.services import (
     finish_moves,
     move_alias,
@@ -19,6 +19,7 @@ from models_registry.services import (
     register_version,
 )
 from tests.support.factories import make_worker
+from tests.support.routes import make_rollout
 
 pytestmark = pytest.mark.usefixtures("db")
 NODES = ("gpu-0@a", "gpu-1@a")
@@ -112,3 +113,18 @@ def test_a_move_that_nobody_ended_in_its_time_takes_no_effect_later(ids: dict[st
         note_ready(node=node, version=ids["2"], memory_bytes=10, load_s=0.5)
     finish_moves(["echo"])
     assert (pointed_at(), newest().state, newest().outcome) == ("1", MoveState.FAILED, "It took too long.")
+
+
+def test_a_roll_out_s_versions_are_held_from_its_gate_until_its_end(ids: dict[str, int]) -> None:
+    def wanted() -> tuple[tuple[int, ...], ...]:
+        now = selectors.wanted_versions(["echo"], keep_warm_s=60)
+        return now.stable, now.routed, now.coming
+
+    rollout = make_rollout(state="planned")
+    assert wanted() == ((ids["1"],), (), ())
+    for state in ("gating", "running", "held", "baking", "rolled_back"):
+        Rollout.objects.filter(pk=rollout.pk).update(state=state)
+        gating, exposed = state == "gating", state in {"running", "held", "baking"}
+        assert wanted() == (
+            (ids["1"],), (ids["2"],) if exposed else (), (ids["2"],) if gating else (),
+        ), state  # fmt: skip

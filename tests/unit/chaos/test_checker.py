@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.checker import FORGOTTEN, UNCOMPARED, Accepted, Change, Dump, History, Row, gather, judge
+from tests.chaos.checker import (
+    FORGOTTEN,
+    UNCOMPARED,
+    Accepted,
+    Change,
+    Dump,
+    History,
+    RolledOut,
+    Row,
+    gather,
+    judge,
+)
 from tests.chaos.records import ANY, FINE, POISON
 
 Story = list[tuple[str | None, str | None, int, int]]
@@ -39,6 +50,8 @@ class World:
         self.rows: dict[str, Row] = {}
         self.leftovers = {"the outbox": 0, "infer.echo": 0}
         self.dead_letters: set[tuple[str, int]] | None = None
+        self.rollouts: list[RolledOut] = []
+        self.moved: set[str] = set()
         for name, story in (("plain", SUCCESS), ("reaped", REAPED), ("released", RELEASED)):
             self.add(name, story)
         self.add("buried", BURIED, expect=POISON)
@@ -64,7 +77,8 @@ class World:
         history = History(
             self.accepted, self.changes, self.stored, {"cancelled"}, self.failed, self.forgotten
         )
-        verdict = judge(history, Dump(self.rows, self.leftovers, self.dead_letters, self.ledger))
+        dump = Dump(self.rows, self.leftovers, self.dead_letters, self.ledger, self.rollouts, self.moved)
+        verdict = judge(history, dump)
         return {(violation.rule, violation.job) for violation in verdict.violations}
 
 
@@ -271,3 +285,38 @@ def test_a_job_that_only_a_lost_primary_knew_is_told_apart_and_any_other_is_lost
     assert world.violations() == {("lost", "reaped")}
     history = History(world.accepted, world.changes, world.stored, forgotten=world.forgotten)
     assert judge(history, Dump(world.rows)).counts[FORGOTTEN] == 1
+
+
+ROLLED = RolledOut(1, "rolled_back", False, 50, 50, 40, 3, 50, 0, 48, 3)
+
+
+def test_a_roll_out_within_its_budget_passes_and_is_counted(world: World) -> None:
+    world.rollouts = [ROLLED]
+    assert world.violations() == set()
+    history = History(world.accepted, world.changes, world.stored)
+    assert judge(history, Dump(world.rows, rollouts=[ROLLED])).counts["roll-outs rolled_back"] == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"met": 51, "claimed": 51}, "budget"),
+        ({"claimed": 51}, "budget"),
+        ({"late": 1}, "late"),
+        ({"judged": 49}, "evidence"),
+        ({"failed": 4}, "evidence"),
+    ],
+)
+def test_what_a_roll_out_must_not_do_is_found(world: World, fields: dict[str, int], rule: str) -> None:
+    world.rollouts = [dataclasses.replace(ROLLED, **fields)]
+    assert world.violations() == {(rule, "")}
+
+
+def test_a_proven_candidate_has_no_budget(world: World) -> None:
+    world.rollouts = [dataclasses.replace(ROLLED, proven=True, met=90, claimed=95, jobs=95)]
+    assert world.violations() == set()
+
+
+def test_a_version_that_changed_without_an_event_is_found(world: World) -> None:
+    world.moved = {"plain"}
+    assert world.violations() == {("version", "plain")}

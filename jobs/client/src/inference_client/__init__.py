@@ -29,6 +29,12 @@ A fitted estimator of scikit-learn, or a file such as `iris.onnx`, becomes a ver
 
         version = client.register("iris", estimator, version="1", example={"data": [5.1, 3.5, 1.4, 0.2]})
         client.submit(version.ref, {"data": [6.2, 2.9, 4.3, 1.3]})
+
+A registered version reaches the jobs of an alias step by step, or goes back by itself:
+
+        rollout = client.rollouts.start("iris", "2", reason="more data")
+        for change in client.rollouts.watch(rollout.id):
+            print(change.sentence)
 """
 
 from inference_client.answers import (
@@ -52,6 +58,7 @@ from inference_client.files import File, part
 from inference_client.for_asyncio import AsyncClient
 from inference_client.for_threads import Client
 from inference_client.job_failed import JobFailedError
+from inference_client.rollout_answers import PreviewedRule, RemoteRollout, RemoteRule, RolloutChange
 
 __all__ = [
     "AsyncClient",
@@ -66,11 +73,15 @@ __all__ = [
     "PassedStage",
     "Patience",
     "PlatformRefusedError",
+    "PreviewedRule",
     "Problem",
     "RanAttempt",
     "RegisteredVersion",
     "RemoteAct",
     "RemoteJob",
+    "RemoteRollout",
+    "RemoteRule",
+    "RolloutChange",
     "Timeline",
     "UploadedFile",
     "part",

@@ -161,6 +161,7 @@ class Problem(msgspec.Struct, frozen=True):
     detail: str = ""
     title: str = ""
     retry_after_s: float | None = None
+    rollout: int | None = None  # of `rollout_conflict`: the live one
 
 
 class BulkItem(msgspec.Struct, frozen=True):
@@ -177,7 +178,7 @@ class BulkItem(msgspec.Struct, frozen=True):
 
 
 class JobEvent(msgspec.Struct, frozen=True):
-    """One server-sent event of a job: its name, its id and its JSON."""
+    """One server-sent event of a job or a roll-out: its name, its id and its JSON."""
 
     name: str
     id: str

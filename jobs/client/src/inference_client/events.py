@@ -16,11 +16,12 @@ TIMEOUT = httpx.Timeout(10.0, read=SILENCE_S)
 
 
 class EventReader:
-    """Reads one job's events over as many connections as needed; `ended` after the last event."""
+    """Reads a stream's events over as many connections as needed; `ended` after the last event."""
 
-    def __init__(self, url: str) -> None:
-        """Prepare to follow the events at `url`."""
+    def __init__(self, url: str, *, ends: frozenset[str] = TERMINAL) -> None:
+        """Prepare to follow the events at `url`, up to one whose data names a state of `ends`."""
         self.ended = False
+        self._ends = ends
         self._url, self._last, self._fields = url, "", dict[str, str]()
 
     def request(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
@@ -57,7 +58,7 @@ class EventReader:
             return None
         self._last = fields.get("id", self._last)
         event = JobEvent(fields.get("event", "message"), self._last, msgspec.json.decode(fields["data"]))
-        self.ended = isinstance(event.data, dict) and event.data.get("state") in TERMINAL
+        self.ended = isinstance(event.data, dict) and event.data.get("state") in self._ends
         return event
 
     def _note(self, line: str) -> None:

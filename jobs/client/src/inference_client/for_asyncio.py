@@ -33,9 +33,11 @@ from inference_client.calls import (
     Reply,
     Send,
 )
+from inference_client.calls_on_rollouts import RolloutCalls
 from inference_client.events import EventReader
 from inference_client.files import OCTETS, File, Source, UploadBody
 from inference_client.model_file import Model, artifact_of
+from inference_client.rollout_clients import AsyncRollouts
 from inference_client.submit_connection import submit_connection
 from inference_client.submit_flow import SubmitFlow
 from inference_client.submitting import WINDOW, AsyncSubmitting
@@ -60,6 +62,7 @@ class AsyncClient:
         )
         self._patience = patience or Patience()
         self._calls = Calls(self._patience)
+        self.rollouts = AsyncRollouts(RolloutCalls(self._patience), self._do, self._follow)
 
     async def __aenter__(self) -> Self:
         """Return the client."""
@@ -167,9 +170,9 @@ class AsyncClient:
         """Cancel a job that has not ended, and return it."""
         return await self._do(self._calls.act(job_id, "cancel"))
 
-    async def replay(self, job_id: UUID | str) -> RemoteJob:
+    async def replay(self, job_id: UUID | str, *, same_version: bool = False) -> RemoteJob:
         """Queue a dead, cancelled or expired job again, and return it."""
-        return await self._do(self._calls.act(job_id, "replay"))
+        return await self._do(self._calls.replay(job_id, same_version=same_version))
 
     async def cancel_matching(self, *, idempotency_key: str | None = None, **filters: Any) -> RemoteAct:
         """Cancel all jobs that match, in the background; `dry_run=True` only counts them.
@@ -192,7 +195,11 @@ class AsyncClient:
 
     async def stream(self, job: RemoteJob | UUID | str) -> AsyncIterator[JobEvent]:
         """Yield a job's events up to its end; after a lost connection go on with the next event."""
-        reader = EventReader((job if isinstance(job, RemoteJob) else await self.get(job)).urls.events)
+        job = job if isinstance(job, RemoteJob) else await self.get(job)
+        async for event in self._follow(EventReader(job.urls.events)):
+            yield event
+
+    async def _follow(self, reader: EventReader) -> AsyncIterator[JobEvent]:
         while not reader.ended:
             async for event in self._connection(reader):
                 yield event

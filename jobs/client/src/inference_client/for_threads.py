@@ -33,9 +33,11 @@ from inference_client.calls import (
     Reply,
     Send,
 )
+from inference_client.calls_on_rollouts import RolloutCalls
 from inference_client.events import EventReader
 from inference_client.files import OCTETS, File, Source
 from inference_client.model_file import Model, artifact_of
+from inference_client.rollout_clients import Rollouts
 from inference_client.submit_connection import submit_connection
 from inference_client.submit_flow import SubmitFlow
 from inference_client.submitting import WINDOW, Submitting
@@ -60,6 +62,7 @@ class Client:
         )
         self._patience = patience or Patience()
         self._calls = Calls(self._patience)
+        self.rollouts = Rollouts(RolloutCalls(self._patience), self._do, self._follow)
 
     def __enter__(self) -> Self:
         """Return the client."""
@@ -166,9 +169,9 @@ class Client:
         """Cancel a job that has not ended, and return it."""
         return self._do(self._calls.act(job_id, "cancel"))
 
-    def replay(self, job_id: UUID | str) -> RemoteJob:
+    def replay(self, job_id: UUID | str, *, same_version: bool = False) -> RemoteJob:
         """Queue a dead, cancelled or expired job again, and return it."""
-        return self._do(self._calls.act(job_id, "replay"))
+        return self._do(self._calls.replay(job_id, same_version=same_version))
 
     def cancel_matching(self, *, idempotency_key: str | None = None, **filters: Any) -> RemoteAct:
         """Cancel all jobs that match, in the background; `dry_run=True` only counts them.
@@ -191,7 +194,11 @@ class Client:
 
     def stream(self, job: RemoteJob | UUID | str) -> Iterator[JobEvent]:
         """Yield a job's events up to its end; after a lost connection go on with the next event."""
-        reader = EventReader((job if isinstance(job, RemoteJob) else self.get(job)).urls.events)
+        yield from self._follow(
+            EventReader((job if isinstance(job, RemoteJob) else self.get(job)).urls.events)
+        )
+
+    def _follow(self, reader: EventReader) -> Iterator[JobEvent]:
         while not reader.ended:
             yield from self._connection(reader)
             if not reader.ended:

@@ -1,12 +1,11 @@
 """What was read of a roll-out since the last look, arm by arm. The contract with whoever reads it.
 
 1. A tick holds *first attempts* that ended since the last look, whatever the number of rows they came in.
-2. A key that failed or was refused counts once in a whole roll-out: `without_known` takes out keys that did so
-   in an earlier tick, and returns those to remember. The caller keeps them in a table, for all arms together.
+2. A key that failed or was refused counts once in a whole roll-out: `without_known` takes out keys that
+   did so in an earlier tick, and returns those to remember. The caller keeps them in a table, for all arms.
 3. Keys of a batch that failed as a whole are not in `seen`, nor in `failed`: they count in `failed_batches`.
 4. The stable side is sampled by bucket, from the buckets next above the candidate's: then a larger share
-   takes over keys that were looked at before. While a roll-out bakes, the candidate is sampled from bucket 0
-   up.
+   takes over keys that were looked at before. While a roll-out bakes, the candidate is sampled from bucket 0.
 5. A tick is of one rule: where the share changed since the last look, there is one tick for each share.
 """
 

@@ -13,6 +13,7 @@ from django.test import Client as Browser
 from jobs.core.states import State
 from tests.support.admin import admin_pages
 from tests.support.factories import make_client, make_job
+from tests.support.shown_rollouts import make_point, make_rollout, numbers
 
 
 class Inline(HTMLParser):
@@ -44,8 +45,18 @@ def pages() -> list[str]:
     rows = defaultdict[str, list[Any]](list, job=[job.pk], deadletter=[job.pk], client=[client.pk])
     users = ["", "add/", f"{user.pk}/change/", f"{user.pk}/password/"]
     others = ["operations/", "password_change/", f"auth/group/{group.pk}/change/", "", "nothing-here/"]
+    others += [f"models_registry/{page}" for page in rollout_pages()]
     own = [f"/admin/{page}" for page in (*(f"auth/user/{page}" for page in users), *others)]
     return [*admin_pages(rows), *own, "/docs/", "/docs/api", "/api/v1/docs"]
+
+
+def rollout_pages() -> list[str]:
+    rollout = make_rollout()
+    make_point(rollout, "start", numbers=numbers(10, 1, 100, 1, e_failures=2.0))
+    page = f"rollout/{rollout.pk}"
+    acts = [f"{page}/act/{act}/" for act in ("roll_back", "grant_budget", "promote")]
+    version = f"modelversion/{rollout.candidate.pk}/act/block/"
+    return ["rollout/", "rollout/start/", f"{page}/change/", *acts, version, "rule/"]
 
 
 def test_every_page_has_a_policy_for_scripts_and_no_script_inside(browser: Browser) -> None:

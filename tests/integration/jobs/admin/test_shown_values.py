@@ -31,12 +31,22 @@ from jobs.models import (
     JobResult,
     Outbox,
     QueueStanding,
+    TrialKind,
     WebhookSecret,
     WorkPause,
 )
 from models_registry.models import Alias, Promotion, RegisteredModel, VersionLoad
 from tests.support.admin import text_of
 from tests.support.factories import make_batch, make_job, make_version, make_worker
+from tests.support.shown_rollouts import (
+    make_point,
+    make_rollout,
+    make_routed,
+    make_rule,
+    make_trial,
+    note_reroute,
+    numbers,
+)
 
 RICH = {"flag": True, "none": None, "deep": [{"it's": False}], "number": 1.5}
 RICH_JSON = b'{"flag": true, "none": null, "deep": [{"it\'s": false}]}'
@@ -68,7 +78,20 @@ def rows(browser: Browser) -> list[Model]:
     waiting = next(job for job in jobs if job.state == State.WAITING)
     sent = {"attempt": 1, "at": timezone.now().isoformat(), "status": None, "said": "no", "again_in_s": None}
     client = dead.client
+    rollout = make_rollout()
+    rules = [make_rule(1, rollout, approvals=[RICH]), make_rule(2, rollout, document={"stable": "2", **RICH})]
+    make_point(rollout, "start", numbers=numbers(10, 1, 100, 1, e_failures=2.0, harm_failures=0.1))
+    rescued = make_routed(rollout, rule=rules[0], version=rollout.stable, epoch=2)
+    note_reroute(rescued, "rescue", rollout.candidate, rollout.stable, code="it's bad")
+    differences = {
+        "differences": [{"job": str(rescued.pk), "distance": None}],
+        "list": [RICH],
+        "odd": [1],
+        **RICH,
+    }
+    trials = [make_trial(rollout, kind, report=differences, spec=RICH) for kind in TrialKind]
     return [
+        rollout, *rules, *trials, rescued,
         *jobs, running, batch, worker, version, *Alias.objects.all(), *RegisteredModel.objects.all(),
         DeadLetter.objects.get(), Outbox.objects.get(job=waiting), client, User.objects.get(),
         Group.objects.create(name="clerks"),

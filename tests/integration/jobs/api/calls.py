@@ -17,7 +17,13 @@ BODIES: dict[str, Any] = {
     "/api/v1/erasures": {"subject": "s"},
     "/api/v1/models/{name}/backtests": {"version": "1"},
     **{f"/api/v1/bulk-acts/{verb}": {"dry_run": True} for verb in ("cancel", "replay", "discard")},
+    "/api/v1/models/{name}/rules": {"document": {"stable": "1"}},
+    "/api/v1/models/{name}/rules/preview": {"document": {"stable": "1"}, "last": 1},
+    "/api/v1/models/{name}/rollouts": {"candidate": "1"},
+    "/api/v1/rollouts/{rollout_id}/budget": {"budget": 100},
 }
+# What stands in a path but a job's id.
+PARTS = {"{act_id}": "1", "{backtest_id}": "1", "{rollout_id}": "1", "{name}": "echo", "{version}": "1"}
 
 
 @dataclass(frozen=True)
@@ -36,9 +42,10 @@ class Call:
         return "{job_id}" in self.path
 
     def on(self, job_id: object) -> str:
-        return (
-            self.path.replace("{job_id}", str(job_id)).replace("{act_id}", "1").replace("{backtest_id}", "1")
-        )
+        path = self.path.replace("{job_id}", str(job_id))
+        for part, value in PARTS.items():
+            path = path.replace(part, value)
+        return path
 
     @property
     def body(self) -> Any:

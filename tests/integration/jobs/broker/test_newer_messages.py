@@ -26,6 +26,7 @@ from jobs.worker.consuming.strategy import envelopes_of
 from jobs.worker.message_delivery import MessageDelivery, Parcel
 from jobs.worker.stages.claimer import NEWER_HOLD_S, Claimer
 from tests.support.factories import make_jobs, make_version
+from tests.support.no_rollouts import NO_ROLLOUTS
 
 
 def of_a_later_release(envelopes: list[Any]) -> Any:
@@ -52,7 +53,9 @@ def test_its_jobs_go_back_to_the_outbox_with_a_delay_and_are_not_dead(session: s
     envelopes = envelopes_of(message)
     parcel = Parcel(message, len(envelopes), 1)
     deliveries = [MessageDelivery(parcel, envelope, task=None) for envelope in envelopes]
-    claimer = Claimer(engine(), UUID(int=1), MagicMock(), lambda: False, MagicMock(), MagicMock())
+    claimer = Claimer(
+        engine(), UUID(int=1), MagicMock(), lambda: False, MagicMock(), MagicMock(), NO_ROLLOUTS
+    )
     batch, refused = claimer.claim(SealedBatch(NEWER, deliveries, 1, SealReason.IDLE, 0.0))
     assert not batch.jobs
     assert {(refusal.delivery.job, refusal.state) for refusal in refused} == {

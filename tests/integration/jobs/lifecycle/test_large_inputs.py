@@ -25,6 +25,7 @@ from jobs.worker.stages.claimer import Claimer
 from models_registry import selectors
 from models_registry.loaders.builtin import Echo
 from tests.support.factories import make_version, make_worker
+from tests.support.no_rollouts import NO_ROLLOUTS
 from tests.support.submit import owner, submit_to
 
 TEXT = b"x" * 100_000
@@ -62,7 +63,7 @@ def test_what_does_not_fit_a_batch_waits_again_uncharged(
         has=lambda _: True,
     )
     circuits: Any = SimpleNamespace(hold_s=lambda *_: 0.0)
-    claimer = Claimer(engine(), make_worker().id, pool, lambda: False, circuits, MagicMock())
+    claimer = Claimer(engine(), make_worker().id, pool, lambda: False, circuits, MagicMock(), NO_ROLLOUTS)
     sealed = SealedBatch(version.id, deliveries_of(version.id), JOBS, SealReason.FULL, 0.0)
     batch, refused = claimer.claim(sealed)
     assert (len(batch.jobs), refused) == (JOBS, [])

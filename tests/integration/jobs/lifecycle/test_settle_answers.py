@@ -31,6 +31,7 @@ from tests.support import locked as locks
 from tests.support.claims import batch_row, envelope_of
 from tests.support.factories import make_jobs, make_worker
 from tests.support.listening import listening
+from tests.support.no_rollouts import NO_ROLLOUTS
 
 IDLE = psycopg.pq.TransactionStatus.IDLE
 
@@ -129,11 +130,13 @@ def test_a_claim_whose_answer_was_lost_is_found_again(db: str, monkeypatch: pyte
 
     monkeypatch.setattr("jobs.worker.stages.claimer.try_once", lose)
     row = batch_row()
-    claimer = Claimer(engine(), row.worker, MagicMock(), lambda: False, MagicMock(), MagicMock())
+    claimer = Claimer(engine(), row.worker, MagicMock(), lambda: False, MagicMock(), MagicMock(), NO_ROLLOUTS)
     (job,) = make_jobs(1)
     parcel = SimpleNamespace(received_at=0.0)
     deliveries: list[Any] = [SimpleNamespace(job=job.id, envelope=envelope_of(job), parcel=parcel)]
-    (found,) = claimer._claim(row, deliveries) or []
+    done = claimer._claim(ClaimedBatch(row.id, row.version, 1, SealReason.IDLE, deliveries), row, deliveries)
+    assert done is not None
+    (found,) = done.jobs
     assert (found.job, found.epoch) == (job.id, 1)
     assert Batch.objects.get().members == [job.id]
 

@@ -21,6 +21,7 @@ from jobs.worker.message_delivery import MessageDelivery, Parcel
 from jobs.worker.stages.claimer import Claimer
 from tests.support.claims import batch_row, envelope_of
 from tests.support.factories import make_job, make_version
+from tests.support.no_rollouts import NO_ROLLOUTS
 
 FORGED = {"version": 10**6, "client": 10**6, "parameters_digest": 7, "isolation_group": 3}
 
@@ -90,8 +91,9 @@ def delivered(envelope: Envelope, model: str = "echo") -> MessageDelivery:
 def claimer(*versions: int, hold_s: float = 0.0) -> Claimer:
     circuits: Any = SimpleNamespace(hold_s=lambda _version, _client: hold_s)
     return Claimer(
-        engine(), batch_row().worker, cast("Any", Pool(*versions)), lambda: False, circuits, MagicMock()
-    )
+        engine(), batch_row().worker, cast("Any", Pool(*versions)), lambda: False, circuits, MagicMock(),
+        NO_ROLLOUTS,
+    )  # fmt: skip
 
 
 def sealed(version: int, *deliveries: MessageDelivery) -> SealedBatch[MessageDelivery]:

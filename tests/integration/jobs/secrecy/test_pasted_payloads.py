@@ -16,7 +16,7 @@ from jobs.core.payloads.job_keys import JobIdentity
 from jobs.core.payloads.keyring import Column
 from jobs.core.submission.request import JobRequest
 from jobs.db.session import transaction
-from jobs.models import CacheEntry, DeadLetter, Job, JobInput, JobKey, JobResult
+from jobs.models import CacheEntry, DeadLetter, Job, JobInput, JobKey, JobResult, Outbox
 from jobs.payloads.job_seal import JobSeal
 from jobs.services.dead_letters.edit import replay_edited
 from jobs.services.lifecycle.replay import replay_job
@@ -25,6 +25,7 @@ from jobs.services.reads.lineage import lineage
 from jobs.services.reads.payloads import show_payload
 from jobs.services.reuse import settle_followers
 from jobs.services.submission.submit import submit_job
+from models_registry.models import ModelVersion
 from tests.support.payload_keys import MODEL, secret_version, submit
 from tests.support.submit import owner
 from tests.support.worker import raising, run
@@ -40,6 +41,13 @@ def copied(rows: Any, names: tuple[str, ...], *, to: Any, of: Any) -> None:
     rows.objects.filter(pk=to).update(**rows.objects.values(*names).get(pk=of))
 
 
+def name_another_version(job: Any, model: str, version: str) -> None:
+    """Change what a job's row and its message name, as a person with SQL does."""
+    to = ModelVersion.objects.get(model__name=model, version=version)
+    Job.objects.filter(pk=job.id).update(version=to, model=model)
+    Outbox.objects.filter(pk=job.id).update(version=to, model=model)
+
+
 def code(job: Any) -> str | None:
     view = job_view(job.id, client_id=None)
     assert view is not None
@@ -47,24 +55,26 @@ def code(job: Any) -> str | None:
     return str(view["error"]["code"])
 
 
-def request(value: Any, version: str = "1", client: str = "tests", **fields: Any) -> Any:
-    made = JobRequest(model=f"{MODEL}:{version}", input=value, **fields)
+def request(value: Any, version: str = "1", client: str = "tests", model: str = MODEL, **fields: Any) -> Any:
+    made = JobRequest(model=f"{model}:{version}", input=value, **fields)
     return submit_job(owner=owner(client), request=made)
 
 
-@pytest.mark.parametrize("whose", ["same client", "another client", "another version"])
+@pytest.mark.parametrize("whose", ["same client", "another client", "another version", "another model"])
 @pytest.mark.parametrize("with_keys", [False, True], ids=["row", "row and keys"])
 @pytest.mark.parametrize("as_copy", [False, True], ids=["as its own", "as a copy"])
 def test_a_result_pasted_into_another_row_is_read_by_nobody(
     session: sa.Connection, db: str, whose: str, *, with_keys: bool, as_copy: bool
 ) -> None:
     secret_version("2")
+    secret_version(model="vault")
     mine = request(INPUT)
     run(session)
     theirs = request(
         OTHER,
         version="2" if whose == "another version" else "1",
         client="rival" if whose == "another client" else "tests",
+        model="vault" if whose == "another model" else MODEL,
     )
     run(session)
     copied(JobResult, RESULT, to=mine.id, of=theirs.id)
@@ -114,17 +124,38 @@ def test_a_payload_of_another_kind_is_refused(session: sa.Connection, into: str,
     assert Job.objects.values_list("id", "error_code").get() == (job.id, "payload_unreadable")
 
 
-def test_a_job_whose_row_names_another_version_cannot_be_read(session: sa.Connection) -> None:
-    secret_version("2")
+def test_a_job_whose_row_names_another_model_or_a_version_that_does_not_encrypt_cannot_be_read(
+    session: sa.Connection,
+) -> None:
     secret_version("open", options={})
+    secret_version(model="vault")
     job, other = submit(INPUT), submit(INPUT)
     run(session)
-    for version in ("2", "open"):
-        forged = request({"text": "any"}, version)
-        Job.objects.filter(pk=job.id).update(version_id=Job.objects.get(pk=forged.id).version_id)
-        assert code(job) == "payload_unreadable"
+    for model, version in ((MODEL, "open"), ("vault", "1")):
+        waits = submit(INPUT)
+        for row in (job, waits):
+            name_another_version(row, model, version)
+        run(session)
+        assert code(job) == code(waits) == "payload_unreadable"
     Job.objects.filter(pk=other.id).update(client_id=owner("rival").id)
     assert code(other) in {"payload_unreadable", "payload_erased"}
+
+
+def test_a_sealed_job_that_changes_its_version_within_its_model_is_read_and_answered_there(
+    session: sa.Connection,
+) -> None:
+    secret_version("2")
+    ended = submit(INPUT)
+    run(session)
+    waits = submit(OTHER, parameters={"p": 1}, metadata={"m": 1})
+    for job in (ended, waits):
+        name_another_version(job, MODEL, "2")
+    run(session)
+    for job, output in ((ended, INPUT), (waits, OTHER)):
+        view = job_view(job.id, client_id=None)
+        assert view is not None
+        assert view["version"] == "2"
+        assert msgspec.json.decode(view["output"]) == output
 
 
 def test_the_input_before_an_edit_cannot_be_put_back(session: sa.Connection) -> None:
@@ -226,7 +257,7 @@ def test_what_a_model_said_is_sealed_for_its_job_too() -> None:
     seals = []
     for job in (mine, theirs):
         row, keys = Job.objects.get(pk=job.id), JobKey.objects.get(pk=job.id)
-        identity = JobIdentity(job.id, row.client_id, row.version_id)
+        identity = JobIdentity(job.id, row.client_id, row.version.model_id)
         seals += [
             JobSeal(identity, bytes(keys.wrapped), bytes(keys.answer), encrypts=True),
             JobSeal(identity, None, None, encrypts=False),  # of a version that only marks personal data

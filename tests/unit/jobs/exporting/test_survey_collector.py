@@ -50,7 +50,7 @@ def page(collector: SurveyCollector) -> dict[str, float]:
 
 def surveyed(*rows: SurveyedQueue) -> tuple[Database, SurveyCollector]:
     database = Database(*rows)
-    return database, SurveyCollector(database.read, database.clock)
+    return database, SurveyCollector(database.read, database.clock, lambda: ())
 
 
 def test_a_page_has_every_figure_of_the_last_count() -> None:
@@ -138,7 +138,7 @@ def test_a_page_waits_a_second_at_most_for_a_database_that_does_not_answer() -> 
         answers.wait(30)
         return [QUEUE]
 
-    collector = SurveyCollector(read)
+    collector = SurveyCollector(read, rollouts=lambda: ())
     began = time.monotonic()
     assert page(collector) == {"inference_database_up": 0.0}
     assert page(collector) == {"inference_database_up": 0.0}

@@ -17,7 +17,7 @@ from models_registry.loaders.checked import checked
 
 NUMBER = {"type": "object", "properties": {"x": {"type": "number"}}, "required": ["x"]}
 VERSION = VersionInfo(
-    id=1, model="m", version="1", loader="entry_point", artifact="", sha256="", max_batch=8,
+    id=1, model_id=1, model="m", version="1", loader="entry_point", artifact="", sha256="", max_batch=8,
     max_padded_size=0, padded=False, p95_goal_s=1.0, max_attempts=3, input_schema={}, output_schema=NUMBER,
     example=None, options={},
 )  # fmt: skip

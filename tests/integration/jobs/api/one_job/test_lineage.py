@@ -11,9 +11,10 @@ from django.utils import timezone
 
 from jobs.api.routes.job_lineage import LineageSchema
 from jobs.core.states import State
-from jobs.models import Batch, Event, Job, JobInput, JobResult
+from jobs.models import Batch, Event, Job, JobInput, JobResult, Route
 from models_registry.models import ModelVersion
 from tests.support.factories import make_batch, make_client, make_job, make_version, make_worker
+from tests.support.shown_rollouts import make_rollout, make_routed, make_rule, note_reroute
 
 
 @pytest.fixture
@@ -70,6 +71,33 @@ def test_a_lineage_has_no_payload_message_or_person(app: Client, version: ModelV
     text = app.get(f"/api/v1/jobs/{job.pk}/lineage").content
     for hidden in (b"secret", b"olga", b"203.0.113.9", b"tests:echo"):
         assert hidden not in text
+
+
+def test_a_route_says_what_was_asked_which_rule_decided_and_who_answered_instead(
+    app: Client, echo: None
+) -> None:
+    rollout = make_rollout()
+    job = make_routed(rollout, rule=make_rule(14, rollout), version=rollout.stable, client=make_client("app"))
+    assert read(app, make_job(client=make_client("app"))).route is None
+    event = note_reroute(job, "rescue", rollout.candidate, rollout.stable, code="busy")
+    route = read(app, job).route
+    assert route is not None
+    assert (route.asked, route.arm, route.version, route.rule, route.rollout) == (
+        "echo", "candidate", "2", 14, rollout.pk,
+    )  # fmt: skip
+    (rescue,) = route.reroutes
+    assert (rescue.what, rescue.version) == ("rescue", "1")
+    assert abs((rescue.at - event.at).total_seconds()) < 0.01
+    assert route.sentence == "Asked echo, routed to echo:2 as candidate by rule 14, rescued by echo:1."
+
+
+def test_a_fallback_s_route_has_no_rule(app: Client, version: ModelVersion) -> None:
+    job = make_job(version=version, client=make_client("app"))
+    Route.objects.create(job=job, arm="fallback", asked="echo:8")
+    route = read(app, job).route
+    assert route is not None
+    assert (route.arm, route.version, route.rule) == ("fallback", "7", None)
+    assert route.sentence == "Asked echo:8, routed to echo:7 as fallback because a circuit was open."
 
 
 def test_jobs_without_a_run_or_without_their_worker_s_row_have_a_lineage(

@@ -21,6 +21,7 @@ from jobs.services.operations.reading_statements import (
     OutageRow,
     PauseRow,
     RelayRow,
+    RolloutRow,
     StepRow,
     WorkerRow,
 )
@@ -47,7 +48,8 @@ QUIET = OperationsRows(
     workers=[WorkerRow(WORKER, "gpu-0@here", "here", "cuda:0", ["echo"], 1.0, NOW - 60, 2, 7, 9)],
     in_flight=[OpenBatches(WORKER, "echo", 2, 16)],
     loads=[LoadRow("gpu-0@here", "echo:1", "echo", "ready", 1_000, "", NOW - 60)],
-    relays=[RelayRow("relay@here:1", 4.0, ["echo"])], circuits=[], pauses=[], outages=[], letters=[],
+    relays=[RelayRow("relay@here:1", 4.0, ["echo"])], circuits=[], pauses=[], rollouts=[],
+    outages=[], letters=[],
 )  # fmt: skip
 
 
@@ -186,3 +188,19 @@ def test_a_reading_that_is_overdue_says_on_top_how_old_everything_is() -> None:
     assert (old.red[0].kind, old.age_s, old.watchers) == (RedKind.DATABASE, 12.0, 2)
     assert old.parts["survey"].age_s == 12.4
     assert not old.parts["database"].ok
+
+
+def test_a_roll_out_that_a_person_paused_is_amber_and_others_that_stopped_are_red() -> None:
+    sentence = "Held: 50 of 50 budgeted jobs met."
+    rows = [
+        RolloutRow(1, "echo", "default", "2", "held", "budget", sentence, NOW - 60),
+        RolloutRow(2, "echo", "beta", "3", "held", "paused", "", NOW - 60),
+        RolloutRow(3, "echo", "gamma", "4", "rolled_back", "", "", NOW - 60),
+    ]
+    budget, paused, back = reading_of(replace(QUIET, rollouts=rows)).red
+    assert (budget.severity, paused.severity, back.severity) == (Severity.RED, Severity.AMBER, Severity.RED)
+    assert budget.text == f"echo:2 at @default: {sentence}"
+    assert paused.text == "echo:3 at @beta: Held: paused."
+    assert back.text == "echo:4 at @gamma: Rolled back."
+    assert budget.href == "/admin/models_registry/rollout/1/change/"
+    assert (budget.model, budget.since) == ("echo", NOW - 60)

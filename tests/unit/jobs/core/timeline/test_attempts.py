@@ -17,6 +17,8 @@ from jobs.core.timeline.attempts import (
     CANCELLED,
     FAILED,
     REPLAYED,
+    REROUTED,
+    RESCUED,
     SWEEPER,
     TAKEN_BACK,
     JobMarks,
@@ -210,3 +212,21 @@ def test_attempts_and_parts_add_up_to_the_whole_life(
     assert (every[0].begin, every[-1].end) == (ZERO, at(100))
     assert all(one.end == other.begin for one, other in pairwise(every))
     assert sum(part.seconds for part in every) == pytest.approx(100.0, abs=0.005)
+
+
+def test_a_rescue_ends_the_candidate_s_attempt_and_a_take_back_a_wait() -> None:
+    ledger = {FIRST: LedgerMarks(claimed_at=at(2), due_ago_s=2, claim_s=0, lane_s=0, ran_s=3)}
+    rescued = PastEvent(at(6), RESCUED, "worker", FIRST, "ValueError")
+    first, second = attempts_of(job(State.QUEUED, epoch=2, outbox=OutboxMarks(at(6))), [rescued], ledger)
+    assert (first.outcome, first.code, first.batch) == ("rescued", "ValueError", FIRST)
+    assert (second.pause, second.failed_with) == (PauseReason.RESCUED, "ValueError")
+    taken = PastEvent(at(6), REROUTED, "judge")
+    first, second = attempts_of(job(State.QUEUED, epoch=2, outbox=OutboxMarks(at(0))), [taken], {})
+    assert (first.outcome, parts(first)) == ("rerouted", {JobStage.OUTBOX: 6.0})
+    assert second.pause is PauseReason.REROUTED
+
+
+def test_a_rescue_after_a_death_says_that_the_worker_died() -> None:
+    died = PastEvent(at(6), RESCUED, SWEEPER, FIRST, "worker_died")
+    first, _ = attempts_of(job(State.QUEUED, epoch=2, outbox=OutboxMarks(at(6))), [died], {})
+    assert first.outcome == "worker died"

@@ -43,6 +43,13 @@ def test_sentences_name_the_worker_the_batch_and_the_failure() -> None:
     assert "Then" not in told(JobStage.SETTLE, "dead")
 
 
+def test_sentences_say_that_the_stable_version_took_over() -> None:
+    rescued = told(JobStage.BACKOFF, pause=PauseReason.RESCUED)
+    assert rescued == "The candidate version had failed (busy): the stable version answers instead."
+    assert "went to the stable version" in told(JobStage.BACKOFF, pause=PauseReason.REROUTED)
+    assert told(JobStage.OUTBOX, "rerouted").endswith("and the job was taken back.")
+
+
 def test_a_pruned_attempt_says_so() -> None:
     piece = TimelinePart(JobStage.RUN, ZERO, ZERO)
     attempt = TimelineAttempt(number=1, outcome="succeeded", parts=[piece], is_pruned=True)

@@ -32,6 +32,7 @@ from models_registry.core.runner import Item, Runner
 from models_registry.core.secrecy import Secrecy
 from models_registry.loaders.builtin import Echo
 from models_registry.loaders.fault_tables import EXPORT
+from tests.support.no_rollouts import NO_ROLLOUTS
 
 OPTIONS = PlatformOptions.of(
     {"batch_limit_s": 7, "retry": {"base_s": 3, "kinds": {"timeout": {"attempts": 2}}}}
@@ -57,7 +58,7 @@ class Pool:
         if not self.there:
             return None
         info = SimpleNamespace(
-            id=version, model="m", loader="export", platform_options=OPTIONS, secrecy=Secrecy()
+            id=version, model_id=1, model="m", loader="export", platform_options=OPTIONS, secrecy=Secrecy()
         )
         return SimpleNamespace(runner=self.runner, info=info)
 
@@ -86,7 +87,7 @@ class Loads:
 
 def a_claimer(pool: Pool, loads: Loads | None = None, hold_s: Any = lambda *_: 0.0) -> Claimer:
     circuits = SimpleNamespace(hold_s=hold_s)
-    return Claimer(None, UUID(int=1), pool, lambda: False, circuits, loads or Loads())  # type: ignore[arg-type]
+    return Claimer(None, UUID(int=1), pool, lambda: False, circuits, loads or Loads(), NO_ROLLOUTS)  # type: ignore[arg-type]
 
 
 def prepared() -> ClaimedBatch:
@@ -160,7 +161,9 @@ def test_an_input_s_files_are_put_in_and_checked_against_the_schema(monkeypatch:
     job = Claimed(UUID(int=2), 1, 1, 3, row, None)
     for kind, fits in (("string", True), ("integer", False)):
         schema = {"type": "object", "properties": {"text": {"type": kind}}}
-        version: Any = SimpleNamespace(id=1, input_schema_text=json.dumps(schema), secrecy=Secrecy())
+        version: Any = SimpleNamespace(
+            id=1, model_id=1, input_schema_text=json.dumps(schema), secrecy=Secrecy()
+        )
         read = Privacy(version, [job])
         if fits:
             assert read.items == {0: Item({"text": "hi"})}

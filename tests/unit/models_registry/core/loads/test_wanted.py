@@ -16,3 +16,9 @@ def test_a_stable_version_that_failed_is_tried_again_when_an_alias_is_to_be_move
     orders = Orders()
     assert orders.due(Wanted(stable=(1,)), loaded=[]) == [1]
     assert orders.due(Wanted(stable=(1,), coming=(1,)), loaded=[]) == [1]
+
+
+def test_a_version_that_jobs_are_routed_to_is_loaded_before_one_that_is_coming() -> None:
+    wanted = Wanted(stable=(1,), coming=(3,), routed=(2,))
+    assert wanted.to_load == (1, 2, 3)
+    assert wanted.with_traffic == (1, 2)

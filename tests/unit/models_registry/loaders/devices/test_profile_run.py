@@ -13,7 +13,7 @@ from models_registry.loaders.devices.profile_run import full_batch, working_byte
 
 WEIGHTS, PER_ITEM = 1_000, 10
 BLANK = VersionInfo(
-    id=1, model="m", version="1", loader="entry_point", artifact="", sha256="", max_batch=32,
+    id=1, model_id=1, model="m", version="1", loader="entry_point", artifact="", sha256="", max_batch=32,
     max_padded_size=0, padded=True, p95_goal_s=1.0, max_attempts=3, input_schema={}, output_schema={},
     example={"text": "ab"}, options={},
 )  # fmt: skip

@@ -1,0 +1,1 @@
+"""What the platform decides about roll-outs as values: requests on them, and first attempts. Pure."""

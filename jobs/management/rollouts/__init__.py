@@ -1,0 +1,1 @@
+"""What the commands for rules and roll-outs are made of."""

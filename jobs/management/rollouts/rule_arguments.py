@@ -1,0 +1,46 @@
+"""The arguments of `manage.py rules`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+
+from jobs.core.rollouts.rollout_requests import MOST_LAST
+from jobs.management.rollouts.rollout_arguments import Verbs, add_json, add_why
+from models_registry.core.refs import DEFAULT_ALIAS
+from models_registry.management.json_argument import json_or_file
+
+
+def add_rule_arguments(parser: ArgumentParser) -> None:
+    """Declare the verbs and their options."""
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="show|put|preview|history")
+    add_json(_of_alias(verbs, "show", "Show the rule in force of an alias."))
+    put = _of_alias(verbs, "put", "Put a rule in force.")
+    _add_document(put)
+    add_why(put)
+    preview = _of_alias(verbs, "preview", "Show which jobs would get which version.")
+    _add_document(preview)
+    _add_jobs(preview)
+    add_json(preview)
+    history = verbs.add_parser("history", help="Show what answered for a model's aliases, newest first.")
+    history.add_argument("model")
+    history.add_argument("--alias")
+    add_json(history)
+
+
+def _of_alias(verbs: Verbs, name: str, text: str) -> ArgumentParser:
+    parser = verbs.add_parser(name, help=text)
+    parser.add_argument("model")
+    parser.add_argument("--alias", default=DEFAULT_ALIAS, help="default: %(default)s")
+    return parser
+
+
+def _add_document(parser: ArgumentParser) -> None:
+    parser.add_argument("document", type=json_or_file, help="the rule: JSON, or @file")
+
+
+def _add_jobs(parser: ArgumentParser) -> None:
+    jobs = parser.add_mutually_exclusive_group(required=True)
+    jobs.add_argument("--asks", type=json_or_file, help="a list of jobs as a rule sees them: JSON, or @file")
+    jobs.add_argument(
+        "--last", type=int, metavar="N", help=f"the alias's newest stored jobs, up to {MOST_LAST:,}"
+    )

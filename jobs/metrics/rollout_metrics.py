@@ -1,0 +1,49 @@
+"""What roll-outs show: the gauges are read from their rows, so every process's page has the same."""
+
+from __future__ import annotations
+
+from jobs.metrics.metric_kinds import counter, histogram, read_gauge
+
+ROLLED_BACK = counter(
+    "inference_rollouts_rolled_back_total", "Roll-outs that went back, by the judge or by a person.", "model"
+)
+ROLLOUT_ATTEMPTS = counter(
+    "inference_rollout_attempts_total",
+    "First attempts that the judge has read, by arm and result: answered, failed or refused.",
+    "model",
+    "arm",
+    "result",
+)
+ROLLOUT_BATCH_TIME = histogram(
+    "inference_rollout_batch_seconds",
+    "From the last publish of the oldest job of a batch until its verdict, by arm of a roll-out.",
+    "model",
+    "arm",
+    edges=(0.1, 0.5, 2.0, 10.0, 60.0),  # few: three arms of fifty models have to fit a page
+)
+ROLLOUT_SHARE = read_gauge(
+    "inference_rollout_share_ratio", "The candidate's share of a live roll-out now.", "model", "alias"
+)
+ROLLOUT_MET = read_gauge(
+    "inference_rollout_met_jobs", "Jobs that the candidate of a live roll-out has claimed.", "model", "alias"
+)
+ROLLOUT_BUDGET = read_gauge(
+    "inference_rollout_budget_jobs",
+    "Jobs that the candidate of a live roll-out may claim until it is proven.",
+    "model",
+    "alias",
+)
+ROLLOUT_E_VALUE = read_gauge(
+    "inference_rollout_e_value",
+    "What each test of a live roll-out found: at 200 for failures, 1,000 for the others, it goes back.",
+    "model",
+    "alias",
+    "test",
+)
+ROLLOUT_HELD = read_gauge(
+    "inference_rollout_held_seconds",
+    "For how long a live roll-out has been held, by the reason.",
+    "model",
+    "alias",
+    "reason",
+)

@@ -1,0 +1,108 @@
+"""The version of a replayed job: a job that named its version keeps it, a routed one is decided anew.
+
+The key of its Route decides, so no input is read, and equal inputs get equal versions as at their admission.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from jobs.core.errors import PlatformError
+from jobs.core.payloads.keyring import Column
+from jobs.db.statement import Statement, execute
+from jobs.services.reads.payloads import plain_column
+from models_registry.core.registry_errors import VersionStateError
+from models_registry.core.routing.decision import Ask, CompiledRule, decide
+from models_registry.core.version import VersionInfo
+from models_registry.core.version_states import VersionState
+from models_registry.selectors import info, routed_all
+
+
+class VersionMove(NamedTuple):
+    """A job that gets another version than it had."""
+
+    job: UUID
+    before: VersionInfo
+    to: VersionInfo
+
+
+class _RoutedJob(NamedTuple):
+    job: UUID
+    asked: str
+    key: int
+    client: str
+    priority: int
+    version: int
+
+
+# Without a rule a circuit's fallback answered: such a job is replayed where it was.
+_ROUTED = Statement(
+    """
+SELECT route.job_id AS job, route.asked, route.key, client.name AS client, job.priority,
+  job.version_id AS version
+FROM jobs_route route JOIN jobs_job job ON job.id = route.job_id
+JOIN jobs_client client ON client.id = job.client_id
+WHERE route.job_id = ANY(%(jobs)s::uuid[]) AND route.rule IS NOT NULL AND route.key IS NOT NULL
+ORDER BY route.job_id
+""",
+    _RoutedJob,
+)
+_STATE = Statement(
+    """
+SELECT version.state FROM jobs_job job
+JOIN models_registry_modelversion version ON version.id = job.version_id WHERE job.id = %(job)s
+""",
+    str,
+)
+
+
+def moves_by_rule(jobs: Sequence[UUID]) -> list[VersionMove]:
+    """Return those of `jobs` that the rules in force now give another version than they have.
+
+    A job stays where its alias is gone, or the new version takes other inputs or protects them less.
+    """
+    rows = execute(_ROUTED, {"jobs": list(jobs)})
+    return list(_moves(rows)) if rows else []
+
+
+def check_not_blocked(job: UUID) -> None:
+    """Refuse a job whose version is blocked: VersionStateError."""
+    if execute(_STATE, {"job": job}) == [VersionState.BLOCKED]:
+        raise VersionStateError("The job's version is blocked: replay it without `same_version`.")
+
+
+def _moves(rows: Sequence[_RoutedJob]) -> Iterator[VersionMove]:
+    answers = routed_all({row.asked for row in rows})
+    for row in rows:
+        answer, before = answers[row.asked], info(row.version)
+        if isinstance(answer, CompiledRule):
+            answer = decide(answer, _ask(answer, row)).version
+        if isinstance(answer, VersionInfo) and answer.id != before.id and _may_answer(answer, before):
+            yield VersionMove(row.job, before, answer)
+
+
+def _may_answer(version: VersionInfo, before: VersionInfo) -> bool:
+    same_inputs = version.input_schema_text == before.input_schema_text
+    return same_inputs and version.model == before.model and version.secrecy.covers(before.secrecy)
+
+
+def _ask(rule: CompiledRule, row: _RoutedJob) -> Ask:
+    key = row.key.to_bytes(8, signed=True)
+    seen = {
+        column: _seen(row.job, column) if rule.matches else {}
+        for column in (Column.METADATA, Column.PARAMETERS)
+    }
+    return Ask(key, row.client, row.priority, seen[Column.METADATA], seen[Column.PARAMETERS])
+
+
+def _seen(job: UUID, column: Column) -> Any:
+    """Return what a cohort sees of a job; nothing where this process cannot read it."""
+    try:
+        body = plain_column(job, column)
+    except PlatformError:
+        return {}
+    return msgspec.json.decode(body) if body else {}

@@ -1,0 +1,42 @@
+"""The road of answers for batches that roll-outs watch: the same one statement, which also inserts tallies.
+
+A process that has no such batch in hand runs the statement without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from jobs.core.states import State
+from jobs.db.statement import Session, Statement, run
+from jobs.services.lifecycle.rerouting.tallies import (
+    SETTLED_FIRSTS,
+    WatchedBatch,
+    tally_insert,
+    tally_parameters,
+)
+from jobs.services.lifecycle.settle import SettledRow
+from jobs.services.lifecycle.settle_answers import (
+    SETTLE_ANSWERS,
+    STATES,
+    AnsweredBatch,
+    answer_parameters,
+    settle_answers,
+)
+
+_SETTLE_WATCHED = Statement(
+    f"{SETTLE_ANSWERS}, tallied AS ({tally_insert(SETTLED_FIRSTS)}) {STATES}",
+    SettledRow,
+)
+
+
+def settle_answers_watched(
+    connection: Session, batches: Sequence[AnsweredBatch], watched: Sequence[WatchedBatch]
+) -> dict[UUID, State]:
+    """Do what `settle_answers` does, and count the first attempts of those batches that are `watched`."""
+    counted = [batch for batch in watched if batch.counts]
+    if not counted:
+        return settle_answers(connection, batches)
+    parameters = answer_parameters(batches) | tally_parameters(counted)
+    return {row.id: State(row.state) for row in run(connection, _SETTLE_WATCHED, parameters)}

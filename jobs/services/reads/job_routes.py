@@ -1,0 +1,120 @@
+"""How a rule, or the fallback of an open circuit, chose a job's version, and who answered it instead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from jobs.core.timeline.attempts import REROUTED, RESCUED
+from jobs.core.timeline.route_words import Reroute, RouteWords, route_sentence
+from jobs.db.statement import Statement, fetch_all
+from jobs.services.reads.job_views import View
+from models_registry.core.routing.decision import Arm
+
+MOST_REROUTES = 20
+
+
+class _RouteRow(NamedTuple):
+    asked: str
+    arm: str
+    rollout: int | None
+    rule_id: int | None
+    rule: int | None
+    model: str
+    version: str
+    routed: str | None
+
+
+class RerouteRow(NamedTuple):
+    """A move of a job from a roll-out's candidate to the stable version; None where its row is gone."""
+
+    at: datetime
+    what: Reroute
+    version: str | None
+
+
+# A fallback has no rule and is moved by none, so that the job's version is the one that it was routed to.
+_ROUTE = Statement(
+    """
+SELECT t.asked, t.arm, t.rollout, t.rule AS rule_id, u.number AS rule, j.queue AS model, v.version,
+  CASE t.arm WHEN 'candidate' THEN u.document->>'candidate' ELSE u.document->>'stable' END AS routed
+FROM jobs_route t JOIN jobs_job j ON j.id = t.job_id
+JOIN models_registry_modelversion v ON v.id = j.version_id
+LEFT JOIN models_registry_rule u ON u.id = t.rule
+WHERE t.job_id = %(id)s
+""",
+    _RouteRow,
+)
+# Sorted by time and not by id: for the id the planner could walk the primary key past the events of all
+# other jobs.
+_REROUTES = Statement(
+    """
+SELECT e.at, e.kind AS what, v.version
+FROM (
+  SELECT id, at, kind, detail FROM jobs_event WHERE job_id = %(id)s AND kind = ANY(%(kinds)s::text[])
+  ORDER BY at DESC, id DESC LIMIT %(most)s
+) e LEFT JOIN models_registry_modelversion v ON v.id = CAST(e.detail->>'to' AS bigint)
+ORDER BY e.at, e.id
+""",
+    RerouteRow,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRoute:
+    """A job's route: `routed` is the version it got at first, `rule` the number of `rule_id`'s row."""
+
+    asked: str
+    arm: Arm
+    routed: str
+    rule: int | None
+    rule_id: int | None
+    rollout: int | None
+    reroutes: Sequence[RerouteRow]
+    sentence: str
+
+
+def job_route(job_id: UUID) -> JobRoute | None:
+    """Return a job's route; None where the client named a version, or the alias had no candidate."""
+    rows = fetch_all(_ROUTE, {"id": job_id})
+    if not rows:
+        return None
+    row, kinds = rows[0], [RESCUED, REROUTED]
+    reroutes = fetch_all(_REROUTES, {"id": job_id, "kinds": kinds, "most": MOST_REROUTES})
+    routed = row.routed or row.version
+    words = RouteWords(
+        asked=row.asked,
+        routed=f"{row.model}:{routed}",
+        arm=Arm(row.arm),
+        rule=row.rule,
+        answers=f"{row.model}:{row.version}",
+        reroutes=[(reroute.what, f"{row.model}:{reroute.version or row.version}") for reroute in reroutes],
+    )
+    return JobRoute(
+        asked=row.asked,
+        arm=words.arm,
+        routed=routed,
+        rule=row.rule,
+        rule_id=row.rule_id,
+        rollout=row.rollout,
+        reroutes=reroutes,
+        sentence=route_sentence(words),
+    )
+
+
+def route_view(route: JobRoute | None) -> View | None:
+    """Return a route as the API shows it."""
+    if route is None:
+        return None
+    return {
+        "asked": route.asked,
+        "arm": route.arm,
+        "version": route.routed,
+        "rule": route.rule,
+        "rollout": route.rollout,
+        "reroutes": [reroute._asdict() for reroute in route.reroutes],
+        "sentence": route.sentence,
+    }

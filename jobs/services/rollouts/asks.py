@@ -1,0 +1,70 @@
+"""What rules decide by: the sticky key of a job, and what cohorts look at.
+
+Admission, replay and preview all make it here, so that equal jobs get equal versions everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from jobs import metrics
+from jobs.core.submission import sticky_value
+from jobs.payloads import vault
+from models_registry.core.routing.decision import Ask, CompiledRule, Decision, decide
+
+KEY_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """The client of a job."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskedJob:
+    """What a rule may look at of a job, whether it arrives or is stored.
+
+    `body_sha256` is that of the input's canonical JSON, and `parameters_body` the parameters' canonical JSON.
+    `own` are bytes that no other job has.
+    """
+
+    asker: Asker
+    priority: int
+    metadata: Any
+    parameters: Any
+    body_sha256: bytes
+    parameters_body: bytes | None
+    own: bytes
+
+
+def ask_of(rule: CompiledRule, job: AskedJob, *, counting: bool = False) -> Ask:
+    """Return what a rule decides by; a pointer that is not there counts as `input`, and is counted."""
+    value = _sticky(rule.document.sticky, job)
+    if value is None:
+        value = sticky_value.input_value(job.body_sha256, job.parameters_body)
+        if counting:
+            metrics.STICKY_MISSING.labels(rule.stable.model).inc()
+    return _ask(vault.digest("route", value)[:KEY_BYTES], job)
+
+
+def decide_again(rule: CompiledRule, key: bytes, job: AskedJob) -> Decision:
+    """Return what a rule decides for a job by the key of its Route, as a replay needs it."""
+    return decide(rule, _ask(key, job))
+
+
+def _ask(key: bytes, job: AskedJob) -> Ask:
+    return Ask(key, job.asker.name, job.priority, job.metadata or {}, job.parameters or {})
+
+
+def _sticky(sticky: str, job: AskedJob) -> bytes | None:
+    if sticky == sticky_value.INPUT:
+        return sticky_value.input_value(job.body_sha256, job.parameters_body)
+    if sticky == sticky_value.CLIENT:
+        return sticky_value.client_value(job.asker.id)
+    if sticky == sticky_value.JOB:
+        return sticky_value.job_value(job.own)
+    return sticky_value.pointed_value(sticky, job.metadata)

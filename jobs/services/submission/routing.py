@@ -1,0 +1,147 @@
+"""The version of each job of a call: the one that it names, or the one that a rule decides on.
+
+A circuit's fallback comes after that. What a call's jobs have in common is decided once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+from uuid import uuid4
+
+from jobs.core.canonical_json import digest
+from jobs.core.errors import PlatformError, UnavailableError
+from jobs.core.submission.parsed_job import ParsedJob, on_version, parse_job
+from jobs.core.submission.request import JobRequest
+from jobs.core.submission.routed_job import JobRoute, routed_by, stored_key
+from jobs.db.statement import once_more
+from jobs.services.access.owner import Owner
+from jobs.services.circuits.operate import answering
+from jobs.services.circuits.reads import circuit_of
+from jobs.services.rollouts.asks import AskedJob, Asker, ask_of
+from models_registry.core.refs import Ref
+from models_registry.core.registry_errors import InvalidInputError
+from models_registry.core.routing.decision import Arm, CompiledRule, decide
+from models_registry.core.version import VersionInfo
+from models_registry.selectors import routed_all
+
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The version that answers a job, its route, and the versions whose schemas its input must fit."""
+
+    version: VersionInfo
+    route: JobRoute | None
+    checked: tuple[VersionInfo, ...]
+
+
+class Routing:
+    """Which versions answer one call's jobs."""
+
+    def __init__(self, owner: Owner, models: set[str]) -> None:
+        """Read what the jobs of the call name."""
+        self._owner, self._asker = owner, Asker(owner.id, owner.name)
+        self._named = once_more(lambda: routed_all(models))
+        self._rules = dict[str, CompiledRule | Chosen | PlatformError]()
+        self._answers = dict[tuple[int, int], VersionInfo | PlatformError]()
+
+    def may_answer(self, model: str) -> tuple[VersionInfo, ...]:
+        """Return the versions of which one answers a job that names `model`; a PlatformError."""
+        named = self._of(model)
+        return (named.version,) if isinstance(named, Chosen) else named.versions
+
+    def parsed(self, request: JobRequest) -> tuple[ParsedJob, Chosen]:
+        """Return a job as its version has it, with its route; a PlatformError."""
+        named = self._of(request.model)
+        if isinstance(named, Chosen):
+            job = parse_job(request, named.version)
+            return (replace(job, route=named.route) if named.route else job), named
+        job = parse_job(request, named.stable)
+        chosen = self._decided(named, request, job)
+        return replace(on_version(job, request, chosen.version), route=chosen.route), chosen
+
+    def _of(self, model: str) -> CompiledRule | Chosen:
+        if model not in self._rules:
+            self._rules[model] = _or_error(lambda: self._read(model))
+        named: CompiledRule | Chosen | PlatformError = self._rules[model]
+        if isinstance(named, PlatformError):
+            raise named.with_traceback(None)
+        return named
+
+    def _read(self, model: str) -> CompiledRule | Chosen:
+        if self._owner.models:  # first, because it may not learn which other models there are
+            self._owner.check_model(Ref.parse(model).name)
+        named = self._named[model]
+        if isinstance(named, CompiledRule):
+            return named
+        if not isinstance(named, VersionInfo):
+            raise named
+        version = self._answering(named)
+        route = None if version.id == named.id else JobRoute(Arm.FALLBACK, model)
+        return Chosen(version, route, (version,))
+
+    def _decided(self, rule: CompiledRule, request: JobRequest, job: ParsedJob) -> Chosen:
+        asked = AskedJob(
+            self._asker,
+            request.priority,
+            request.metadata,
+            request.parameters,
+            digest(job.body),
+            job.parameters,
+            uuid4().bytes,  # the job has no id yet
+        )
+        ask = ask_of(rule, asked, counting=True)
+        decision = decide(rule, ask)
+        version = self._answering(decision.version, instead=rule.stable)
+        if version.id == decision.version.id:
+            route = routed_by(rule, decision, key=ask.key, asked=request.model)
+        else:
+            route = JobRoute(Arm.FALLBACK, request.model, sticky=stored_key(ask.key))
+        is_both = rule.document.schema == "both" and version in rule.versions
+        return Chosen(version, route, rule.versions if is_both else (version,))
+
+    def _answering(self, version: VersionInfo, *, instead: VersionInfo | None = None) -> VersionInfo:
+        """Return the version that answers now; where its circuit is open, first of all `instead`."""
+        place = version.id, instead.id if instead else 0
+        if place not in self._answers:
+            self._answers[place] = _or_error(lambda: once_more(lambda: self._unless_open(version, instead)))
+        return _or_raise(self._answers[place])
+
+    def _unless_open(self, version: VersionInfo, instead: VersionInfo | None) -> VersionInfo:
+        circuit = circuit_of(version.id, self._owner.id) if instead else None
+        first = instead if instead and circuit and circuit.holds else version
+        answers = answering(first, client=self._owner.id)
+        self._owner.check_model(answers.model)  # it may be another model's fallback
+        return answers
+
+
+def check_input(versions: tuple[VersionInfo, ...], check: Callable[[VersionInfo], None]) -> None:
+    """Raise InvalidInputError unless each version allows an input by `check`; of several it is named."""
+    for version in versions:
+        try:
+            check(version)
+        except InvalidInputError as error:
+            if len(versions) == 1:
+                raise
+            raise InvalidInputError(
+                f"By the input schema of {version}, which the rule of this alias needs it to fit: {error}",
+                **error.details,
+            ) from None
+
+
+def _or_error(read: Callable[[], Read]) -> Read | PlatformError:
+    try:
+        return read()
+    except UnavailableError:
+        raise
+    except PlatformError as error:
+        return error
+
+
+def _or_raise(answer: Read | PlatformError) -> Read:
+    if isinstance(answer, PlatformError):
+        raise answer.with_traceback(None)
+    return answer

@@ -1,0 +1,148 @@
+"""Rules of aliases: checked as a whole, then appended; going back is a new rule, too."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import msgspec
+from django.db import transaction
+
+from models_registry import selectors
+from models_registry.core.patterns import validator
+from models_registry.core.registry_errors import (
+    ModelNotFoundError,
+    RegistrationError,
+    RuleError,
+)
+from models_registry.core.routing.decision import CompiledRule
+from models_registry.core.routing.rule_document import Cohort, RuleDocument
+from models_registry.core.version import VersionInfo
+from models_registry.models import Alias, ModelVersion, RegisteredModel, Rule
+from models_registry.services.alias_moves import end_waiting_moves, workers_without
+from models_registry.services.alias_pointing import (
+    AliasChange,
+    append_rule,
+    check_free,
+    check_staged,
+    point,
+)
+from models_registry.services.pattern_trial import try_patterns
+from models_registry.services.schema_trial import check_growth
+from models_registry.shared.finite import is_finite
+
+SEEN = ("client", "metadata", "parameters", "priority")  # what a cohort's schema is over
+
+
+def put_rule(  # noqa: PLR0913  # what decides for which alias, and who put it in force
+    *,
+    model: str,
+    alias: str,
+    document: Mapping[str, Any],
+    actor: str,
+    reason: str = "",
+    address: str | None = None,
+    rollout: int | None = None,
+    approvals: Collection[Any] = (),
+) -> Rule:
+    """Put a rule in force and point the alias at its stable version; it joins the caller's transaction.
+
+    ModelNotFoundError for an unknown model, alias or version; RuleError; VersionStateError;
+    RolloutConflictError while a roll-out decides for the alias that is not `rollout`.
+    """
+    with transaction.atomic():
+        row = RegisteredModel.objects.select_for_update().filter(name=model).first()
+        if row is None:
+            raise ModelNotFoundError(f"There is no model {model!r}.")
+        check_free(model, alias, rollout=rollout)
+        compiled = compile_rule(model=model, alias=alias, document=document)
+        if rollout is None:  # a roll-out's gate has seen to that
+            _check_residents(compiled, _alias(model, alias))
+        by = AliasChange(actor, address, reason, rollout, tuple(approvals))
+        end_waiting_moves(row, alias, "A rule was put in force.")
+        point(row, alias, ModelVersion.objects.get(pk=compiled.stable.id), by)
+        rule = append_rule(row, alias, compiled.document, by)
+        selectors.forget()
+        transaction.on_commit(selectors.forget)
+    return rule
+
+
+def compile_rule(*, model: str, alias: str, document: Mapping[str, Any]) -> CompiledRule:
+    """Return a rule as it would decide, with its salt, after all checks but for live roll-outs and workers.
+
+    The errors of `put_rule`. Its id and number are 0, because it is not in force.
+    """
+    rule = RuleDocument.of(document)
+    before = _alias(model, alias)
+    if rule.candidate is None and (rule.share or rule.cohorts):
+        raise RuleError("A share or a cohort needs a candidate.")
+    if rule.candidate == rule.stable:
+        raise RuleError("The candidate is the stable version itself.")
+    for number, cohort in enumerate(rule.cohorts, 1):
+        _check_cohort(f"The schema of cohort {number}", cohort)
+    stable = _version(model, rule.stable)
+    candidate = _version(model, rule.candidate) if rule.candidate else None
+    if candidate:
+        _check_pair(stable, candidate, rule)
+    salted = msgspec.structs.replace(rule, salt=rule.salt or _salt(rule, before.rule))
+    return CompiledRule(0, 0, None, salted, stable, candidate)
+
+
+def _alias(model: str, alias: str) -> Alias:
+    rows = Alias.objects.select_related("rule", "version").filter(model__name=model, name=alias)
+    if (row := rows.first()) is None:
+        raise ModelNotFoundError(f"There is no model '{model}@{alias}'.")
+    return row
+
+
+def _version(model: str, version: str) -> VersionInfo:
+    row = ModelVersion.objects.select_related("model").filter(model__name=model, version=version).first()
+    if row is None:
+        raise ModelNotFoundError(f"There is no model '{model}:{version}'.")
+    check_staged(row)
+    return VersionInfo.of(row)
+
+
+def _check_pair(stable: VersionInfo, candidate: VersionInfo, rule: RuleDocument) -> None:
+    if rule.schema == "same" and stable.input_schema_text != candidate.input_schema_text:
+        raise RuleError(
+            f"The input schemas of {stable} and {candidate} differ, so a job could not be taken back: with"
+            ' "schema": "both" each input is checked against both.'
+        )
+    if not candidate.secrecy.covers(stable.secrecy):
+        raise RuleError(f"{candidate} protects its inputs less than {stable} does.")
+
+
+def _check_cohort(what: str, cohort: Cohort) -> None:
+    """Raise RuleError for a schema that is none, may keep a process busy, or is over something else."""
+    if not is_finite(cohort.when):
+        raise RuleError(f"{what} holds NaN or infinity, which JSON cannot carry.")
+    try:
+        validator(cohort.when)
+        try_patterns(what, cohort.when)
+        check_growth(what, json.dumps(cohort.when))
+    except (ValueError, RegistrationError) as error:
+        raise RuleError(f"{what} is no JSON Schema that can be used: {error}") from None
+    properties, required = cohort.when.get("properties"), cohort.when.get("required")
+    named = {*(properties if isinstance(properties, dict) else ()), *(required or ())}
+    if strange := sorted(named.difference(SEEN)):
+        raise RuleError(f"{what} is over {', '.join(SEEN)}: it knows no {strange[0][:80]!r}.")
+
+
+def _check_residents(compiled: CompiledRule, before: Alias) -> None:
+    """Raise RuleError where a live worker has not loaded a version that would newly get jobs."""
+    had = {before.version.version, before.rule.document["candidate"] if before.rule else None}
+    for version in compiled.versions:
+        if version.version in had:
+            continue
+        if without := workers_without(version.model, version.id):
+            nodes = ", ".join(worker.node for worker in without)
+            raise RuleError(f"{version} is not loaded on {nodes}: manage.py load_model {version}")
+
+
+def _salt(rule: RuleDocument, before: Rule | None) -> str:
+    """Return the salt of the rule before, so that a share that grows keeps whom it had; else a new one."""
+    same = before is not None and before.document.get("candidate") == rule.candidate
+    return before.document["salt"] if before is not None and same else secrets.token_hex(8)
