@@ -232,7 +232,7 @@ def test_a_trial_that_runs_stops_when_its_rollout_ends(worker: TrialWorker, sess
     light, heavy = digits("1", digit_models.LIGHT), digits("2", digit_models.HEAVY)
     recorded(light, stored_jobs(light, [value for value, _ in digit_models.unseen()[:200]]), size=1)
     rollout = rolled_out(light, heavy, duels=200)
-    trial = begin_duels(rollout)
+    trial = begin_duels(rollout) or 0
     busy.runner._place.turn.ran(60.0)  # so long it has no turn
     thread = Thread(target=lambda: busy.runner.step(session, ()))
     thread.start()
