@@ -145,7 +145,7 @@ def test_inputs_that_only_the_candidate_fails_are_counted_once(
     monkeypatch.setattr("jobs.worker.trials.duel_trial.NOISE_SHARE", 0.0)
     stable = make_version("faulty", "1", artifact="models_registry.loaders.builtin:echo")
     candidate = make_version("faulty", "2", artifact=FAULTY)
-    inputs = [{"number": number} for number in range(20)] + [{"fail": "raise"}, {"fail": "broken"}]
+    inputs = [{"number": number} for number in range(20)] + [{"fail": "raise"}, {"fail": "raise"}]
     recorded(stable, stored_jobs(stable, inputs), size=11)
     rollout = rolled_out(stable, candidate, duels=1_000)
     row = TrialWorker("faulty").run(session, begin_duels(rollout) or 0)

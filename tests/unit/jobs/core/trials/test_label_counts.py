@@ -6,7 +6,6 @@ from typing import Any
 
 from jobs.core.trials.label_counts import MOST_LABELS, OTHER, LabelCounts, label_of
 
-
 PARTS: list[Any] = [3, 3.0, "a", True, None, [], "", "x" * 64]
 
 
