@@ -6,6 +6,8 @@ import json
 import signal
 from typing import Any
 
+import pytest
+
 from inference_site.stack.harness import Stack
 from tests.support.app import App, manage, register
 from tests.support.own_worker import log_of, own_worker
@@ -27,10 +29,8 @@ def ended_trial(app: App, trial: int) -> tuple[Any, ...]:
 def begun(stack: Stack, app: App, *words: str) -> int:
     """Start a backtest without waiting for its end, and return its id."""
     before = app.rows(NEWEST)[0][0] or 0
-    try:
+    with pytest.raises(AssertionError, match="it goes on by itself"):
         manage(stack, "backtest", *words, "--wait-s", "0")
-    except AssertionError as error:
-        assert "it goes on by itself" in str(error)
     (newest,) = app.rows(NEWEST)[0]
     assert newest > before
     return int(newest)
