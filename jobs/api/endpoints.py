@@ -11,6 +11,7 @@ from jobs.api.docs.openapi import DescribedApi
 from jobs.api.problems import on_exception
 from jobs.api.router import rollouts_router, router
 from jobs.api.routes import (
+    backtest_calls,
     bulk_act_calls,
     erasures,
     file_uploads,
@@ -36,9 +37,9 @@ from models_registry.api import router as models_router
 
 # Each put its calls on the router.
 ROUTES = (
-    bulk_act_calls, erasures, file_uploads, job_events, job_lineage, job_timelines, jobs, live_workers,
-    own_token, registrations, submissions, rollout_acts, rollout_calls, rollout_stream, rule_calls,
-    version_acts,
+    backtest_calls, bulk_act_calls, erasures, file_uploads, job_events, job_lineage, job_timelines, jobs,
+    live_workers, own_token, registrations, submissions, rollout_acts, rollout_calls, rollout_stream,
+    rule_calls, version_acts,
 )  # fmt: skip
 ABOUT = """
 Submit a job and get its acknowledgement at once. Then get its result in the way that suits you: send

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.urls import reverse
@@ -24,7 +24,7 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
     fields: ClassVar[tuple[str, ...]] = (
         "name", "description", "created_at", "versions", "aliases", "jobs",
     )  # fmt: skip
-    readonly_fields = ("versions", "aliases", "jobs")
+    readonly_fields: ClassVar[tuple[str, ...]] = ("versions", "aliases", "jobs")
 
     def versions(self, model: RegisteredModel) -> SafeString:
         """Return the versions, newest first, each a link."""
@@ -48,9 +48,11 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
 class ModelVersionAdmin(ReadOnlyAdmin):
     """One immutable build: artifact, hash, schemas and limits."""
 
-    list_display = ("__str__", "loader", "max_batch", "padded", "p95_goal_s", "max_attempts", "created_at")
+    list_display: Any = (
+        "__str__", "loader", "max_batch", "padded", "p95_goal_s", "max_attempts", "created_at",
+    )  # fmt: skip
     list_select_related = ("model",)
-    list_filter = ("loader", "model")
+    list_filter: ClassVar[tuple[str, ...]] = ("loader", "model")
     ordering = ("-id",)
     search_fields = ("model__name", "version")
     fields: ClassVar[tuple[str, ...]] = (

@@ -45,7 +45,7 @@ class ReadOnlyAdmin(ModelAdmin):
 
     def title_of(self, obj: Any) -> str:  # noqa: ARG002  # for those that override it
         """Return the title of a row's page."""
-        return capfirst(self.opts.verbose_name)
+        return str(capfirst(self.opts.verbose_name))
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Show the list; the first page of it is kept up to date."""

@@ -30,7 +30,7 @@ class Digits:
         self._estimator, self._swapped = estimator, swapped
 
     def key(self, item: Item) -> Hashable:
-        return ()
+        return len(item.parameters)
 
     def collate(self, items: Sequence[Item]) -> Any:
         return [item.input["pixels"] for item in items]

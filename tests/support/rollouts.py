@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from inference_client import Client
-from inference_client.rollout_answers import Rollout
+from inference_client.rollout_answers import RemoteRollout
 from inference_site.stack.harness import Stack
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
@@ -70,7 +70,7 @@ class Rolled:
         self.stack, self.app, self.model = stack, app, model
         self.operator = operator(stack)
 
-    def start(self, **plan: Any) -> Rollout:
+    def start(self, **plan: Any) -> RemoteRollout:
         return self.operator.rollouts.start(self.model, CANDIDATE, plan={**QUICK, **plan}, reason="a test")
 
     def cancel_live(self) -> None:

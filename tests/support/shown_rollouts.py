@@ -21,8 +21,9 @@ def make_rollout(model: str = "echo", *, alias: str = "default", **fields: Any) 
     stable, candidate = make_version(model, "1"), make_version(model, "2")
     Alias.objects.get_or_create(model=stable.model, name=alias, defaults={"version": stable})
     usual = {
-        "plan": Plan(budget=50).document, "sha256": "ab" * 32, "salt": "salt", "state": "held",
-        "hold": "budget", "sentence": SENTENCE, "step": 0, "share_ppm": 0, "budget": 50, "met": 50, "actor": "ann",
+        "plan": Plan(budget=50).document, "sha256": "ab" * 32, "salt": "salt",
+        "state": "held", "hold": "budget", "sentence": SENTENCE, "step": 0, "share_ppm": 0, "budget": 50,
+        "met": 50, "actor": "ann",
         "reason": "a better one", "ticket": "CHG-7",
     }  # fmt: skip
     names = {"model": stable.model, "alias": alias, "stable": stable, "candidate": candidate}
@@ -66,7 +67,8 @@ def make_point(
 def make_routed(rollout: Rollout, arm: str = "candidate", *, rule: Rule | None = None, **fields: Any) -> Job:
     """Return a job that a rule routed, and that its arm's version answered unless `version` did."""
     version = rollout.candidate if arm == "candidate" else rollout.stable
-    job = make_job(**({"model": rollout.model.name, "version": version, "state": State.SUCCEEDED} | fields))
+    usual: dict[str, Any] = {"model": rollout.model.name, "version": version, "state": State.SUCCEEDED}
+    job = make_job(**(usual | fields))
     key = {"key": 7, "counted": True, "rule": rule.pk if rule else None, "rollout": rollout.pk}
     Route.objects.create(job=job, arm=arm, asked=rollout.model.name, **key)
     return job

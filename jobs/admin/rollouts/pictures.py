@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LEAST_E, MOST_E = 1e-3, 1e6  # what lies beyond is drawn at the edge
-CANDIDATE = {"linestyle": "-", "color": "black", "linewidth": 1.8}
-STABLE = {"linestyle": "--", "color": "0.4", "linewidth": 1.8}
-_STYLES = (
+CANDIDATE: dict[str, Any] = {"linestyle": "-", "color": "black", "linewidth": 1.8}
+STABLE: dict[str, Any] = {"linestyle": "--", "color": "0.4", "linewidth": 1.8}
+_STYLES: tuple[dict[str, Any], ...] = (
     {"linestyle": "-", "color": "black", "linewidth": 2.0},
     {"linestyle": "--", "color": "0.25"},
     {"linestyle": ":", "color": "0.25", "linewidth": 2.0},
@@ -37,11 +37,11 @@ _STYLES = (
 def shares_drawn(points: Sequence[CurvePoint]) -> bytes:
     """Return the candidate's share over time, with the acts of people and of the judge as marks."""
     figure, axes = new_figure(height=3.0)
-    times = [point.at for point in points]
+    times = [_days(point) for point in points]
     axes.step(times, [point.share_ppm / 10_000 for point in points], where="post", **CANDIDATE)
     acts = [point for point in points if point.act]
     axes.plot(
-        [point.at for point in acts], [point.share_ppm / 10_000 for point in acts],
+        [_days(point) for point in acts], [point.share_ppm / 10_000 for point in acts],
         "o", color="black", markerfacecolor="white", label="an act",
     )  # fmt: skip
     axes.set_ylabel("share of the candidate, %")
@@ -57,7 +57,9 @@ def evidence_drawn(points: Sequence[CurvePoint]) -> bytes:
     """Return the e-value of each test over time, on a logarithmic scale, with the bounds."""
     figure, axes = new_figure()
     for test, style in zip(RolloutTest, _STYLES, strict=True):
-        seen = [(point.at, point.numbers[f"e_{test}"]) for point in points if f"e_{test}" in point.numbers]
+        seen = [
+            (_days(point), point.numbers[f"e_{test}"]) for point in points if f"e_{test}" in point.numbers
+        ]
         if seen:
             values = [min(max(e, LEAST_E), MOST_E) for _, e in seen]
             axes.plot([at for at, _ in seen], values, label=TEST_WORDS[test], **style)
@@ -96,7 +98,7 @@ def _most_rate(points: Sequence[CurvePoint]) -> float:
 
 
 def _band(axes: Axes, points: Sequence[CurvePoint], arm: str, label: str, style: dict[str, Any]) -> None:
-    seen = [(point.at, rate) for point in points if (rate := point.rate(arm))]
+    seen = [(_days(point), rate) for point in points if (rate := point.rate(arm))]
     hatch = style.pop("hatch")
     times = [at for at, _ in seen]
     lows, highs = ([rate.interval[end] * 100 for _, rate in seen] for end in (0, 1))
@@ -127,10 +129,15 @@ def latencies_drawn(seconds: Mapping[str, Sequence[float]]) -> bytes:
     return svg_of(figure)
 
 
+def _days(point: CurvePoint) -> float:
+    """Return when it was in matplotlib's unit, days since 1970."""
+    return point.at.timestamp() / 86_400
+
+
 def _time_axis(axes: Axes) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(maxticks=8)
+    locator = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]  # matplotlib has no types here
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]  # see above
     axes.set_xlabel("UTC")

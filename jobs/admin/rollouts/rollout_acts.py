@@ -11,7 +11,13 @@ from django.http import HttpRequest
 
 from jobs.admin.rights import may_approve, may_roll_out
 from jobs.services.rollouts import acts
-from models_registry.core.rollouts.states import LIVE, ROLLOUT_TRANSITIONS, RolloutState, RolloutVerb
+from models_registry.core.rollouts.states import (
+    LIVE,
+    ROLLOUT_TRANSITIONS,
+    HoldReason,
+    RolloutState,
+    RolloutVerb,
+)
 from models_registry.models import Rollout
 
 REASON_CHARS = 500
@@ -40,13 +46,13 @@ class NoteForm(ReasonForm):
         self.fields["reason"].required, self.fields["reason"].label = False, "Reason, if any"
 
 
-class PromoteForm(forms.Form):
-    """Why a roll-out goes on although the judge has not seen enough."""
+class PromoteForm(NoteForm):
+    """A promotion, and why it goes on where the judge has not seen enough."""
 
-    seen = forms.CharField(max_length=200, required=False, widget=forms.HiddenInput)
     anyway = forms.CharField(
-        max_length=REASON_CHARS, label="Anyway, because", widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="The judge takes each step by itself once it has seen enough; this goes past it.",
+        max_length=REASON_CHARS, required=False, label="Anyway, because",
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Only where the evidence is not enough: it is refused without this then.",
     )  # fmt: skip
 
 
@@ -71,7 +77,7 @@ class RolloutAct:
     about: str
     states: frozenset[RolloutState]
     service: Callable[..., Any]
-    form: type[forms.Form] = ReasonForm
+    form: type[ReasonForm] = ReasonForm
     may: Callable[[HttpRequest], bool] = may_roll_out
     is_grave: bool = False
     fenced: bool = True
@@ -82,6 +88,8 @@ class RolloutAct:
             return False
         if self.name == "approve":
             return _may_still_approve(request.user.get_username(), rollout)
+        if self.name == "pause":
+            return rollout.hold != HoldReason.PAUSED
         return self.name != "grant_budget" or not rollout.proven
 
 
@@ -112,7 +120,7 @@ ACTS: dict[str, RolloutAct] = {
         ),
         RolloutAct(
             "promote", "Promote",
-            "It takes its next step now, or is done where it bakes. The budget does not bind any more.",
+            "It takes its next step now, or is done where it bakes, before its time.",
             _EXPOSED, acts.promote, form=PromoteForm,
         ),
         RolloutAct(

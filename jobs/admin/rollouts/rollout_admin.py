@@ -129,7 +129,7 @@ class RolloutAdmin(ReadOnlyAdmin):
         """Show one roll-out, and what this user may do to it."""
         rollout = kwargs["obj"]
         context["acts"] = offered(request, rollout)
-        context["subtitle"] = rollout.sentence
+        context["subtitle"] = None  # the sentence stands there
         return super().render_change_form(request, context, *args, **kwargs)
 
     def picture(self, request: HttpRequest, key: int, name: str) -> HttpResponse:

@@ -100,12 +100,12 @@ def start_page(request: HttpRequest, *, admin: ReadOnlyAdmin) -> HttpResponse:
 
 def _started(request: HttpRequest, admin: ReadOnlyAdmin, form: StartForm) -> HttpResponse:
     answers = form.cleaned_data
-    by = {"actor": request.user.get_username(), "address": origin().address}
     try:
         rollout = start_rollout(
             model=answers["candidate"].model.name, alias=answers["alias"],
             candidate=answers["candidate"].version, plan=answers["plan"].document,
-            reason=answers["reason"], ticket=answers["ticket"], **by,
+            reason=answers["reason"], ticket=answers["ticket"],
+            actor=request.user.get_username(), address=origin().address,
         )  # fmt: skip
     except PlatformError as error:
         messages.error(request, str(error))

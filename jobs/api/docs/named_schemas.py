@@ -21,6 +21,7 @@ from jobs.core.rollouts.rollout_requests import (
 from jobs.core.submission.erasure_request import ErasureRequest
 from jobs.core.submission.registration_request import RegistrationRequest
 from jobs.core.submission.request import MAX_KEY_CHARS, JobRequest
+from jobs.core.trials.trial_specs import BacktestRequest
 from models_registry.core.rollouts.plan import Plan
 from models_registry.core.routing.rule_document import RuleDocument
 
@@ -35,7 +36,7 @@ BINARY = {"type": "string", "format": "binary"}
 
 def _requests() -> dict[str, Any]:
     """Return the schemas of our own types; what they leave implicit is written out, for generators."""
-    requests = [JobRequest, ErasureRequest, RegistrationRequest, BulkRequest, *_ON_ROLLOUTS]
+    requests = [JobRequest, ErasureRequest, RegistrationRequest, BulkRequest, BacktestRequest, *_ON_ROLLOUTS]
     _, named_parts = msgspec.json.schema_components(requests, ref_template="#/components/schemas/{name}")
     # Answers describe the enumerations by the same names.
     schemas = {name: schema for name, schema in named_parts.items() if "properties" in schema}

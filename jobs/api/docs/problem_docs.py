@@ -91,7 +91,7 @@ REFUSALS: Mapping[str, Kinds] = {
     "post jobs/{job_id}/cancel": (*_OF_A_JOB, *_WITH_BODY, errors.WrongStateError),
     "post jobs/{job_id}/replay": (
         *_OF_A_JOB, *_WITH_BODY, errors.WrongStateError, errors.PayloadGoneError, errors.ModelNotAllowedError,
-        errors.QuotaExceededError,
+        errors.QuotaExceededError, registry_errors.VersionStateError,
     ),
     "delete jobs/{job_id}": (*_OF_ANY_JOB, *_WITH_BODY),
     "post erasures": _WITH_BODY,
@@ -130,6 +130,13 @@ REFUSALS: Mapping[str, Kinds] = {
     "post rollouts/{rollout_id}/roll_back": (*_OF_A_ROLLOUT, *_WITH_BODY, registry_errors.RolloutStateError),
     "post rollouts/{rollout_id}/cancel": (*_OF_A_ROLLOUT, *_WITH_BODY, registry_errors.RolloutStateError),
     "post rollouts/{rollout_id}/budget": (*_OF_A_ROLLOUT_ACT, registry_errors.RolloutPlanError),
+    "post models/{name}/backtests": (
+        *_WITH_BODY, *_OF_A_MODEL, errors.ModelNotAllowedError, errors.WrongStateError,
+        registry_errors.AgreementError, registry_errors.NoStoredInputsError,
+        registry_errors.TrialRefusedError, registry_errors.VersionStateError,
+    ),
+    "get backtests/{backtest_id}": (errors.ResourceNotFoundError,),
+    "get backtests/{backtest_id}/report.html": (errors.ResourceNotFoundError, errors.WrongStateError),
     "post models/{name}/versions": (
         *_WITH_BODY, *_UNREADABLE, *_UNREGISTERED, errors.ModelNotAllowedError, errors.UploadNotFoundError,
         errors.PayloadUnavailableError, errors.ResourceNotFoundError,
@@ -145,6 +152,9 @@ _DETAILED: tuple[PlatformError, ...] = (
         "This client may send 50 jobs a second. Send the job again in 2 s.", quota="requests", retry_after_s=2
     ),
     errors.OverloadedError(retry_after_s=5),
+    registry_errors.AgreementError("The output schema has nothing at '/digits', which is to be compared."),
+    registry_errors.NoStoredInputsError("No input of minilm is stored that the filter or the labels name."),
+    registry_errors.TrialRefusedError("minilm:2 cannot be compared with itself: name another version."),
     errors.CircuitOpenError(retry_after_s=30, circuit="version"),
     registry_errors.RolloutConflictError(
         "Roll-out 3 of minilm@default is running: cancel it or let it end first.", rollout=3

@@ -22,7 +22,12 @@ def header(name: str, schema: dict[str, Any], description: str, example: str) ->
 
 # Parameters of paths and queries; their types stand in the code.
 PARAMETERS: Mapping[str, tuple[str, Any]] = {
+    "same_version": (
+        "Whether a job that a rule had routed keeps its version; else the rule in force now decides.",
+        False,
+    ),
     "job_id": ("A job's `id`.", examples.JOB_ID),
+    "backtest_id": ("A backtest's `id`.", 5),
     "act_id": ("The `id` of an act on many jobs.", 12),
     "rollout_id": ("A roll-out's `id`.", 3),
     "name": ("A model's name.", "minilm"),

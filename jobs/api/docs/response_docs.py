@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from jobs.api.docs import bulk_act_examples, examples, rollout_examples
+from jobs.api.docs import backtest_examples, bulk_act_examples, examples, rollout_examples
 from jobs.api.docs.examples import Examples
 
 _TEXT = {"type": "string"}
@@ -152,6 +152,15 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
         201: ResponseDoc("The new version.", {"a version": examples.VERSION}),
         200: ResponseDoc("The version that was registered before.", {"a version": examples.VERSION}),
     },
+    "post models/{name}/backtests": {
+        202: ResponseDoc("The backtest, which a worker takes.", {"it waits": backtest_examples.WAITING})
+    },
+    "get backtests/{backtest_id}": {
+        200: ResponseDoc(
+            "The backtest.", {"it ended": backtest_examples.ENDED, "it waits": backtest_examples.WAITING}
+        )
+    },
+    "get backtests/{backtest_id}/report.html": {200: ResponseDoc("The page.", backtest_examples.PAGE)},
     "get models/{name}/versions": {200: ResponseDoc("Its versions.", {"one version": [examples.VERSION]})},
     **{
         f"post models/{{name}}/versions/{{version}}/{verb}": {

@@ -75,8 +75,7 @@ def erase_locked(jobs: Sequence[UUID], *, actor: str) -> ErasedJobs:
             cancel_job(job_id=row.id, actor=actor)
     names = execute(MARK_OBJECTS, {"jobs": ids})
     (erased,) = execute(DELETE_ROWS, {"jobs": ids})
-    for job in ids:
-        unshare(job)
+    unshare(ids)
     _forget_progress(execute(EMPTY_JOBS, {"jobs": ids}))
     counts = erased._asdict() | {"jobs": len(ids), "objects": len(names)}
     note_all(ids, kind=AuditKind.ERASE, actor=actor, detail=msgspec.json.encode(counts).decode())

@@ -265,7 +265,7 @@ class Looks:
 
 def _follow_deaths(rollout: Rollout) -> None:
     """Put the row's share in force: where a worker died it was set to 0 at once, without a rule."""
-    document = Rule.objects.filter(pk=rollout.rule).values_list("document", flat=True).first()
+    document = Rule.objects.filter(pk=rollout.rule or 0).values_list("document", flat=True).first()
     if document is not None and RuleDocument.of(document).share_ppm != rollout.share_ppm:
         change(rollout, sentence="Held: a worker died with the candidate's jobs in hand.")
         put_share(rollout, rollout.share_ppm, by=BY_JUDGE)

@@ -67,7 +67,7 @@ def redrive(rollout_id: int, *, actor: str, reason: str = "", dry_run: bool = Tr
             replayed += _replay(jobs, actor=actor)
     if not dry_run:
         why: dict[str, Any] = {"reason": reason} if reason else {}
-        found = {"dead": dead, "replayed": replayed}
+        found: dict[str, Any] = {"dead": dead, "replayed": replayed}
         note(AuditKind.ROLLOUT, actor=actor, rollout=rollout_id, act="redrive", **found, **why)
         wake_relay(rollout.model.name)
     return Redriven(dead, replayed)

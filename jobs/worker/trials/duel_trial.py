@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from jobs.core.trials.duel_counts import DuelTerms, duel_counts, noise_counts
+from jobs.core.trials.duel_batch import DuelTerms, duel_counts, noise_counts
 from jobs.core.trials.duel_words import duel_sentence
 from jobs.core.trials.trial_specs import DuelSpec, spec_of
 from jobs.models.rollouts.trial import TrialState

@@ -99,7 +99,7 @@ class TrialRunner(ListenLoop):
         logger.info("trial %d ended: %s", trial.id, ended.state)
 
 
-class _Gate:
+class _GateWork:
     """The gate, as the other kinds of trials are; it is short, so that it begins anew at another worker."""
 
     progress: dict[str, object] | None = None
@@ -112,8 +112,8 @@ class _Gate:
         return run_gate(self._desk)
 
 
-_WORK: dict[str, type[_Gate | DuelTrial | BacktestTrial]] = {
-    TrialKind.GATE: _Gate,
+_WORK: dict[str, type[_GateWork | DuelTrial | BacktestTrial]] = {
+    TrialKind.GATE: _GateWork,
     TrialKind.DUEL: DuelTrial,
     TrialKind.BACKTEST: BacktestTrial,
 }

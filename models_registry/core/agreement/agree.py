@@ -71,11 +71,13 @@ def _by_numbers(left: Any, right: Any, agreement: Agreement) -> Compared:
 def _by_cosine(left: Any, right: Any, least: float) -> Compared:
     """Compare as vectors; the distance is 1 less their cosine."""
     pairs = list(_pairs(left, right))
-    if not pairs or not all(_is_number(ours) and _is_number(theirs) for ours, theirs in pairs):
-        return EQUAL if _same(left, right) else APART
+    if _same(left, right):
+        return EQUAL  # also where rounding would leave a little
+    if not all(_is_number(ours) and _is_number(theirs) for ours, theirs in pairs):
+        return APART
     sizes = [max(abs(pair[side]) for pair in pairs) for side in (0, 1)]
     if not all(sizes):
-        return EQUAL if sizes == [0, 0] else Compared(False, 1.0)
+        return EQUAL if sizes == [0, 0] else Compared(agrees=False, distance=1.0)
     scaled = [(ours / sizes[0], theirs / sizes[1]) for ours, theirs in pairs]  # no square overflows
     product = sum(ours * theirs for ours, theirs in scaled)
     norms = [sqrt(sum(pair[side] ** 2 for pair in scaled)) for side in (0, 1)]

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from jobs.core.states import Verb
 from jobs.db.statement import Statement, run
 from jobs.services.lifecycle.rerouting.reroute import Move, reroute
-from jobs.services.lifecycle.rerouting.watched import EXPOSING
 from models_registry.core.rollouts.states import (
+    ROLLOUT_TRANSITIONS,
     HoldReason,
     RolloutState,
     RolloutVerb,
@@ -44,18 +44,18 @@ FROM jobs_batch batch JOIN jobs_route route
   ON route.job_id = ANY(batch.members) AND route.arm = %(arm)s
 JOIN models_registry_rollout rollout ON rollout.id = route.rollout
   AND rollout.candidate_id = batch.version_id AND rollout.state <> %(done)s
-WHERE batch.id = %(batch)s
+WHERE batch.id = %(batch)s AND batch.finished_at IS NULL
 ORDER BY route.job_id
 """,
     RoutedJob,
 )
 # The share is 0 in the transaction that takes the jobs back, so the claim gate refuses from then on. A hold
-# that a person, or the judge, made before stays what it is.
+# that had stopped the candidate before stays what it is: a person's pause is not ended by a judge.
 _HOLD = Statement(
     """
 WITH before AS (
-  SELECT id, state, hold, share_ppm, state = ANY(%(holdable)s::text[]) OR share_ppm > 0 AS holds
-  FROM models_registry_rollout WHERE id = ANY(%(rollouts)s::bigint[]) AND state = ANY(%(exposing)s::text[])
+  SELECT id, hold, state <> %(held)s OR share_ppm > 0 AS holds
+  FROM models_registry_rollout WHERE id = ANY(%(rollouts)s::bigint[]) AND state = ANY(%(sources)s::text[])
   ORDER BY id FOR UPDATE
 )
 UPDATE models_registry_rollout rollout SET share_ppm = 0, state = %(held)s,
@@ -102,9 +102,10 @@ def take_to_stable(connection: sa.Connection, jobs: Sequence[RoutedJob], detail:
 def hold_after_death(connection: sa.Connection, batch: UUID, rollouts: Sequence[int]) -> None:
     """Set the shares of roll-outs to 0 and count the death, once `batch` is closed; in a transaction."""
     parameters = {"rollouts": sorted(set(rollouts)), "batch": batch, "arm": Arm.CANDIDATE}
-    run(connection, _HOLD, {
-        **parameters,
-        "holdable": rollout_sources(RolloutVerb.HOLD), "exposing": EXPOSING, "held": RolloutState.HELD,
+    hold = {
+        "sources": rollout_sources(RolloutVerb.HOLD),
+        "held": ROLLOUT_TRANSITIONS[RolloutVerb.HOLD][1],
         "reason": HoldReason.WORKER_DEATH,
-    })  # fmt: skip
+    }
+    run(connection, _HOLD, {**parameters, **hold})
     run(connection, _COUNT, parameters)

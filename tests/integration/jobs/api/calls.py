@@ -15,6 +15,7 @@ BODIES: dict[str, Any] = {
     "/api/v1/jobs/bulk": [GOOD],
     "/api/v1/jobs/stream": GOOD,
     "/api/v1/erasures": {"subject": "s"},
+    "/api/v1/models/{name}/backtests": {"version": "1"},
     **{f"/api/v1/bulk-acts/{verb}": {"dry_run": True} for verb in ("cancel", "replay", "discard")},
     "/api/v1/models/{name}/rules": {"document": {"stable": "1"}},
     "/api/v1/models/{name}/rules/preview": {"document": {"stable": "1"}, "last": 1},
@@ -22,7 +23,7 @@ BODIES: dict[str, Any] = {
     "/api/v1/rollouts/{rollout_id}/budget": {"budget": 100},
 }
 # What stands in a path but a job's id.
-PARTS = {"{act_id}": "1", "{rollout_id}": "1", "{name}": "echo", "{version}": "1"}
+PARTS = {"{act_id}": "1", "{backtest_id}": "1", "{rollout_id}": "1", "{name}": "echo", "{version}": "1"}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.settle import Settled, Verdict, settle
 from jobs.services.lifecycle.standings import Pointer, Standing, standings
 from jobs.services.lifecycle.sweeper import Rescuer, Swept
-from jobs.worker.stages.claimer import _claim_again
+from jobs.worker.stages.claim_rows import claim_again
 from tests.support import locked as locks
 from tests.support.claims import batch_row, envelope_of
 from tests.support.factories import make_batch, make_job, make_jobs, make_version, make_worker
@@ -67,11 +67,11 @@ def test_a_claim_that_waited_for_an_outbox_row_in_vain_takes_the_others(
     with psycopg.connect(db) as console:
         console.execute("SELECT FROM jobs_outbox WHERE job_id = %s FOR UPDATE", [first.id])
         with transaction(session):
-            taken = _claim_again(session, row, deliveries)
+            taken = claim_again(session, row, deliveries)
         assert [job.job for job in taken] == [second.id]
         assert standings_of(session, first) == [Standing(State.QUEUED, claimable=True)]
         with transaction(session):
-            assert _claim_again(session, row, deliveries[:1]) == []
+            assert claim_again(session, row, deliveries[:1]) == []
         console.rollback()
 
 

@@ -134,7 +134,9 @@ def test_a_claim_whose_answer_was_lost_is_found_again(db: str, monkeypatch: pyte
     (job,) = make_jobs(1)
     parcel = SimpleNamespace(received_at=0.0)
     deliveries: list[Any] = [SimpleNamespace(job=job.id, envelope=envelope_of(job), parcel=parcel)]
-    (found,) = claimer._claim(row, deliveries) or []
+    done = claimer._claim(ClaimedBatch(row.id, row.version, 1, SealReason.IDLE, deliveries), row, deliveries)
+    assert done is not None
+    (found,) = done.jobs
     assert (found.job, found.epoch) == (job.id, 1)
     assert Batch.objects.get().members == [job.id]
 

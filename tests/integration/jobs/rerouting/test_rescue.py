@@ -67,7 +67,7 @@ def test_its_event_names_both_versions_and_its_message_is_kept_apart(session: sa
     timeline = read_timeline(job.id)
     assert timeline is not None
     assert [(a.outcome, a.code, a.pause) for a in timeline.attempts] == [
-        ("failed", "boom", ""), ("queued", "", "rescued"),
+        ("rescued", "boom", ""), ("queued", "", "rescued"),
     ]  # fmt: skip
 
 

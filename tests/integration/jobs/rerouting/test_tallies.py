@@ -9,15 +9,16 @@ import pytest
 import sqlalchemy as sa
 from django.utils import timezone
 
-from jobs.core.failures import Failure, FailureKind, Success
+from jobs.core.failures import Failure, FailureKind, Outcome, Success
 from jobs.core.stages import StageTimes
 from jobs.core.states import State
 from jobs.db.engine import engine
 from jobs.db.single_statements import SingleStatements
+from jobs.db.statement import Statement
 from jobs.models import Event, Job, Tally
 from jobs.services.lifecycle.claim import BatchRow, Claimed
 from jobs.services.lifecycle.rerouting.watched_answers import settle_answers_watched
-from jobs.services.lifecycle.settle import Verdict
+from jobs.services.lifecycle.settle import SettledRow, Verdict
 from jobs.services.lifecycle.settle_answers import AnsweredBatch
 from models_registry.core.routing.decision import Arm
 from models_registry.models import Rollout
@@ -48,7 +49,7 @@ def test_a_batch_of_the_candidate_leaves_one_tally(session: sa.Connection) -> No
     rollout = make_rollout()
     good, bad, refused, lost = jobs = routed_jobs(4, rollout)
     row, running = claimed(session, jobs, rollout.candidate)
-    outcomes = {good.id: ANSWER, bad.id: FAULT, refused.id: REFUSAL, lost.id: LOST}
+    outcomes: dict[UUID, Outcome] = {good.id: ANSWER, bad.id: FAULT, refused.id: REFUSAL, lost.id: LOST}
     settled(session, row, running, outcomes)
     tally = only_tally()
     assert (tally.rollout, tally.arm, tally.broken, tally.deaths) == (rollout.id, Arm.CANDIDATE, False, 0)
@@ -203,9 +204,13 @@ def test_answers_of_unwatched_versions_run_the_statement_without_tallies(
     batch = claimed(session, make_jobs(2), make_rollout().stable)
     Rollout.objects.all().delete()
     texts = list[str]()
+
+    def run(_session: object, statement: Statement[SettledRow], _parameters: object) -> list[SettledRow]:
+        texts.append(statement.sql)
+        return []
+
     for module in ("settle_answers", "rerouting.watched_answers"):
-        name = f"jobs.services.lifecycle.{module}.run"
-        monkeypatch.setattr(name, lambda _c, statement, _p: texts.append(statement.sql) or [])
+        monkeypatch.setattr(f"jobs.services.lifecycle.{module}.run", run)
     stored_together(session, batch)
     (text,) = texts
     assert "jobs_tally" not in text

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs.models import Batch, Circuit, Event, Evidence, FailedKey, RolloutPoint, TakeBack, Tally
+from jobs.core.states import State
+from jobs.models import Batch, Circuit, DeadLetter, Event, Evidence, FailedKey, RolloutPoint, TakeBack, Tally
 from jobs.services.rollouts import acts
 from models_registry import selectors
 from models_registry.core.routing.decision import Arm
@@ -210,6 +212,48 @@ def test_the_first_death_takes_the_share_away_and_it_comes_back_where_the_jobs_s
     Batch.objects.update(finished_at=Now())
     row = judged.look()
     assert (row.state, row.hold, row.share_ppm) == ("running", "", 100_000)
+
+
+def died(judged: Judged) -> None:
+    """Do what the sweeper does in the transaction that takes a dead worker's jobs back."""
+    Rollout.objects.filter(pk=judged.id).update(
+        share_ppm=0, state="held", hold="worker_death", deaths=F("deaths") + 1, state_since=Now()
+    )
+    judged.tally(Arm.CANDIDATE, 0, deaths=1)
+
+
+def test_where_the_sweeper_took_the_share_away_the_rule_follows_and_jobs_are_taken_back() -> None:
+    judged = Judged(budget=10_000)
+    judged.running()
+    died(judged)
+    row = judged.look()
+    assert (row.state, row.hold, row.share_ppm, row.deaths) == ("held", "worker_death", 0, 1)
+    assert shares() == [0.0, 0.1, 0.0]
+    assert TakeBack.objects.exists()
+    assert RolloutPoint.objects.filter(act="hold").count() == 1
+    judged.look(2)
+    assert len(shares()) == 3
+    judged.pass_by(61)
+    assert judged.look().state == "running"
+    died(judged)
+    assert judged.look().state == "rolled_back"
+
+
+def test_an_input_that_ends_the_stable_version_s_worker_too_is_to_blame_alone() -> None:
+    judged = Judged(budget=10_000)
+    judged.running()
+    died(judged)
+    judged.look()
+    guilty = judged.jobs(1, version=judged.stable, state=State.DEAD)
+    DeadLetter.objects.filter(job__in=guilty).update(kind="crash")
+    row = judged.look()
+    assert (row.deaths, Evidence.objects.get().document["evidence"]["deaths"]) == (0, 0)
+    judged.look()
+    judged.pass_by(61)
+    assert judged.look().state == "running"
+    died(judged)
+    row = judged.look()
+    assert (row.state, row.hold, row.deaths) == ("held", "worker_death", 1)
 
 
 def test_the_second_death_rolls_back() -> None:

@@ -17,6 +17,7 @@ from jobs.core.states import State
 from jobs.db import leases
 from jobs.db.leases import HeldLeases, LeaseLostError
 from jobs.models import Batch, Circuit, Event, Follower, Outbox, TakeBack
+from jobs.services.lifecycle.rerouting import reroute as rerouting
 from jobs.services.rollouts import acts
 from jobs.services.rollouts import take_back as taking
 from jobs.services.rollouts.judge_loop import RolloutJudge
@@ -186,7 +187,7 @@ def test_a_database_that_goes_away_during_a_roll_back_leaves_it_to_the_next_tick
     """The session is ended by the server in the middle of a chunk."""
     jobs = rolled_back.jobs(3)
     acts.roll_back(rolled_back.id, actor="olga")
-    real: Any = taking.rerouting.take_back
+    real: Any = rerouting.take_back
 
     def broken(connection: sa.Connection, **given: Any) -> Any:
         real(connection, **given)
@@ -194,13 +195,13 @@ def test_a_database_that_goes_away_during_a_roll_back_leaves_it_to_the_next_tick
 
     stop = Stop()
     judge = RolloutJudge(stop=stop, trials=Trials())
-    judge.first_backoff_s = judge.longest_backoff_s = 0.01
-    monkeypatch.setattr(taking.rerouting, "take_back", broken)
+    monkeypatch.setattr(RolloutJudge, "first_backoff_s", 0.01)
+    monkeypatch.setattr(rerouting, "take_back", broken)
     failures: list[Exception] = []
 
     def interrupted(error: Exception) -> None:
         failures.append(error)
-        monkeypatch.setattr(taking.rerouting, "take_back", real)
+        monkeypatch.setattr(rerouting, "take_back", real)
 
     step = judge.step
 

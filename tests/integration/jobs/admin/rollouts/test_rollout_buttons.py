@@ -73,6 +73,8 @@ def test_who_may_only_look_sees_no_button_and_does_nothing(viewer: Browser, roll
 
 
 def test_each_state_has_its_buttons(steerer: Browser, rollout: Rollout) -> None:
+    assert offered(steerer, rollout) == ["resume", "promote", "grant_budget", "pause", "roll_back", "cancel"]
+    Rollout.objects.update(hold="paused")
     assert offered(steerer, rollout) == ["resume", "promote", "grant_budget", "roll_back", "cancel"]
     Rollout.objects.update(state="running", hold="", proven=True)
     assert offered(steerer, rollout) == ["promote", "pause", "roll_back", "cancel"]
@@ -119,8 +121,8 @@ def test_a_budget_is_granted(steerer: Browser, rollout: Rollout) -> None:
 
 
 def test_a_promotion_past_the_evidence_needs_words(steerer: Browser, rollout: Rollout) -> None:
-    assert "This field is required." in press(steerer, rollout, "promote")
-    assert state_of(rollout)[0] == "held"
+    assert "has not shown enough" in press(steerer, rollout, "promote")
+    assert state_of(rollout) == ("held", "budget")
     press(steerer, rollout, "promote", anyway="a demo")
     rollout.refresh_from_db()
     assert (rollout.state, rollout.proven, rollout.step) == ("running", True, 1)
@@ -132,7 +134,7 @@ def test_an_act_needs_its_reason_and_a_refusal_of_the_service_is_shown(
     for reason in ("", "  ", "x" * 501):
         assert "errorlist" in press(steerer, rollout, "cancel", reason=reason)
     assert state_of(rollout)[0] == "held"
-    assert "budgeted jobs are met" in press(steerer, rollout, "resume")
+    assert "grant another budget, or promote it" in press(steerer, rollout, "resume")
     assert state_of(rollout) == ("held", "budget")
 
 
@@ -152,7 +154,7 @@ def test_a_button_of_an_act_that_is_no_longer_possible_leads_back(steerer: Brows
     page = steerer.get(act_page(rollout, "resume"), follow=True).content.decode()
     assert "the roll-out is cancelled" in page
     assert (
-        "cannot"
+        "which does not allow to cancel it"
         in steerer.post(
             act_page(rollout, "cancel"), {"seen": "", "reason": "because"}, follow=True
         ).content.decode()
@@ -197,10 +199,10 @@ def candidate(db: str) -> ModelVersion:
     return make_version("echo", "2")
 
 
-def answers_of(candidate: ModelVersion, **more: str) -> dict[str, Any]:
+def answers_of(version: ModelVersion, **more: str) -> dict[str, Any]:
     plan = json.dumps({"steps": [5, 100], "budget": 77})
     return {
-        "candidate": candidate.pk,
+        "candidate": version.pk,
         "alias": "default",
         "plan": plan,
         "reason": "better",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Any
 
 import pytest
 from django.test import Client as Browser
@@ -16,27 +17,34 @@ from tests.support.shown_rollouts import make_rollout, make_rule
 RULES = "/admin/models_registry/rule/"
 
 
-def at(hour: int, minute: int = 0) -> datetime:
-    return datetime(2026, 11, 29, hour, minute, tzinfo=UTC)
+Moments = dict[str, datetime]
 
 
 @pytest.fixture
-def history(db: str) -> None:
-    """Move the alias at 9:00; give a candidate 1 % at 10:00, 5 % at 11:00, and go back at 12:00."""
+def moments(db: str) -> Moments:
+    """Move the alias; give a candidate 1 %, then 5 %, and go back. Return when each was decided.
+
+    The database stamps each row itself.
+    """
     rollout = make_rollout()
     make_version("other", "1")
-    Promotion.objects.create(model="echo", alias="default", after="1", actor="olga", reason="first", at=at(9))
-    Promotion.objects.create(model="other", alias="default", after="1", actor="ann", at=at(9))
-    make_rule(1, rollout, share=0.01, at=at(10), actor="judge")
-    make_rule(2, rollout, share=0.05, at=at(11), actor="judge", reason="step 2")
+    moves = Promotion.objects
+    other = moves.create(model="other", alias="default", after="1", actor="ann")
+    moved = moves.create(model="echo", alias="default", after="1", actor="olga", reason="first")
+    for row in (other, moved):
+        row.refresh_from_db()
+    first = make_rule(1, rollout, share=0.01, actor="judge")
+    second = make_rule(2, rollout, share=0.05, actor="judge", reason="step 2")
     back = {"stable": "1", "candidate": None, "share": 0.0}
-    make_rule(3, rollout, document=back, at=at(12), actor="bob", reason="it flaps")
+    third = make_rule(3, rollout, document=back, actor="bob", reason="it flaps")
+    rows: dict[str, Any] = {"before": other, "moved": moved, "1 %": first, "5 %": second, "back": third}
+    return {name: row.at for name, row in rows.items()}
 
 
-def answered(browser: Browser, moment: str, model: str = "echo") -> list[list[str]]:
+def answered(browser: Browser, moment: datetime, model: str = "echo") -> list[list[str]]:
     """Return the rows of what answered then."""
-    page = text_of(browser, f"{RULES}?at={moment}&of={model}")
-    table = re.search(r"What answered at.*?</table>|No alias stood", page, re.DOTALL)
+    page = text_of(browser, f"{RULES}?at={moment:%Y-%m-%dT%H:%M:%S.%f}&of={model}")
+    table = re.search(r"What answered at <time.*?(?:</table>|No alias stood)", page, re.DOTALL)
     rows = re.findall(r"<tr>(<td>.*?)</tr>", table[0], re.DOTALL) if table else []
     return [
         [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td>(.*?)</td>", row, re.DOTALL)]
@@ -44,35 +52,34 @@ def answered(browser: Browser, moment: str, model: str = "echo") -> list[list[st
     ]
 
 
-@pytest.mark.usefixtures("history")
 @pytest.mark.parametrize(
     ("moment", "answer", "decided", "who"),
     [
-        ("2026-11-29T09:30:00", "echo:1", "a move of the alias", "olga"),
-        ("2026-11-29T10:30:00", "echo:1, and echo:2 for 1 %", "rule 1", "judge"),
-        ("2026-11-29T11:00:00", "echo:1, and echo:2 for 5 %", "rule 2", "judge"),
-        ("2026-11-29T14:03:00", "echo:1", "rule 3", "bob"),
+        ("moved", "echo:1", "a move of the alias", "olga"),
+        ("1 %", "echo:1, and echo:2 for 1 %", "rule 1", "judge"),
+        ("5 %", "echo:1, and echo:2 for 5 %", "rule 2", "judge"),
+        ("back", "echo:1", "rule 3", "bob"),
     ],
 )
 def test_what_answered_at_a_moment_and_who_had_decided_it(
-    browser: Browser, moment: str, answer: str, decided: str, who: str
+    browser: Browser, moments: Moments, moment: str, answer: str, decided: str, who: str
 ) -> None:
-    ((alias, answers, by, actor, *_),) = answered(browser, moment)
+    ((alias, answers, by, actor, *_),) = answered(browser, moments[moment])
     assert (alias, answers, actor) == ("echo@default", answer, who)
     assert by.startswith(decided)
 
 
-@pytest.mark.usefixtures("history")
-def test_without_a_model_every_alias_is_answered_for_and_before_all_none(browser: Browser) -> None:
-    assert [row[0] for row in answered(browser, "2026-11-29T14:00:00", "")] == [
-        "echo@default",
-        "other@default",
-    ]
-    assert answered(browser, "2020-01-01T00:00:00") == []
+def test_without_a_model_every_alias_is_answered_for_and_before_all_none(
+    browser: Browser, moments: Moments
+) -> None:
+    aliases = [row[0] for row in answered(browser, moments["back"], "")]
+    assert aliases == ["echo@default", "other@default"]
+    assert [row[0] for row in answered(browser, moments["before"], "")] == ["other@default"]
+    assert answered(browser, moments["before"]) == []
     assert "Enter a valid date/time." in text_of(browser, f"{RULES}?at=yesterday&of=")
 
 
-@pytest.mark.usefixtures("history")
+@pytest.mark.usefixtures("moments")
 def test_the_list_shows_what_each_rule_changed(browser: Browser) -> None:
     page = text_of(browser, f"{RULES}?model=echo&alias=default")
     lines = re.findall(
@@ -86,7 +93,7 @@ def test_the_list_shows_what_each_rule_changed(browser: Browser) -> None:
     ).count("<strong>")
 
 
-@pytest.mark.usefixtures("history")
+@pytest.mark.usefixtures("moments")
 def test_rules_cannot_be_changed_and_are_for_those_who_may_view_them(browser: Browser) -> None:
     for end in ("add/", "1/delete/"):
         assert browser.post(f"{RULES}{end}", {}).status_code in {403, 404}

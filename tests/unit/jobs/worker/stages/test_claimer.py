@@ -58,7 +58,7 @@ class Pool:
         if not self.there:
             return None
         info = SimpleNamespace(
-            id=version, model="m", loader="export", platform_options=OPTIONS, secrecy=Secrecy()
+            id=version, model_id=1, model="m", loader="export", platform_options=OPTIONS, secrecy=Secrecy()
         )
         return SimpleNamespace(runner=self.runner, info=info)
 
@@ -161,7 +161,9 @@ def test_an_input_s_files_are_put_in_and_checked_against_the_schema(monkeypatch:
     job = Claimed(UUID(int=2), 1, 1, 3, row, None)
     for kind, fits in (("string", True), ("integer", False)):
         schema = {"type": "object", "properties": {"text": {"type": kind}}}
-        version: Any = SimpleNamespace(id=1, input_schema_text=json.dumps(schema), secrecy=Secrecy())
+        version: Any = SimpleNamespace(
+            id=1, model_id=1, input_schema_text=json.dumps(schema), secrecy=Secrecy()
+        )
         read = Privacy(version, [job])
         if fits:
             assert read.items == {0: Item({"text": "hi"})}

@@ -66,8 +66,8 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
 def version(schema: Any = ANY) -> Any:
     options = PlatformOptions()
     return SimpleNamespace(
-        id=5, model="m", loader="builtin", input_schema_text=json.dumps(schema), secrecy=Secrecy(),
-        platform_options=options,
+        id=5, model_id=1, model="m", loader="builtin", input_schema_text=json.dumps(schema),
+        secrecy=Secrecy(), platform_options=options,
     )  # fmt: skip
 
 
