@@ -18,7 +18,8 @@ BULK_ACTS = {
     "/api/v1/bulk-acts/replay": Scope.REPLAY,
     "/api/v1/bulk-acts/discard": Scope.ADMIN,
 }
-MODELS, VERSIONS = "/api/v1/models/", "/versions"
+MODELS, VERSIONS, PREVIEW = "/api/v1/models/", "/versions", "/rules/preview"
+DECISIONS = ("/rules", "/rollouts")  # they try the patterns of schemas, and count the jobs of a week
 ADMIN = "/admin/"
 
 
@@ -46,6 +47,10 @@ def limit_of(call: Call) -> BodyLimit:
         return BodyLimit(scope=BULK_ACTS[path], named=True)
     if method == "POST" and path.startswith(MODELS) and path.endswith(VERSIONS):
         return BodyLimit(settings.INFERENCE.max_body_bytes, Scope.REGISTER, named=True)
+    if method == "POST" and path.startswith(MODELS) and path.endswith(PREVIEW):
+        return BodyLimit(settings.INFERENCE.max_body_bytes, Scope.ROLL_OUT, named=True)
+    if method == "POST" and path.startswith(MODELS) and path.endswith(DECISIONS):
+        return BodyLimit(scope=Scope.ROLL_OUT, named=True)
     most = _most_of_a_post(path, call) if method == "POST" else None
     return BodyLimit() if most is None else BodyLimit(most, Scope.SUBMIT, named=path == BULK)
 
