@@ -21,9 +21,9 @@ from jobs.core.rollouts.rollout_requests import (
 from jobs.core.submission.erasure_request import ErasureRequest
 from jobs.core.submission.registration_request import RegistrationRequest
 from jobs.core.submission.request import MAX_KEY_CHARS, JobRequest
+from jobs.core.trials.trial_specs import BacktestRequest
 from models_registry.core.rollouts.plan import Plan
 from models_registry.core.routing.rule_document import RuleDocument
-from jobs.core.trials.trial_specs import BacktestRequest
 
 # Bodies, and what is written in them, which is checked later than the body around it.
 _ON_ROLLOUTS = [
@@ -46,10 +46,13 @@ def _requests() -> dict[str, Any]:
                 choice["additionalProperties"] = True
             if "enum" in choice:
                 choice["type"] = "string"
+    # A generator calls the `document` of a `Rule` in an answer `RuleDocument`.
+    schemas["RuleContents"] = schemas.pop("RuleDocument") | {"title": "RuleContents"}
     for name, field in (("RulePut", "document"), ("RulePreview", "document"), ("RolloutStart", "plan")):
         parsed = schemas[name]["properties"][field]
-        parsed["allOf"] = [named("Plan" if field == "plan" else "RuleDocument")]
-        del parsed["type"], parsed["additionalProperties"]
+        parsed["allOf"] = [named("Plan" if field == "plan" else "RuleContents")]
+        for made in ("type", "additionalProperties", "default"):
+            parsed.pop(made, None)
     _use_plain_patterns(schemas)
     (key, *_) = schemas["JobRequest"]["properties"]["idempotency_key"]["anyOf"]
     key.update(_KEY_TEXT)

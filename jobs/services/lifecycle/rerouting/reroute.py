@@ -54,10 +54,13 @@ RETURNING job.id, old.version_id AS before, old.epoch, job.queue AS model
     _Moved,
 )
 # What waits keeps its priority, its age and when it is due. A published row is due at the end of its
-# visibility time, and its message points at an epoch of the past: it is due now.
+# visibility time, and its message points at an epoch of the past: it is due now. So is one that was due
+# before and was put off since, because the candidate's circuit is open or the claim gate was shut.
 _REQUEUE = Statement("""
 UPDATE jobs_outbox outbox SET epoch = job.epoch, version_id = job.version_id, published = 0,
-  published_at = NULL, retry = false, due = CASE WHEN outbox.published > 0 THEN now() ELSE outbox.due END
+  published_at = NULL, retry = false, due = CASE
+    WHEN outbox.published > 0 THEN now() WHEN outbox.since <= now() THEN LEAST(outbox.due, now())
+    ELSE outbox.due END
 FROM jobs_job job WHERE job.id = outbox.job_id AND outbox.job_id = ANY(%(jobs)s::uuid[])
 """)
 _FORGET_ENTRY = Statement("DELETE FROM jobs_cacheentry WHERE job_id = ANY(%(jobs)s::uuid[])")

@@ -53,6 +53,18 @@ def test_a_job_that_waits_goes_back_with_its_priority_and_its_age(
         }  # fmt: skip
 
 
+def test_a_job_that_an_open_circuit_put_off_is_due_now_and_a_retry_when_it_was(
+    session: sa.Connection,
+) -> None:
+    rollout, later = make_rollout(), timezone.now() + timedelta(minutes=1)
+    put_off, retry = routed_jobs(2, rollout)
+    Outbox.objects.update(since=timezone.now() - AGO, due=later)
+    Outbox.objects.filter(job=retry).update(since=later)
+    taken_back(session, rollout, [put_off, retry])
+    assert Outbox.objects.get(job=put_off).due <= timezone.now()
+    assert Outbox.objects.get(job=retry).due == later
+
+
 def test_a_published_job_is_due_now_and_its_old_message_claims_nothing(session: sa.Connection) -> None:
     rollout = make_rollout()
     (job,) = routed_jobs(1, rollout, published=2, due=timezone.now() + AGO)
