@@ -29,7 +29,7 @@ from models_registry.models import (
     RegisteredModel,
 )
 from models_registry.services.alias_pointing import (
-    By,
+    AliasChange,
     check_free,
     check_staged,
     end_rules,
@@ -156,7 +156,7 @@ def _obstacle(move: AliasMove) -> str:
 
 
 def _take_effect(move: AliasMove) -> None:
-    by = By(move.actor, move.address, move.reason)
+    by = AliasChange(move.actor, move.address, move.reason)
     point(move.model, move.alias, move.version, by)
     end_rules(move.model, move.alias, move.version.version, by)
 

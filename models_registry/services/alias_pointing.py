@@ -20,7 +20,7 @@ _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
 @dataclass(frozen=True, slots=True)
-class By:
+class AliasChange:
     """Who changes an alias, from which address and why; `rollout` and `approvals` for a rule."""
 
     actor: str
@@ -64,7 +64,7 @@ def check_free(model: str, alias: str, *, rollout: int | None) -> None:
         )
 
 
-def point(model: RegisteredModel, alias: str, version: ModelVersion, by: By) -> None:
+def point(model: RegisteredModel, alias: str, version: ModelVersion, by: AliasChange) -> None:
     """Point the alias at the version, with a record where it pointed elsewhere before."""
     old = Alias.objects.select_related("version").filter(model=model, name=alias).first()
     Alias.objects.update_or_create(model=model, name=alias, defaults={"version": version})
@@ -75,7 +75,7 @@ def point(model: RegisteredModel, alias: str, version: ModelVersion, by: By) -> 
         announce("alias", actor=by.actor, **names, **({"reason": by.reason} if by.reason else {}))
 
 
-def append_rule(model: RegisteredModel, alias: str, document: RuleDocument, by: By) -> Rule:
+def append_rule(model: RegisteredModel, alias: str, document: RuleDocument, by: AliasChange) -> Rule:
     """Put a rule that was checked in force. Requires the model's lock, under which its rules take turns."""
     rules = Rule.objects.filter(model=model.name, alias=alias)
     number = (rules.aggregate(last=Max("number"))["last"] or 0) + 1
@@ -99,7 +99,7 @@ def append_rule(model: RegisteredModel, alias: str, document: RuleDocument, by: 
     return rule
 
 
-def end_rules(model: RegisteredModel, alias: str, stable: str, by: By) -> None:
+def end_rules(model: RegisteredModel, alias: str, stable: str, by: AliasChange) -> None:
     """Let no rule decide for an alias that was moved; the record of its rules says so, where it has any."""
     if Rule.objects.filter(model=model.name, alias=alias).exists():
         append_rule(model, alias, RuleDocument(stable=stable), by)

@@ -23,7 +23,7 @@ from models_registry.core.version import VersionInfo
 from models_registry.models import Alias, ModelVersion, RegisteredModel, Rule
 from models_registry.services.alias_moves import end_waiting_moves, workers_without
 from models_registry.services.alias_pointing import (
-    By,
+    AliasChange,
     append_rule,
     check_free,
     check_staged,
@@ -60,7 +60,7 @@ def put_rule(  # noqa: PLR0913  # what decides for which alias, and who put it i
         compiled = compile_rule(model=model, alias=alias, document=document)
         if rollout is None:  # a roll-out's gate has seen to that
             _check_residents(compiled, _alias(model, alias))
-        by = By(actor, address, reason, rollout, tuple(approvals))
+        by = AliasChange(actor, address, reason, rollout, tuple(approvals))
         end_waiting_moves(row, alias, "A rule was put in force.")
         point(row, alias, ModelVersion.objects.get(pk=compiled.stable.id), by)
         rule = append_rule(row, alias, compiled.document, by)

@@ -13,7 +13,7 @@ from jobs.core.payloads.pointer import StoredPayload
 from jobs.core.submission.input_size import MOST_SIZE, memory_bytes
 from jobs.core.submission.job_labels import Labels
 from jobs.core.submission.request import MAX_METADATA_BYTES, JobRequest
-from jobs.core.submission.routed_job import RoutedJob
+from jobs.core.submission.routed_job import JobRoute
 from models_registry.core.options import PlatformOptions
 from models_registry.core.secrecy import Secrecy
 
@@ -71,7 +71,7 @@ class ParsedJob:
     subjects: tuple[bytes, ...] = ()
     labels: Labels = ()
     output_form: str | None = None
-    route: RoutedJob | None = None
+    route: JobRoute | None = None
     unkeyed: bytes | None = None
 
     @property

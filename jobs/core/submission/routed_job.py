@@ -14,7 +14,7 @@ _NONE: dict[str, Any] = {**dict.fromkeys(ROUTE_COLUMNS), "counted": False}
 
 
 @dataclass(frozen=True, slots=True)
-class RoutedJob:
+class JobRoute:
     """The decision for one job; `asked` is the model as its client wrote it.
 
     `sticky` is the key as a signed number of eight bytes, as Postgres has them. A circuit's fallback has no
@@ -41,12 +41,12 @@ class RoutedJob:
         }
 
 
-def routed_by(rule: CompiledRule, decision: Decision, *, key: bytes, asked: str) -> RoutedJob:
+def routed_by(rule: CompiledRule, decision: Decision, *, key: bytes, asked: str) -> JobRoute:
     """Return how a rule routed a job."""
-    return RoutedJob(decision.arm, asked, rule.rollout, rule.id, stored_key(key), decision.counted)
+    return JobRoute(decision.arm, asked, rule.rollout, rule.id, stored_key(key), decision.counted)
 
 
-def route_columns(route: RoutedJob | None) -> dict[str, Any]:
+def route_columns(route: JobRoute | None) -> dict[str, Any]:
     """Return the parameters of a job's Route; its arm is None where it has none."""
     return _NONE if route is None else route.columns
 

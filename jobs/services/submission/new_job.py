@@ -13,7 +13,7 @@ from jobs.core.payloads.job_keys import JobIdentity
 from jobs.core.reuse.key import Reuse
 from jobs.core.states import Verb, target
 from jobs.core.submission.parsed_job import ParsedJob
-from jobs.core.submission.routed_job import RoutedJob, route_columns
+from jobs.core.submission.routed_job import JobRoute, route_columns
 from jobs.db import database_clock
 from jobs.db.new_ids import new_ids
 from jobs.payloads import vault
@@ -98,7 +98,7 @@ def made_now(new: NewJob, stored: StoredJob) -> Submitted:
     )
 
 
-def _own_batches(job: ParsedJob, route: RoutedJob) -> dict[str, Any]:
+def _own_batches(job: ParsedJob, route: JobRoute) -> dict[str, Any]:
     """Return the batching key of a baseline's job, which no other job has, whatever its parameters are."""
     if route.arm is not Arm.BASELINE:
         return {}

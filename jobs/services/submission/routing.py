@@ -14,7 +14,7 @@ from jobs.core.canonical_json import digest
 from jobs.core.errors import PlatformError, UnavailableError
 from jobs.core.submission.parsed_job import ParsedJob, on_version, parse_job
 from jobs.core.submission.request import JobRequest
-from jobs.core.submission.routed_job import RoutedJob, routed_by, stored_key
+from jobs.core.submission.routed_job import JobRoute, routed_by, stored_key
 from jobs.db.statement import once_more
 from jobs.services.access.owner import Owner
 from jobs.services.circuits.operate import answering
@@ -34,7 +34,7 @@ class Chosen:
     """The version that answers a job, its route, and the versions whose schemas its input must fit."""
 
     version: VersionInfo
-    route: RoutedJob | None
+    route: JobRoute | None
     checked: tuple[VersionInfo, ...]
 
 
@@ -80,7 +80,7 @@ class Routing:
         if not isinstance(named, VersionInfo):
             raise named
         version = self._answering(named)
-        route = None if version.id == named.id else RoutedJob(Arm.FALLBACK, model)
+        route = None if version.id == named.id else JobRoute(Arm.FALLBACK, model)
         return Chosen(version, route, (version,))
 
     def _decided(self, rule: CompiledRule, request: JobRequest, job: ParsedJob) -> Chosen:
@@ -99,7 +99,7 @@ class Routing:
         if version.id == decision.version.id:
             route = routed_by(rule, decision, key=ask.key, asked=request.model)
         else:
-            route = RoutedJob(Arm.FALLBACK, request.model, sticky=stored_key(ask.key))
+            route = JobRoute(Arm.FALLBACK, request.model, sticky=stored_key(ask.key))
         is_both = rule.document.schema == "both" and version in rule.versions
         return Chosen(version, route, rule.versions if is_both else (version,))
 

@@ -1,0 +1,1 @@
+"""Stored jobs, for previews of rules."""

@@ -1,0 +1,142 @@
+"""Which version a rule decides on: by cohorts first, then by the share of a key."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models_registry.core.routing.decision import SAMPLE, Arm, Ask, CompiledRule, Decision, bucket_of, decide
+from models_registry.core.routing.rule_document import PPM, RuleDocument
+from models_registry.core.version import VersionInfo
+
+_LIMITS: Any = {"max_batch": 8, "max_padded_size": 0, "padded": False, "p95_goal_s": 1.0, "max_attempts": 3}
+_CONTENTS: Any = {"input_schema": {}, "output_schema": {}, "example": None, "options": {}}
+KEYS = [sha256(b"%d" % n).digest()[:8] for n in range(20_000)]
+
+
+def version(number: int) -> VersionInfo:
+    return VersionInfo(
+        id=number, model_id=1, model="echo", version=str(number), loader="entry_point", artifact="a:b",
+        sha256="", **_LIMITS, **_CONTENTS,
+    )  # fmt: skip
+
+
+STABLE, CANDIDATE = version(1), version(2)
+
+
+def rule(*, candidate: VersionInfo | None = CANDIDATE, **fields: Any) -> CompiledRule:
+    document = RuleDocument.of(
+        {"stable": "1", "candidate": "2" if candidate else None, "salt": "salt", **fields}
+    )
+    return CompiledRule(3, 1, 7, document, STABLE, candidate)
+
+
+def ask(key: bytes = b"12345678", **seen: Any) -> Ask:
+    usual: dict[str, Any] = {"client": "olga", "priority": 4, "metadata": {}, "parameters": {}}
+    return Ask(key, **(usual | seen))
+
+
+def decided(rule: CompiledRule, keys: Iterable[bytes] = KEYS) -> list[Decision]:
+    return [decide(rule, ask(key)) for key in keys]
+
+
+def test_the_bucket_is_the_start_of_a_salted_hash() -> None:
+    expected = int.from_bytes(sha256(b"salt" + b"12345678").digest()[:8]) % 1_000_000
+    assert bucket_of("salt", b"12345678") == expected
+    assert decide(rule(share=0.5), ask()).bucket == expected
+    assert bucket_of("other", b"12345678") != expected
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.25, 0.5, 0.99, 1.0])
+def test_arms_get_their_shares(share: float) -> None:
+    counts = Counter(decision.arm for decision in decided(rule(share=share, baseline=True)))
+    baseline = share if share < 0.5 else 0.0
+    for arm, expected in ((Arm.CANDIDATE, share), (Arm.BASELINE, baseline)):
+        assert counts[arm] / len(KEYS) == pytest.approx(expected, abs=0.012)
+    assert counts.total() == len(KEYS)
+    assert (counts[Arm.STABLE] == 0) == (share == 1.0)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.3, 0.499999, 0.5, 1.0])
+def test_each_arm_begins_and_ends_at_its_bucket(share: float) -> None:
+    ppm = round(share * PPM)
+    by_bucket = {d.bucket: d.arm for d in decided(rule(share=share, baseline=True))}
+    for bucket, arm in by_bucket.items():
+        if bucket < ppm:
+            assert arm is Arm.CANDIDATE
+        elif share < 0.5 and bucket >= PPM - ppm:
+            assert arm is Arm.BASELINE
+        else:
+            assert arm is Arm.STABLE
+
+
+@given(st.binary(min_size=8, max_size=8), st.floats(0, 1), st.floats(0, 1))
+def test_a_share_that_grows_keeps_whom_it_had(key: bytes, one: float, other: float) -> None:
+    smaller, larger = sorted((one, other))
+    if decide(rule(share=smaller), ask(key)).arm is Arm.CANDIDATE:
+        assert decide(rule(share=larger), ask(key)).arm is Arm.CANDIDATE
+
+
+@given(st.binary(min_size=8, max_size=8), st.floats(0, 1), st.booleans())
+def test_the_version_is_that_of_the_arm(key: bytes, share: float, baseline: bool) -> None:  # noqa: FBT001  # drawn
+    decision = decide(rule(share=share, baseline=baseline), ask(key))
+    assert decision.version is (CANDIDATE if decision.arm is Arm.CANDIDATE else STABLE)
+    assert decision.arm is not Arm.FALLBACK
+    assert decision == decide(rule(share=share, baseline=baseline), ask(key))
+
+
+def test_the_candidate_and_its_baseline_are_evidence_and_of_the_stable_a_sample() -> None:
+    decisions = decided(rule(share=0.02, baseline=True))
+    assert all(d.counted for d in decisions if d.arm is not Arm.STABLE)
+    stable = [d for d in decisions if d.arm is Arm.STABLE]
+    assert {d.counted for d in stable if d.bucket < (1 + SAMPLE) * 20_000} == {True}
+    assert {d.counted for d in stable if d.bucket >= (1 + SAMPLE) * 20_000} == {False}
+    assert not any(d.counted for d in decided(rule(share=0.0)))
+    assert all(d.counted for d in decided(rule(share=0.2)))
+
+
+def test_a_rule_without_a_candidate_gives_all_to_the_stable_version() -> None:
+    assert {(d.version, d.arm, d.counted) for d in decided(rule(candidate=None), KEYS[:50])} == {
+        (STABLE, Arm.STABLE, False)
+    }
+
+
+def test_the_first_cohort_that_matches_decides_and_its_jobs_are_no_evidence() -> None:
+    cohorts = [
+        {"when": {"properties": {"priority": {"minimum": 8}}}, "arm": "stable"},
+        {"when": {"properties": {"client": {"enum": ["olga"]}}}, "arm": "candidate"},
+        {"when": {}, "arm": "stable"},
+    ]
+    compiled = rule(share=1.0, cohorts=cohorts)
+    for seen, arm, why in (
+        ({"priority": 9}, Arm.STABLE, "cohort 1"),
+        ({"priority": 1}, Arm.CANDIDATE, "cohort 2"),
+        ({"client": "otto"}, Arm.STABLE, "cohort 3"),
+    ):
+        decision = decide(compiled, ask(**seen))
+        assert (decision.arm, decision.why, decision.counted) == (arm, why, False)
+
+
+def test_a_cohort_looks_at_metadata_and_parameters() -> None:
+    when = {
+        "required": ["metadata", "parameters", "client", "priority"],
+        "properties": {
+            "metadata": {"properties": {"team": {"pattern": "^beta-"}}, "required": ["team"]},
+            "parameters": {"properties": {"k": {"type": "integer"}}},
+        },
+    }
+    compiled = rule(share=0.0, cohorts=[{"when": when, "arm": "candidate"}])
+
+    def arm(**seen: Any) -> str:
+        return decide(compiled, ask(**seen)).arm
+
+    assert arm(metadata={"team": "beta-1"}) == "candidate"
+    assert arm(metadata={"team": "beta-1"}, parameters={"k": "x"}) == "stable"
+    assert arm(metadata={"team": "alpha"}) == "stable"
+    assert arm() == "stable"
