@@ -19,6 +19,7 @@ ROLLOUT_BATCH_TIME = histogram(
     "From the last publish of the oldest job of a batch until its verdict, by arm of a roll-out.",
     "model",
     "arm",
+    edges=(0.1, 0.5, 2.0, 10.0, 60.0),  # few: three arms of fifty models have to fit a page
 )
 ROLLOUT_SHARE = read_gauge(
     "inference_rollout_share_ratio", "The candidate's share of a live roll-out now.", "model", "alias"

@@ -46,10 +46,13 @@ def _requests() -> dict[str, Any]:
                 choice["additionalProperties"] = True
             if "enum" in choice:
                 choice["type"] = "string"
+    # A generator calls the `document` of a `Rule` in an answer `RuleDocument`.
+    schemas["RuleContents"] = schemas.pop("RuleDocument") | {"title": "RuleContents"}
     for name, field in (("RulePut", "document"), ("RulePreview", "document"), ("RolloutStart", "plan")):
         parsed = schemas[name]["properties"][field]
-        parsed["allOf"] = [named("Plan" if field == "plan" else "RuleDocument")]
-        del parsed["type"], parsed["additionalProperties"]
+        parsed["allOf"] = [named("Plan" if field == "plan" else "RuleContents")]
+        for made in ("type", "additionalProperties", "default"):
+            parsed.pop(made, None)
     _use_plain_patterns(schemas)
     (key, *_) = schemas["JobRequest"]["properties"]["idempotency_key"]["anyOf"]
     key.update(_KEY_TEXT)

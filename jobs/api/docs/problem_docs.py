@@ -91,7 +91,7 @@ REFUSALS: Mapping[str, Kinds] = {
     "post jobs/{job_id}/cancel": (*_OF_A_JOB, *_WITH_BODY, errors.WrongStateError),
     "post jobs/{job_id}/replay": (
         *_OF_A_JOB, *_WITH_BODY, errors.WrongStateError, errors.PayloadGoneError, errors.ModelNotAllowedError,
-        errors.QuotaExceededError,
+        errors.QuotaExceededError, registry_errors.VersionStateError,
     ),
     "delete jobs/{job_id}": (*_OF_ANY_JOB, *_WITH_BODY),
     "post erasures": _WITH_BODY,

@@ -93,15 +93,18 @@ def cancel(request: ApiRequest, job_id: UUID) -> HttpResponse:
     summary="Replay a job",
     **needs(Scope.REPLAY),
 )
-def replay(request: ApiRequest, job_id: UUID) -> HttpResponse:
+def replay(request: ApiRequest, job_id: UUID, same_version: bool = False) -> HttpResponse:  # noqa: FBT001, FBT002  # a query
     """Queue a dead, cancelled or expired job again; 409 in any other state, 410 without its input.
 
-    It counts as a new job towards the client's quotas, but for their bytes.
+    It counts as a new job towards the client's quotas, but for their bytes. A job that named its version
+    keeps it. One that a rule had routed gets the version that the rule in force now decides; with
+    `same_version` it keeps its own, and 409 `version_state` says that this one is blocked.
     """
     if request.auth.models:
         request.auth.check_model(_view(request, job_id)["model"])
     charge_run(request.auth)
-    replay_job(job_id=job_id, actor=request.auth.actor, client_id=request.auth.reach)
+    owner = request.auth
+    replay_job(job_id=job_id, actor=owner.actor, client_id=owner.reach, same_version=same_version)
     return json_answer(seen_by(request.auth, view_for(request.auth, _view(request, job_id))))
 
 

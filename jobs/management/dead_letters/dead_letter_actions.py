@@ -50,6 +50,8 @@ def replay(options: dict[str, Any]) -> str:
     if choice.job is None:
         if options["input"]:
             raise CommandError("--input edits one job: give its id.")
+        if options["same_version"]:
+            raise CommandError("--same-version is for one job: give its id.")
         return _replay_many(choice, options)
     if options["rate"]:
         raise CommandError("--rate is for many jobs: give a filter or --all.")
@@ -73,7 +75,7 @@ def _replay_one(job: UUID, options: dict[str, Any]) -> str:
     if options["dry_run"]:
         return _foreseen_one(job, text)
     if text is None:
-        replay_job(job_id=job, actor=actor_of(options))
+        replay_job(job_id=job, actor=actor_of(options), same_version=options["same_version"])
     else:
         replay_edited(job_id=job, actor=actor_of(options), text=text)
     return f"{job} is queued again{'' if text is None else ' with the new input'}."

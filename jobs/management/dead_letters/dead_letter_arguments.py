@@ -47,6 +47,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="Queue all of them now, instead of one of each group first and the others once it succeeds.",
     )
     replay.add_argument("--input", metavar="FILE", help="JSON that replaces one job's input; - for stdin.")
+    replay.add_argument(
+        "--same-version",
+        action="store_true",
+        help="Keep one job's version, whatever the rule in force decides; refused where it is blocked.",
+    )
     _add_choice(verbs.add_parser("discard", help="Discard one dead letter, or all that a filter matches."))
     _add_purge(verbs.add_parser("purge-stale", help="Drop stale messages from a model's dead-letter queue."))
 

@@ -12,7 +12,7 @@ from jobs.api.http.body import read_body
 from jobs.api.http.body_limits import SMALL_BYTES
 from jobs.api.responses import json_answer
 from jobs.api.router import rollouts_router
-from jobs.api.routes.rollouts.rollout_schemas import RecordSchema, RolloutSchema, RolloutsSchema
+from jobs.api.routes.rollouts.rollout_schemas import ListedRolloutsSchema, RecordSchema, RolloutSchema
 from jobs.core.access.scopes import Scope
 from jobs.core.rollouts.rollout_requests import RolloutStart, parse_body
 from jobs.services.access.request_origin import origin
@@ -65,7 +65,7 @@ def start(request: ApiRequest, name: str) -> HttpResponse:
 @rollouts_router.get(
     "/rollouts",
     operation_id="listRollouts",
-    response={200: RolloutsSchema},
+    response={200: ListedRolloutsSchema},
     summary="Roll-outs, newest first",
     **needs(Scope.ROLL_OUT),
 )
@@ -74,7 +74,7 @@ def list_all(request: ApiRequest, query: Query[RolloutQuerySchema]) -> HttpRespo
     if query.model is not None:
         request.auth.check_model(query.model)
     views = list_rollouts(state=query.state, model=query.model, most=query.limit, among=request.auth.models)
-    return json_answer(RolloutsSchema.of(views))
+    return json_answer(ListedRolloutsSchema.of(views))
 
 
 @rollouts_router.get(

@@ -66,7 +66,7 @@ class RolloutSchema(RolloutChangeSchema):
         return asdict(view) | {"hold": view.hold or None}
 
 
-class RolloutsSchema(Schema):
+class ListedRolloutsSchema(Schema):
     """Roll-outs, newest first."""
 
     rollouts: list[RolloutChangeSchema]

@@ -11,7 +11,7 @@ from jobs.api.http.body import read_body
 from jobs.api.http.body_limits import SMALL_BYTES
 from jobs.api.responses import json_answer
 from jobs.api.router import rollouts_router
-from jobs.api.routes.rollouts.rule_schemas import PreviewSchema, RuleSchema, RulesSchema
+from jobs.api.routes.rollouts.rule_schemas import ListedRulesSchema, PreviewSchema, RuleSchema
 from jobs.core.access.scopes import Scope
 from jobs.core.rollouts.rollout_requests import RulePreview, RulePut, checked_preview, parse_body
 from jobs.services.access.request_origin import origin
@@ -23,7 +23,7 @@ from models_registry.services.rules import put_rule
 @rollouts_router.get(
     "/models/{name}/rules",
     operation_id="listRules",
-    response={200: RulesSchema},
+    response={200: ListedRulesSchema},
     summary="What answers for a model's aliases, and who decided it",
     **needs(Scope.ROLL_OUT),
 )

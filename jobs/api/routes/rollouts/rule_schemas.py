@@ -36,7 +36,7 @@ class RuleSchema(Schema):
         return {name: getattr(rule, name) for name in cls.model_fields}
 
 
-class RulesSchema(Schema):
+class ListedRulesSchema(Schema):
     """The rules of a model, newest first."""
 
     rules: list[RuleSchema]

@@ -158,6 +158,10 @@ class Calls:
         """Cancel or replay a job."""
         return self._job(Send("POST", f"/api/v1/jobs/{job_id}/{verb}"))
 
+    def replay(self, job_id: UUID | str, *, same_version: bool) -> Flow[RemoteJob]:
+        """Replay a job, at its own version or at the one that the rule in force decides."""
+        return self.act(job_id, "replay?same_version=true" if same_version else "replay")
+
     def act_on_matching(self, verb: str, contents: Mapping[str, Any], *, key: str | None) -> Flow[RemoteAct]:
         """Start an act on all jobs that match, or count them."""
         headers = {"Idempotency-Key": key or uuid4().hex, **JSON}

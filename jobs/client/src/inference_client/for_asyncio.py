@@ -170,9 +170,9 @@ class AsyncClient:
         """Cancel a job that has not ended, and return it."""
         return await self._do(self._calls.act(job_id, "cancel"))
 
-    async def replay(self, job_id: UUID | str) -> RemoteJob:
+    async def replay(self, job_id: UUID | str, *, same_version: bool = False) -> RemoteJob:
         """Queue a dead, cancelled or expired job again, and return it."""
-        return await self._do(self._calls.act(job_id, "replay"))
+        return await self._do(self._calls.replay(job_id, same_version=same_version))
 
     async def cancel_matching(self, *, idempotency_key: str | None = None, **filters: Any) -> RemoteAct:
         """Cancel all jobs that match, in the background; `dry_run=True` only counts them.

@@ -169,9 +169,9 @@ class Client:
         """Cancel a job that has not ended, and return it."""
         return self._do(self._calls.act(job_id, "cancel"))
 
-    def replay(self, job_id: UUID | str) -> RemoteJob:
+    def replay(self, job_id: UUID | str, *, same_version: bool = False) -> RemoteJob:
         """Queue a dead, cancelled or expired job again, and return it."""
-        return self._do(self._calls.act(job_id, "replay"))
+        return self._do(self._calls.replay(job_id, same_version=same_version))
 
     def cancel_matching(self, *, idempotency_key: str | None = None, **filters: Any) -> RemoteAct:
         """Cancel all jobs that match, in the background; `dry_run=True` only counts them.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from models_registry.core.rollouts.judging.exposure import PPM
 from models_registry.core.rollouts.simulation.buckets import Buckets
-from models_registry.core.rollouts.simulation.chance import Chance, binomial_count
+from models_registry.core.rollouts.simulation.chance import Chance, binomial_count, split_count
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ def deal_inputs(  # a look's numbers, each by name
     for above, arm, rates in groups:
         if above <= below or not left:
             continue
-        jobs = binomial_count(chance, left, (above - below) / (PPM - below))
+        jobs = split_count(chance, left, (above - below) / (PPM - below))
         left, below = left - jobs, above
         dealt.claimed += jobs if above <= buckets.ours else 0
         if arm is not None:

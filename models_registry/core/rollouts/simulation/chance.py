@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import cos, exp, log, log1p, pi, sqrt
 
 Chance = Callable[[], float]  # the next of a sequence of uniform numbers in [0, 1)
-_MANY = 50.0  # of a Poisson number: from here on the normal one is near enough
+_MANY = 50.0  # of a variance: from here on a normal number is near enough
 
 
 def poisson_count(chance: Chance, mean: float) -> int:
@@ -32,6 +32,14 @@ def binomial_count(chance: Chance, trials: int, part: float) -> int:
         if at >= trials:
             return hits
         hits += 1
+
+
+def split_count(chance: Chance, trials: int, part: float) -> int:
+    """Return how many of the jobs fall to a part of the buckets: of many, a rounded normal number."""
+    scatter = trials * part * (1.0 - part)
+    if scatter < _MANY:
+        return binomial_count(chance, trials, part)
+    return min(trials, max(0, round(trials * part + sqrt(scatter) * normal(chance))))
 
 
 def normal(chance: Chance) -> float:

@@ -73,6 +73,7 @@ class VirtualRollout:
     state_at_s: float = 0.0
     over_budget: int = 0
     last_tick: int = 0
+    pairs_needed: float = 1.0
     known: set[int] = field(default_factory=set)
     evidence: Evidence = field(default_factory=Evidence)
     duels: DuelEvidence = field(default_factory=DuelEvidence)
@@ -87,6 +88,7 @@ class VirtualRollout:
         while self.now_s < self.scenario.horizon_s and not self._ended:
             self._look(traffic)
             act = judge(plan, self._standing(), self.evidence, self.duels)
+            self.pairs_needed = act.numbers.get("pairs_needed", 0.0)
             self._apply(act)
         return self._end(act)
 
@@ -126,7 +128,7 @@ class VirtualRollout:
         counted = without_known(look.tick, self.known)
         self.known |= counted.newly_known
         self.evidence = absorb(self.evidence, counted.tick)
-        if self.scenario.duels_per_look and self.duels.pairs < self.scenario.plan.duels:
+        if self.scenario.duels_per_look and self.duels.pairs < self.pairs_needed:
             self.duels = with_duels(self.duels, self._some_duels())
         if self.traced:
             e = self.evidence.failures.e

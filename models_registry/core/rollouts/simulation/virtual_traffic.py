@@ -66,9 +66,9 @@ class VirtualTraffic:
         buckets = buckets_at(share_ppm, scenario.sampled, baseline=baseline, baking=baking)
         dealt = self._dealt(arrived, now_s, buckets)
         tick = Tick(
-            self._arm(dealt.candidate, now_s, scenario.slower),
-            self._arm(self._without_late(dealt.stable), now_s, 1.0),
-            self._arm(dealt.baseline, now_s, 1.0) if baseline else None,
+            self._arm(dealt.candidate, self._latencies_s(dealt.candidate, now_s, scenario.slower)),
+            self._arm(self._without_late(dealt.stable)),
+            self._arm(dealt.baseline, self._latencies_s(dealt.baseline, now_s)) if baseline else None,
             share_ppm,
             step,
         )
@@ -112,19 +112,20 @@ class VirtualTraffic:
         failed = stable.failed | late.failed
         return ArmJobs(seen, failed, refused - failed, stable.jobs)
 
-    def _arm(self, jobs: ArmJobs, now_s: float, slower: float) -> ArmTick:
-        batches = ceil(jobs.jobs / _MOST_BATCH)
-        return ArmTick(
-            frozenset(jobs.seen),
-            frozenset(jobs.failed),
-            frozenset(jobs.refused),
-            batches,
-            binomial_count(self.chance, batches, self.scenario.whole_batches),
-            self._latencies_s(batches, now_s, slower) if self.scenario.latency else (),
-        )
+    def _arm(self, jobs: ArmJobs, latencies_s: tuple[float, ...] = ()) -> ArmTick:
+        batches = _batches(jobs)
+        failed = binomial_count(self.chance, batches, self.scenario.whole_batches)
+        keys = frozenset(jobs.seen), frozenset(jobs.failed), frozenset(jobs.refused)
+        return ArmTick(*keys, batches, failed, latencies_s)
 
-    def _latencies_s(self, batches: int, now_s: float, slower: float) -> tuple[float, ...]:
+    def _latencies_s(self, jobs: ArmJobs, now_s: float, slower: float = 1.0) -> tuple[float, ...]:
+        if not self.scenario.latency:
+            return ()
         load = slower * exp(_WAVE * sin(2.0 * pi * now_s / _WAVE_S))
         sigma = self.scenario.sigma
-        count = min(batches, _MOST_TIMED)
+        count = min(_batches(jobs), _MOST_TIMED)
         return tuple(load * exp(sigma * normal(self.chance)) for _ in range(count))
+
+
+def _batches(jobs: ArmJobs) -> int:
+    return ceil(jobs.jobs / _MOST_BATCH)

@@ -65,7 +65,7 @@ def without_open(test: LatencyTest) -> LatencyTest:
 
 def _judged(test: LatencyTest, ours_s: tuple[float, ...], theirs_s: tuple[float, ...]) -> LatencyTest:
     ordered = sorted(test.recent_s)
-    bounds_s = [ordered[int(quantile * len(ordered))] for quantile in QUANTILES]
+    bounds_s = [ordered[int(quantile * (len(ordered) - 1))] for quantile in QUANTILES]
     strata = [Stratum(len(ours_s), len(theirs_s), _slow(ours_s, s), _slow(theirs_s, s)) for s in bounds_s]
     gains = [gain for stratum in strata for gain in log_e_values(stratum, RATIOS)]
     over_median = strata[0]

@@ -56,7 +56,7 @@ def rollout_pages() -> list[str]:
     page = f"rollout/{rollout.pk}"
     acts = [f"{page}/act/{act}/" for act in ("roll_back", "grant_budget", "promote")]
     version = f"modelversion/{rollout.candidate.pk}/act/block/"
-    return ["rollout/", "rollout/start/", f"{page}/change/", *acts, version, "rule/", f"{page}/shares.svg"]
+    return ["rollout/", "rollout/start/", f"{page}/change/", *acts, version, "rule/"]
 
 
 def test_every_page_has_a_policy_for_scripts_and_no_script_inside(browser: Browser) -> None:

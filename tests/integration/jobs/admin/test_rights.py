@@ -73,7 +73,7 @@ def rows(db: str) -> dict[str, Any]:
     JobResult.objects.filter(job=done).update(body=b'{"t":"told-sesame"}')
     DeadLetter.objects.filter(job=dead).update(traceback='File "m.py", line 1\nValueError: trace-sesame')
     token = create_token(client="app")
-    rollout = make_rollout()
+    rollout = make_rollout(state="done", hold="")
     trial = make_trial(rollout, "backtest", spec={"labels": {str(dead.pk): "told-sesame"}})
     standing = QueueStanding.objects.create(model="echo", waiting=[1] * 10, head_age_s=[1.0] * 10)
     return {

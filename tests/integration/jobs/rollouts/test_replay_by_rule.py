@@ -143,7 +143,9 @@ def test_a_version_that_takes_other_inputs_is_not_given_a_stored_one(judged: Jud
 
 def test_a_cached_answer_of_the_old_version_is_not_named_by_the_job_any_more(judged: Judged) -> None:
     (job,) = judged.jobs(1, state=State.DEAD)
-    CacheEntry.objects.create(key=b"k" * 32, job_id=job.pk, expires_at=now())
+    CacheEntry.objects.create(
+        key=b"k" * 32, job_id=job.pk, version_id=judged.candidate.pk, ttl_s=60, expires_at=now()
+    )
     acts.roll_back(judged.id, actor="olga")
     replay_job(job_id=job.pk, actor="paula")
     assert not CacheEntry.objects.exists()

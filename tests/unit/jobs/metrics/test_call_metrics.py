@@ -25,6 +25,8 @@ MODELS = [f"model-with-a-name-{number:02}" for number in range(50)]
 WORDS = {
     "model": MODELS,
     "version": [f"{model}:{number}" for model in MODELS for number in (1, 2)],
+    "arm": ["candidate", "baseline", "stable"],
+    "result": ["answered", "failed", "refused"],
     "stage": list(Stage),
     "reason": list(SealReason),
     "outcome": ["succeeded", "dead", "expired", "cancelled"],
