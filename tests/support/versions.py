@@ -10,6 +10,7 @@ from models_registry.core.options import PlatformOptions
 @dataclass(frozen=True)
 class Version:
     id: int = 7
+    model_id: int = 3
     model: str = "echo"
     version: str = "1"
     padded: bool = False

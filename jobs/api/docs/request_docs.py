@@ -22,6 +22,10 @@ def header(name: str, schema: dict[str, Any], description: str, example: str) ->
 
 # Parameters of paths and queries; their types stand in the code.
 PARAMETERS: Mapping[str, tuple[str, Any]] = {
+    "same_version": (
+        "Whether a job that a rule had routed keeps its version; else the rule in force now decides.",
+        False,
+    ),
     "job_id": ("A job's `id`.", examples.JOB_ID),
     "backtest_id": ("A backtest's `id`.", 5),
     "act_id": ("The `id` of an act on many jobs.", 12),
