@@ -5,7 +5,8 @@ It stands directly above the core, because submits, reads, the worker and the ad
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 from django.conf import settings
@@ -54,6 +55,11 @@ def forget() -> None:
 def digest(purpose: str, body: bytes) -> bytes:
     """Return a keyed digest of 32 bytes, which differs for each purpose."""
     return keyed_digest.keyed(_key(purpose), body)
+
+
+def digester(purpose: str) -> Callable[[bytes], bytes]:
+    """Return what computes such digests for one purpose, for many values."""
+    return partial(keyed_digest.keyed, _key(purpose))
 
 
 def token(value: Any) -> str:

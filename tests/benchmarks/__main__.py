@@ -18,6 +18,7 @@ from tests.benchmarks import (
     gpu,
     horizon,
     ingest,
+    live_rollouts,
     loadtest,
     memory,
     minilm,
@@ -68,6 +69,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "loadtest": loadtest.measure,
     "dashboard": dashboard.measure,
     "rollouts": rollouts.measure,
+    "live-rollouts": live_rollouts.measure,
 }
 
 

@@ -1,72 +1,107 @@
-"""A roll-out that goes back by itself under load, and one whose candidate has thousands of jobs waiting.
+"""The judge of roll-outs in virtual time: a thousand roll-outs of each case, some hours on one core.
 
-ROLLOUT_JOBS (20,000) jobs are posted through an alias whose candidate, at a share of 5 %, fails on 3 % of the
-inputs. Then 20,000 more wait, half of them for a slow candidate that a person rolls back.
+ROLLOUTS_RUNS sets another number; with 100 it takes a tenth.
 """
 
 from __future__ import annotations
 
 import os
-import time
+import random
 from collections.abc import Iterator
 
-from tests.benchmarks.bed import bed
-from tests.benchmarks.figure import Figure, at_most
-from tests.support.app import App
-from tests.support.rollouts import FAST, Pair, Rolled, rolled
-from tests.support.wait import wait_until
+from msgspec.structs import replace
 
-JOBS = int(os.environ.get("ROLLOUT_JOBS", "20000"))
-AT_ONCE, BUDGET, LIMIT_S = 500, 400, 600.0
-SLOW = {**FAST, "base_s": 0.2}
-LAST_CLAIM = """
-SELECT extract(epoch FROM max(batch.claimed_at) - rollout.ended_at)::float8 FROM jobs_batch batch
-JOIN models_registry_rollout rollout ON rollout.candidate_id = batch.version_id WHERE rollout.id = %s
-GROUP BY rollout.ended_at
-"""
-TOOK = "SELECT extract(epoch FROM ended_at - created_at)::float8 FROM models_registry_rollout WHERE id = %s"
+from models_registry.core.rollouts.plan import Plan
+from models_registry.core.rollouts.simulation.rollout_cases import (
+    DRIFT_UNDER_LAG,
+    GOOD_CASES,
+    POWER_TABLE,
+    VOLUMES,
+    PowerRow,
+    power_scenario,
+    volume_scenario,
+)
+from models_registry.core.rollouts.simulation.scenario import RolloutScenario
+from models_registry.core.rollouts.simulation.virtual_rollout import VirtualEnd, VirtualRollout
+from models_registry.core.rollouts.states import RolloutState
+from tests.benchmarks.figure import Figure, at_least, at_most
+
+RUNS = int(os.environ.get("ROLLOUTS_RUNS", "1000"))
+SLOW_ROW = 5  # at 5 % a run takes thousands of jobs: a fifth of the runs
+WITHIN = 1.15
+LARGE = 10**9
+DAILY = (1_000, 10_000, 100_000, 1_000_000)
 
 
 def measure() -> Iterator[Figure]:
-    with bed("rollouts", ("web", "stream", "relay")) as ground:
-        app = App(ground.stack)
-        with rolled(ground.stack, app, "worse", Pair({**FAST, "error_share": 0.03}), index=1) as model:
-            yield from _goes_back(model)
-        with rolled(ground.stack, app, "crowded", Pair(SLOW, SLOW), index=2) as model:
-            yield from _taken_back(model)
-        app.close()
+    yield from _good()
+    yield from _power()
+    yield from _volumes()
+    yield from _proven()
+    yield from _budgets()
 
 
-def _goes_back(model: Rolled) -> Iterator[Figure]:
-    rollout = model.start(steps=[5, 100], budget=BUDGET).id
-    model.until(rollout, "running")
-    ids = model.feed(lambda: False, most=JOBS, at_once=AT_ONCE)
-    ended = model.app.all_finished(ids, timeout_s=LIMIT_S)
-    over = model.now(rollout)
-    yield Figure("3 points worse at 5 %", over.state, "rolled_back", over.state == "rolled_back")
-    yield at_most("jobs met", over.met, BUDGET)
-    yield Figure(
-        "ended as succeeded", f"{ended.get('succeeded', 0):,}", f"{JOBS:,}", ended == {"succeeded": JOBS}
-    )
-    yield Figure("answered by the stable version instead", f"{model.rescued(ids):,}")
-    if over.state == "rolled_back":
-        yield Figure("from its start to the roll-back", f"{model.app.rows(TOOK, rollout)[0][0]:.1f} s")
-        yield at_most("last claim after the roll-back", model.app.rows(LAST_CLAIM, rollout)[0][0], 4, "s")
+def _ends(scenario: RolloutScenario, runs: int, *, until_proven: bool = False) -> list[VirtualEnd]:
+    return [
+        VirtualRollout(scenario, random.Random(seed).random, stops_when_proven=until_proven).run()
+        for seed in range(runs)
+    ]
 
 
-def _taken_back(model: Rolled) -> Iterator[Figure]:
-    rollout = model.start(steps=[50, 100], baseline=False, budget=10 * JOBS).id
-    model.until(rollout, "running")
-    ids = model.feed(lambda: False, most=JOBS, at_once=AT_ONCE)
-    waits, began = model.waiting_for_candidate(), time.monotonic()
-    model.operator.rollouts.roll_back(rollout, reason="a benchmark")
-    wait_until(lambda: model.waiting_for_candidate() == 0, limit_s=LIMIT_S)
-    took_s = time.monotonic() - began
-    yield at_most(f"{waits:,} waiting jobs taken back, for 10,000", took_s / waits * 10_000, 10, "s")
-    ended = model.app.all_finished(ids, timeout_s=LIMIT_S)
-    yield Figure(
-        "of these ended as succeeded",
-        f"{ended.get('succeeded', 0):,}",
-        f"{JOBS:,}",
-        ended == {"succeeded": JOBS},
-    )
+def _rolled_back(ends: list[VirtualEnd]) -> float:
+    return 100 * sum(end.state is RolloutState.ROLLED_BACK for end in ends) / len(ends)
+
+
+def _good() -> Iterator[Figure]:
+    for name, scenario in GOOD_CASES.items():
+        ends = _ends(scenario, RUNS)
+        yield at_most(f"A/A, {name}: rolled back, of {RUNS:,} runs", _rolled_back(ends), 1, "%")
+    part = _rolled_back(_ends(DRIFT_UNDER_LAG, RUNS))
+    yield Figure(f"A/A, drift while verdicts lag (not exact), of {RUNS:,}", f"{part:.2g} %")
+
+
+def _power() -> Iterator[Figure]:
+    for row in POWER_TABLE:
+        runs = RUNS // SLOW_ROW if row.errors > 0.01 else RUNS
+        median, most = _met(_ends(power_scenario(row), runs))
+        what = f"stable {row.errors:.1%}, +{100 * row.worse:g} pp: jobs until the roll-back"
+        yield at_most(f"{what}, median", median, _limit(row.median))
+        yield at_most(f"{what}, 9 in 10", most, _limit(row.nine_of_ten))
+        as_built = _met(_ends(power_scenario(row, as_built=True), max(1, runs // SLOW_ROW)))
+        yield Figure(
+            f"{what}, with a baseline arm and a sampled stable side", "{:,} / {:,}".format(*as_built)
+        )
+
+
+def _limit(jobs: int) -> float:
+    return round(max(jobs + 1, WITHIN * jobs))
+
+
+def _met(ends: list[VirtualEnd]) -> tuple[int, int]:
+    met = sorted(end.met for end in ends)
+    return met[len(met) // 2], met[min(len(met) - 1, len(met) * 9 // 10)]
+
+
+def _volumes() -> Iterator[Figure]:
+    for errors, daily in VOLUMES:
+        ends = _ends(volume_scenario(errors, daily), max(1, RUNS // SLOW_ROW))
+        what = f"stable {errors:.1%}, {daily:,} jobs a day, +1 pp: rolled back inside the budget"
+        yield at_least(what, _rolled_back(ends), 90, "%")
+
+
+def _proven() -> Iterator[Figure]:
+    for row in (PowerRow(errors, 0.01, 0, 0, 1_100 if errors > 0.01 else 100) for errors, _ in VOLUMES):
+        runs = RUNS // SLOW_ROW if row.errors > 0.01 else RUNS
+        ends = _ends(power_scenario(row), runs, until_proven=True)
+        part = 100 * sum(end.proven for end in ends) / len(ends)
+        yield at_most(f"stable {row.errors:.1%}: proven though 1 pp worse, of {runs:,}", part, 10, "%")
+
+
+def _budgets() -> Iterator[Figure]:
+    for daily in DAILY:
+        scenario = volume_scenario(0.01, daily, worse=0.0)
+        ends = _ends(replace(scenario, plan=Plan(steps=(25, 100))), max(1, RUNS // SLOW_ROW))
+        above = sum(end.over_budget > end.last_tick for end in ends)
+        most = max(end.over_budget for end in ends)
+        what = f"{daily:,} jobs a day, budget {ends[0].budget:,}: runs that met more than it and one tick"
+        yield at_most(f"{what}; at most {most} jobs above", above, 0)

@@ -26,6 +26,7 @@ from tests.support.claims import batch_row, envelope_of
 from tests.support.factories import make_jobs, make_version
 
 FAULT = Failure(FailureKind.INTERNAL, "boom", "it quotes the input", "Traceback")
+LATENCY_S = 1.5
 ANSWER = Success(b'{"answer":42}')
 _keys = count(1)
 
@@ -115,7 +116,7 @@ def watched_batch(
     found = [(v.job, finding_of(v.outcome)) for v in verdicts if v.job in epochs]
     firsts = [FirstAttempt(job, epochs[job], finding) for job, finding in found if finding is not None]
     broken = is_broken([v.outcome for v in verdicts], unprepared=unprepared)
-    return WatchedBatch(row.id, watches, firsts, broken)
+    return WatchedBatch(row.id, watches, firsts, LATENCY_S, broken)
 
 
 def _verdict(job: Claimed, outcome: Outcome) -> Verdict:

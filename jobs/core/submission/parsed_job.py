@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
@@ -40,6 +40,7 @@ class Version(Protocol):
 
 
 OPEN = Secrecy()
+Parts = tuple[bytes, bytes | None]  # input and parameters as canonical JSON
 Refusals = dict[int, PlatformError]  # by an item's place in its call
 
 
@@ -81,36 +82,35 @@ class ParsedJob:
         return len(self.body) + len(self.parameters or b"") + files
 
 
-def parse_job(request: JobRequest, version: Version) -> ParsedJob:
-    """Return the job that `request` becomes on `version`; RequestError if it is not valid."""
-    body = canonical_bytes(request.input)
+def canonical_parts(request: JobRequest) -> Parts:
+    """Return input and parameters of a request as canonical JSON; MalformedRequestError."""
+    return canonical_bytes(request.input), _object_bytes(request.parameters)
+
+
+def parse_job(
+    request: JobRequest, version: Version, *, parts: Parts | None = None, route: JobRoute | None = None
+) -> ParsedJob:
+    """Return the job that `request` becomes on `version`; RequestError if it is not valid.
+
+    `parts` are those of `canonical_parts`, where they were needed before.
+    """
+    body, parameters = parts or canonical_parts(request)
     return ParsedJob(
         version=version,
         priority=request.priority,
         max_attempts=request.max_attempts or version.max_attempts,
-        size=_size(body, version),
+        size=min(len(body) if version.padded else memory_bytes(body), MOST_SIZE),
         deadline_s=request.deadline_s,
         body=body,
-        parameters=_object_bytes(request.parameters),
+        parameters=parameters,
         metadata=_metadata_bytes(request.metadata),
         idempotency_key=request.idempotency_key,
         digest=_request_digest(request) if request.idempotency_key is not None else None,
         cache=request.cache,
         callback_url=request.callback_url,
         output_form=None if request.encoding == "json" else request.encoding,
+        route=route,
     )
-
-
-def on_version(job: ParsedJob, request: JobRequest, version: Version) -> ParsedJob:
-    """Return a job without files as `parse_job` makes it for another version."""
-    if version is job.version:
-        return job
-    attempts = request.max_attempts or version.max_attempts
-    return replace(job, version=version, max_attempts=attempts, size=_size(job.body, version))
-
-
-def _size(body: bytes, version: Version) -> int:
-    return min(len(body) if version.padded else memory_bytes(body), MOST_SIZE)
 
 
 def _object_bytes(value: dict[str, Any] | None) -> bytes | None:

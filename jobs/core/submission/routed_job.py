@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from models_registry.core.routing.decision import Arm, CompiledRule, Decision
 
@@ -13,8 +14,7 @@ ROUTE_COLUMNS = ("rollout", "rule", "arm", "sticky", "counted", "asked")
 _NONE: dict[str, Any] = {**dict.fromkeys(ROUTE_COLUMNS), "counted": False}
 
 
-@dataclass(frozen=True, slots=True)
-class JobRoute:
+class JobRoute(Struct, frozen=True):
     """The decision for one job; `asked` is the model as its client wrote it.
 
     `sticky` is the key as a signed number of eight bytes, as Postgres has them. A circuit's fallback has no

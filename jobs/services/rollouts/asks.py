@@ -5,8 +5,10 @@ Admission, replay and preview all make it here, so that equal jobs get equal ver
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
+
+from msgspec import Struct
 
 from jobs import metrics
 from jobs.core.submission import sticky_value
@@ -14,18 +16,17 @@ from jobs.payloads import vault
 from models_registry.core.routing.decision import Ask, CompiledRule, Decision, decide
 
 KEY_BYTES = 8
+Keyed = Callable[[bytes], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
+class Asker(Struct, frozen=True):
     """The client of a job."""
 
     id: int
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class AskedJob:
+class AskedJob(Struct, frozen=True):
     """What a rule may look at of a job, whether it arrives or is stored.
 
     `body_sha256` is that of the input's canonical JSON, and `parameters_body` the parameters' canonical JSON.
@@ -41,14 +42,19 @@ class AskedJob:
     own: bytes
 
 
-def ask_of(rule: CompiledRule, job: AskedJob, *, counting: bool = False) -> Ask:
+def sticky_digest() -> Keyed:
+    """Return the keyed digest of sticky values, for many jobs."""
+    return vault.digester("route")
+
+
+def ask_of(rule: CompiledRule, job: AskedJob, keyed: Keyed, *, counting: bool = False) -> Ask:
     """Return what a rule decides by; a pointer that is not there counts as `input`, and is counted."""
     value = _sticky(rule.document.sticky, job)
     if value is None:
         value = sticky_value.input_value(job.body_sha256, job.parameters_body)
         if counting:
             metrics.STICKY_MISSING.labels(rule.stable.model).inc()
-    return _ask(vault.digest("route", value)[:KEY_BYTES], job)
+    return _ask(keyed(value)[:KEY_BYTES], job)
 
 
 def decide_again(rule: CompiledRule, key: bytes, job: AskedJob) -> Decision:

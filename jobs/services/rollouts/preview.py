@@ -14,7 +14,7 @@ from jobs.core.errors import MalformedRequestError, ResourceNotFoundError
 from jobs.core.rollouts.rollout_requests import PreviewAsk, RulePreview
 from jobs.core.submission.file_references import may_refer, references
 from jobs.db.statement import Statement, fetch_all, storable
-from jobs.services.rollouts.asks import AskedJob, Asker, ask_of, decide_again
+from jobs.services.rollouts.asks import AskedJob, Asker, Keyed, ask_of, decide_again, sticky_digest
 from jobs.services.rollouts.previews.stored_asks import StoredAsk, stored_asks
 from models_registry.core.routing.decision import CompiledRule, Decision, decide
 from models_registry.services.rules import compile_rule
@@ -61,19 +61,21 @@ def preview(*, model: str, asked: RulePreview, client: str) -> PreviewedJobs:
     ResourceNotFoundError for an unknown client, MalformedRequestError for an input that refers to files.
     """
     rule = compile_rule(model=model, alias=asked.alias, document=asked.document)
+    keyed = sticky_digest()
     if asked.asks is not None:
         described = _described(asked.asks, client)
-        return _counted(rule, ((None, decide(rule, ask_of(rule, job))) for job in described), len(asked.asks))
+        decisions = ((None, decide(rule, ask_of(rule, job, keyed))) for job in described)
+        return _counted(rule, decisions, len(asked.asks))
     stored = stored_asks(model, asked.alias, most=asked.last or 0)
-    return _counted(rule, ((job.id, _of_stored(rule, job)) for job in stored), SHOWN)
+    return _counted(rule, ((job.id, _of_stored(rule, job, keyed)) for job in stored), SHOWN)
 
 
-def _of_stored(rule: CompiledRule, job: StoredAsk) -> Decision | None:
+def _of_stored(rule: CompiledRule, job: StoredAsk, keyed: Keyed) -> Decision | None:
     if job.asked is None:
         return None
     if rule.document.sticky == "job" and job.key is not None:
         return decide_again(rule, job.key, job.asked)
-    return decide(rule, ask_of(rule, job.asked))
+    return decide(rule, ask_of(rule, job.asked, keyed))
 
 
 def _counted(

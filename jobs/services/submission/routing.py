@@ -6,20 +6,22 @@ A circuit's fallback comes after that. What a call's jobs have in common is deci
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from secrets import token_bytes
 from typing import TypeVar
-from uuid import uuid4
+
+from msgspec import Struct
 
 from jobs.core.canonical_json import digest
 from jobs.core.errors import PlatformError, UnavailableError
-from jobs.core.submission.parsed_job import ParsedJob, on_version, parse_job
+from jobs.core.submission.parsed_job import ParsedJob, Parts, canonical_parts, parse_job
 from jobs.core.submission.request import JobRequest
 from jobs.core.submission.routed_job import JobRoute, routed_by, stored_key
+from jobs.core.submission.sticky_value import JOB
 from jobs.db.statement import once_more
 from jobs.services.access.owner import Owner
 from jobs.services.circuits.operate import answering
 from jobs.services.circuits.reads import circuit_of
-from jobs.services.rollouts.asks import AskedJob, Asker, ask_of
+from jobs.services.rollouts.asks import AskedJob, Asker, ask_of, sticky_digest
 from models_registry.core.refs import Ref
 from models_registry.core.registry_errors import InvalidInputError
 from models_registry.core.routing.decision import Arm, CompiledRule, decide
@@ -27,10 +29,10 @@ from models_registry.core.version import VersionInfo
 from models_registry.selectors import routed_all
 
 Read = TypeVar("Read")
+OWN_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(Struct, frozen=True):
     """The version that answers a job, its route, and the versions whose schemas its input must fit."""
 
     version: VersionInfo
@@ -45,6 +47,7 @@ class Routing:
         """Read what the jobs of the call name."""
         self._owner, self._asker = owner, Asker(owner.id, owner.name)
         self._named = once_more(lambda: routed_all(models))
+        self._keyed = sticky_digest()
         self._rules = dict[str, CompiledRule | Chosen | PlatformError]()
         self._answers = dict[tuple[int, int], VersionInfo | PlatformError]()
 
@@ -57,11 +60,10 @@ class Routing:
         """Return a job as its version has it, with its route; a PlatformError."""
         named = self._of(request.model)
         if isinstance(named, Chosen):
-            job = parse_job(request, named.version)
-            return (replace(job, route=named.route) if named.route else job), named
-        job = parse_job(request, named.stable)
-        chosen = self._decided(named, request, job)
-        return replace(on_version(job, request, chosen.version), route=chosen.route), chosen
+            return parse_job(request, named.version, route=named.route), named
+        parts = canonical_parts(request)
+        chosen = self._decided(named, request, parts)
+        return parse_job(request, chosen.version, parts=parts, route=chosen.route), chosen
 
     def _of(self, model: str) -> CompiledRule | Chosen:
         if model not in self._rules:
@@ -83,17 +85,18 @@ class Routing:
         route = None if version.id == named.id else JobRoute(Arm.FALLBACK, model)
         return Chosen(version, route, (version,))
 
-    def _decided(self, rule: CompiledRule, request: JobRequest, job: ParsedJob) -> Chosen:
+    def _decided(self, rule: CompiledRule, request: JobRequest, parts: Parts) -> Chosen:
+        body, parameters = parts
         asked = AskedJob(
             self._asker,
             request.priority,
             request.metadata,
             request.parameters,
-            digest(job.body),
-            job.parameters,
-            uuid4().bytes,  # the job has no id yet
+            digest(body),
+            parameters,
+            token_bytes(OWN_BYTES) if rule.document.sticky == JOB else b"",  # the job has no id yet
         )
-        ask = ask_of(rule, asked, counting=True)
+        ask = ask_of(rule, asked, self._keyed, counting=True)
         decision = decide(rule, ask)
         version = self._answering(decision.version, instead=rule.stable)
         if version.id == decision.version.id:

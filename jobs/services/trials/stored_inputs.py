@@ -22,11 +22,11 @@ _DAY_MS = 86_400_000
 
 
 class StoredInput(NamedTuple):
-    """A job with its input as it is stored; `body` is None where that is gone."""
+    """A job with its input as it is stored; `body` is None where that is gone, `model` is a row id."""
 
     job: UUID
     client: int
-    version: int
+    model: int
     state: str
     body: bytes | None
     parameters: bytes | None
@@ -46,7 +46,7 @@ class RecordedBatch(NamedTuple):
 # The range lets Postgres skip the partitions of other days.
 _READ = Statement(
     f"""
-SELECT job.id AS job, job.client_id AS client, job.version_id AS version, job.state,
+SELECT job.id AS job, job.client_id AS client, v.model_id AS model, job.state,
   CASE WHEN job.erased_at IS NULL THEN input.body END AS body, input.parameters, input.encoding,
   {ENCRYPTS} AS encrypts, keys.wrapped, keys.answer
 FROM jobs_job job JOIN models_registry_modelversion v ON v.id = job.version_id

@@ -62,7 +62,8 @@ WHERE ended_at IS NULL AND model = ANY(%(models)s::text[]) AND NOT {_LIVE_ROLLOU
 )
 _FAIL: Statement[None] = Statement(
     f"""
-UPDATE jobs_trial trial SET state = %(failed)s, ended_at = now(), outcome = %(outcome)s
+UPDATE jobs_trial trial SET state = %(failed)s, ended_at = now(), outcome = %(outcome)s,
+  spec = spec - 'labels'
 WHERE ended_at IS NULL AND model = ANY(%(models)s::text[]) AND attempts >= %(most)s AND {_LEFT}
 """  # noqa: S608
 )

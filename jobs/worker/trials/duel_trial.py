@@ -92,14 +92,15 @@ class DuelTrial:
             for run in paired_runs(self._desk, stored[at : at + most], ours, stable):
                 self._count(run, terms, is_noise=is_noise)
 
+    def _is_new(self, digest: bytes) -> bool:
+        """Return whether no equal input was counted before, and note it; one without a digest is new."""
+        before = len(self._seen)
+        self._seen.update([digest] if digest else ())
+        return not digest or len(self._seen) > before
+
     def _count(self, run: PairedRun, terms: DuelTerms, *, is_noise: bool) -> None:
         """Count a batch, and of equal inputs the first: a client that sends one again adds no proof."""
-        new = [
-            pair
-            for pair, digest in zip(run.pairs, run.digests, strict=True)
-            if not digest or digest not in self._seen
-        ]
-        self._seen.update(filter(None, run.digests))
+        new = [pair for pair, digest in zip(run.pairs, run.digests, strict=True) if self._is_new(digest)]
         seconds = None
         if self._warm and run.seconds is not None and run.seconds[1] is not None:
             seconds = run.seconds[0], run.seconds[1]

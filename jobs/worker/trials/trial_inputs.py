@@ -81,5 +81,5 @@ def claimed(row: StoredInput) -> Claimed:
 
 
 def _seal(row: StoredInput) -> JobSeal:
-    identity = JobIdentity(row.job, row.client, row.version)
+    identity = JobIdentity(row.job, row.client, row.model)
     return JobSeal(identity, row.wrapped, row.answer, encrypts=row.encrypts)

@@ -73,7 +73,7 @@ def _running(case: RolloutCase) -> JudgeAct:
         return case.act(ActKind.HOLD, f"Held: {case.summary}.", held=HoldReason.BUDGET, share_ppm=0)
     if suspect := case.suspect:
         words = f"Held, the share stays: {case.words_of(suspect)}."
-        return case.act(ActKind.HOLD, words, held=HoldReason.SUSPICIOUS)
+        return case.act(ActKind.HOLD, words, held=HoldReason.SUSPICIOUS, share_ppm=_lower_ppm(case))
     return _share_lowered(case) or _forward(case) or _starved(case) or _share_raised(case) or _kept(case)
 
 
@@ -112,7 +112,7 @@ def _starved(case: RolloutCase) -> JudgeAct | None:
         return None
     progress = case.progress
     words = f"Held: not enough jobs within {duration_words(at_step_s)}: {progress}."
-    return case.act(ActKind.HOLD, words, held=HoldReason.STARVED)
+    return case.act(ActKind.HOLD, words, held=HoldReason.STARVED, share_ppm=_lower_ppm(case))
 
 
 def _kept(case: RolloutCase) -> JudgeAct:
@@ -144,7 +144,12 @@ def _held_words(case: RolloutCase) -> str:
 
 def _resumed_ppm(case: RolloutCase) -> int:
     keeps_share = case.standing.held in (HoldReason.SUSPICIOUS, HoldReason.STARVED)
-    return min(case.standing.share_ppm, case.paced_ppm) if keeps_share else case.paced_ppm
+    return _lower_ppm(case) if keeps_share else case.paced_ppm
+
+
+def _lower_ppm(case: RolloutCase) -> int:
+    """Return the share of now, or less where the budget has no room for it in the next tick."""
+    return min(case.standing.share_ppm, case.paced_ppm)
 
 
 def _over(case: RolloutCase) -> bool:

@@ -15,6 +15,8 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
+from msgspec import Struct
+
 from models_registry.core.patterns import validator
 from models_registry.core.routing.rule_document import PPM, RuleDocument
 from models_registry.core.version import VersionInfo
@@ -32,8 +34,7 @@ class Arm(StrEnum):
     FALLBACK = "fallback"
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """What a rule decides by: eight bytes of a keyed digest of the sticky value, and what cohorts look at.
 
     Absent metadata and parameters are empty objects.
@@ -71,8 +72,7 @@ class CompiledRule:
         return (self.stable,) if self.candidate is None else (self.stable, self.candidate)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """The version that answers a job, its arm and why; `counted` means that it is evidence.
 
     `why` is `share`, or `cohort 1` and so on.

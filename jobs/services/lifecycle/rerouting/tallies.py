@@ -33,7 +33,7 @@ class FirstAttempt(NamedTuple):
 
 
 class WatchedBatch(NamedTuple):
-    """A batch of a version that roll-outs watch, with its first attempts.
+    """A batch of a version that roll-outs watch, with its first attempts; `latency_s` is of the oldest one.
 
     `broken` means that it failed as a whole, `is_rest` that its other jobs were stored and counted before.
     """
@@ -41,6 +41,7 @@ class WatchedBatch(NamedTuple):
     batch: UUID
     watches: Sequence[WatchedVersion]
     firsts: Sequence[FirstAttempt]
+    latency_s: float = 0.0
     broken: bool = False
     is_rest: bool = False
 
@@ -51,63 +52,50 @@ class WatchedBatch(NamedTuple):
         return live and bool(self.firsts) and not (self.broken and self.is_rest)
 
 
-def tally_insert(jobs: LiteralString) -> LiteralString:
-    """Return the SQL that inserts one Tally an arm and batch.
-
-    `jobs` is a FROM clause whose `seen` has the stored verdicts: batch, id, epoch and finding.
-    """
-    return f"""
+# A batch is known by its number in the arrays. Of the replays of a job only the index of its Events is read.
+TALLY: LiteralString = f"""
 INSERT INTO jobs_tally (rollout, arm, keys, failed, refused, broken, latency_s)
 SELECT route.rollout, route.arm, CASE WHEN watch.broken THEN '{{}}' ELSE array_agg(route.key) END,
-  COALESCE(array_agg(route.key) FILTER (WHERE seen.finding = 'failed' AND NOT watch.broken), '{{}}'),
-  COALESCE(array_agg(route.key) FILTER (WHERE seen.finding = 'refused' AND NOT watch.broken), '{{}}'),
-  watch.broken,
-  extract(epoch FROM clock_timestamp() - batch.claimed_at)::float8
-    + max(COALESCE(batch.published_ago_s[place], batch.due_ago_s[place], 0))
-FROM {jobs}
-JOIN unnest(%(watch_batches)b::uuid[], %(watch_rollouts)b::bigint[], %(watch_candidates)b::bool[],
-            %(watch_broken)b::bool[]) AS watch(batch, rollout, candidate, broken) ON watch.batch = seen.batch
-JOIN models_registry_rollout rollout ON rollout.id = watch.rollout AND rollout.ended_at IS NULL
-JOIN jobs_batch batch ON batch.id = watch.batch
-JOIN jobs_route route ON route.job_id = seen.id AND route.rollout = watch.rollout
-CROSS JOIN LATERAL array_position(batch.members, seen.id) AS place
-WHERE route.counted AND route.key IS NOT NULL AND route.arm = ANY(%(arms)b::text[])
-  AND (route.arm = %(candidate_arm)s) = watch.candidate
-  AND (seen.epoch = 1 OR {times_of("seen.id", "%(replay)s")} = 0)
-GROUP BY watch.batch, route.rollout, route.arm, watch.broken, batch.claimed_at
+  COALESCE(array_agg(route.key) FILTER (
+    WHERE NOT watch.broken AND route.job_id = ANY(%(failed_firsts)b::uuid[])), '{{}}'),
+  COALESCE(array_agg(route.key) FILTER (
+    WHERE NOT watch.broken AND route.job_id = ANY(%(refused_firsts)b::uuid[])), '{{}}'),
+  watch.broken, watch.latency_s
+FROM unnest(%(firsts)b::uuid[], %(first_epochs)b::int[], %(first_batches)b::int[]) AS seen(id, epoch, batch)
+JOIN jobs_route route ON route.job_id = seen.id
+JOIN unnest(%(watched_batches)b::int[], %(watch_rollouts)b::bigint[], %(watch_candidates)b::bool[],
+            %(watch_broken)b::bool[], %(watch_latencies)b::float8[])
+  AS watch(batch, rollout, candidate, broken, latency_s)
+  ON watch.batch = seen.batch AND watch.rollout = route.rollout
+  AND watch.candidate = (route.arm = '{Arm.CANDIDATE}')
+WHERE route.counted AND route.key IS NOT NULL AND route.arm <> '{Arm.FALLBACK}'
+  AND (seen.epoch = 1 OR {times_of("seen.id", f"'{Verb.REPLAY}'")} = 0)
 """  # noqa: S608  # built from our own constants
-
-
-_GIVEN: LiteralString = """
-unnest(%(first_batches)b::uuid[], %(first_jobs)b::uuid[], %(first_epochs)b::int[], %(first_findings)b::text[])
-  AS seen(batch, id, epoch, finding)
-"""
-SETTLED_FIRSTS: LiteralString = f"""
-settled JOIN {_GIVEN} ON seen.id = settled.id
-"""
-_INSERT = Statement(tally_insert(_GIVEN))
+TALLY_GROUPS: LiteralString = "GROUP BY watch.batch, route.rollout, route.arm, watch.broken, watch.latency_s"
+_TALLY = Statement(f"{TALLY} {TALLY_GROUPS}")
 
 
 def tally_parameters(batches: Sequence[WatchedBatch]) -> dict[str, object]:
-    """Return the parameters of `tally_insert`."""
-    watches = [(batch, watch) for batch in batches for watch in batch.watches if watch.is_live]
-    firsts = [(batch.batch, first) for batch in batches for first in batch.firsts]
+    """Return the parameters of `TALLY`."""
+    watches = [
+        (at, batch, watch) for at, batch in enumerate(batches) for watch in batch.watches if watch.is_live
+    ]
+    firsts = [first for batch in batches for first in batch.firsts]
     return {
-        "watch_batches": [batch.batch for batch, _ in watches],
-        "watch_rollouts": [watch.rollout for _, watch in watches],
-        "watch_candidates": [watch.role is Role.CANDIDATE for _, watch in watches],
-        "watch_broken": [batch.broken for batch, _ in watches],
-        "first_batches": [batch for batch, _ in firsts],
-        "first_jobs": [first.job for _, first in firsts],
-        "first_epochs": [first.epoch for _, first in firsts],
-        "first_findings": [first.finding.value for _, first in firsts],
-        "arms": [Arm.CANDIDATE.value, Arm.BASELINE.value, Arm.STABLE.value],
-        "candidate_arm": Arm.CANDIDATE,
-        "replay": Verb.REPLAY,
+        "watched_batches": [at for at, _, _ in watches],
+        "watch_rollouts": [watch.rollout for _, _, watch in watches],
+        "watch_candidates": [watch.role is Role.CANDIDATE for _, _, watch in watches],
+        "watch_broken": [batch.broken for _, batch, _ in watches],
+        "watch_latencies": [batch.latency_s for _, batch, _ in watches],
+        "firsts": [first.job for first in firsts],
+        "first_epochs": [first.epoch for first in firsts],
+        "first_batches": [at for at, batch in enumerate(batches) for _ in batch.firsts],
+        "failed_firsts": [first.job for first in firsts if first.finding is Finding.FAILED],
+        "refused_firsts": [first.job for first in firsts if first.finding is Finding.REFUSED],
     }
 
 
 def tally(connection: sa.Connection, batch: WatchedBatch) -> None:
     """Insert the tallies of a batch, in the transaction that stores its verdicts."""
     if batch.counts:
-        run(connection, _INSERT, tally_parameters([batch]))
+        run(connection, _TALLY, tally_parameters([batch]))

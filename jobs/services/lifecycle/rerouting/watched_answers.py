@@ -11,9 +11,9 @@ from uuid import UUID
 from jobs.core.states import State
 from jobs.db.statement import Session, Statement, run
 from jobs.services.lifecycle.rerouting.tallies import (
-    SETTLED_FIRSTS,
+    TALLY,
+    TALLY_GROUPS,
     WatchedBatch,
-    tally_insert,
     tally_parameters,
 )
 from jobs.services.lifecycle.settle import SettledRow
@@ -25,8 +25,11 @@ from jobs.services.lifecycle.settle_answers import (
     settle_answers,
 )
 
+# All answers are stored, or none is: then nothing is counted.
 _SETTLE_WATCHED = Statement(
-    f"{SETTLE_ANSWERS}, tallied AS ({tally_insert(SETTLED_FIRSTS)}) {STATES}",
+    f"""
+{SETTLE_ANSWERS}, tallied AS ({TALLY} AND EXISTS (SELECT FROM settled) {TALLY_GROUPS}) {STATES}
+""",
     SettledRow,
 )
 

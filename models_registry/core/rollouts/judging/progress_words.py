@@ -59,7 +59,7 @@ def evidence_words(evidence: Evidence, finding: RolloutFinding) -> str:
     if finding.test is RolloutTest.REFUSALS:
         test = evidence.refusals
         return f"{test.failed_ours:,} refused against {test.expected_ours:,.1f} expected; {e}"
-    return f"{TEST_WORDS[finding.test]} {finding.harm:+.1%} from what is allowed; {e}"
+    return f"{TEST_WORDS[finding.test]} {100 * finding.harm:+.1f} points from what is allowed; {e}"
 
 
 def eta_s(standing: RolloutStanding, need: Need) -> float:

@@ -29,7 +29,7 @@ _BAD_CLIENTS, _TIMES_WORSE = 0.1, 10.0
 _WAVE_S, _WAVE = 900.0, 0.5  # the load makes both arms' batches slower and faster
 
 
-class Look(NamedTuple):
+class TrafficLook(NamedTuple):
     """A tick, how many jobs arrived in it, and how many of them the candidate claimed."""
 
     tick: Tick
@@ -57,7 +57,7 @@ class VirtualTraffic:
             times = usual * (_TIMES_WORSE if self.chance() < _BAD_CLIENTS else 1.0)
             self._clients.append(StickyClient(int(self.chance() * PPM), times))
 
-    def look(self, now_s: float, share_ppm: int, step: int, *, baking: bool) -> Look:
+    def look(self, now_s: float, share_ppm: int, step: int, *, baking: bool) -> TrafficLook:
         """Return the next look, at a share of the candidate."""
         scenario = self.scenario
         self._looks += 1
@@ -72,7 +72,7 @@ class VirtualTraffic:
             share_ppm,
             step,
         )
-        return Look(tick, arrived, dealt.claimed)
+        return TrafficLook(tick, arrived, dealt.claimed)
 
     def _dealt(self, arrived: int, now_s: float, buckets: Buckets) -> Dealt:
         scenario = self.scenario

@@ -18,6 +18,7 @@ from django.test import Client
 from jobs.core.access.scopes import Scope
 from jobs.core.states import State
 from jobs.models import BulkAct, Event, Job, JobResult
+from jobs.models.rollouts.trial import Trial
 from jobs.services.access.tokens import create_token
 from models_registry.core.rollouts.plan import Plan
 from models_registry.models import Rollout
@@ -46,6 +47,8 @@ PROMISED = {
     "POST /api/v1/bulk-acts/discard": Scope.ADMIN,
     "POST /api/v1/models/{name}/rules": Scope.ROLL_OUT,
     "POST /api/v1/models/{name}/rollouts": Scope.ROLL_OUT,
+    "POST /api/v1/models/{name}/backtests": Scope.ROLL_OUT,
+    "GET /api/v1/backtests/{backtest_id}": Scope.ROLL_OUT,
     "POST /api/v1/models/{name}/versions/{version}/unblock": Scope.ROLL_OUT,
     "POST /api/v1/rollouts/{rollout_id}/promote": Scope.ROLL_OUT,
     "POST /api/v1/rollouts/{rollout_id}/roll_back": Scope.ROLL_OUT,
@@ -69,6 +72,7 @@ def send(request: pytest.FixtureRequest, echo: None) -> Iterator[Send]:
         pk=1, model=version.model, alias="default", stable=version, candidate=version, plan=Plan().document,
         state="cancelled", budget=50, actor="app",
     )  # fmt: skip
+    Trial.objects.create(pk=1, kind="backtest", model="echo", candidate=version, actor="app")
     with _sender(request) as made:
         yield made
 

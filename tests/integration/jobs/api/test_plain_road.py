@@ -19,7 +19,7 @@ from django.utils.timezone import now
 
 from jobs.api.plain import road as plain_road
 from jobs.db.statement import Statement, execute
-from jobs.models import ApiToken, Event, Job
+from jobs.models import ApiToken, Event, Job, Route
 from jobs.models import Client as Tenant
 from jobs.services.access import owner
 from jobs.services.lifecycle.cancel import cancel_job
@@ -30,6 +30,7 @@ from models_registry.models import Alias, ModelVersion
 from tests.support.factories import make_version
 from tests.support.locks import wait_until_a_session_is_blocked
 from tests.support.loop_road import LoopRoad
+from tests.support.rules import rule, two_versions
 from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.parametrize("road", ["loop"], indirect=True)
@@ -95,6 +96,27 @@ def test_any_other_call_goes_to_django(
     make_version("secret", options={"encrypt": True})
     make_version("about-people", input_schema={"properties": {"name": {"x-subject": True}}})
     post(job, **headers)
+    assert on_django == [JOBS]
+
+
+def test_a_rule_is_followed_on_the_event_loop_where_each_of_its_versions_is_plain(
+    post: Post, on_django: list[str]
+) -> None:
+    two_versions("ruled")
+    rule("ruled", sticky="metadata:/user", baseline=True)
+    answers = [
+        post({"model": "ruled", "input": {}, "metadata": {"user": user}}).json() for user in [*range(30)] * 2
+    ]
+    assert on_django == []
+    assert [answer["version"] for answer in answers[:30]] == [answer["version"] for answer in answers[30:]]
+    assert {answer["version"] for answer in answers} == {"1", "2"}
+    routes = {str(route.pk): route for route in Route.objects.all()}
+    assert {answer["id"] for answer in answers} == set(routes)
+    assert all((routes[answer["id"]].arm == "candidate") == (answer["version"] == "2") for answer in answers)
+    make_version("ruled", "3", options={"collapse": True})
+    rule("ruled", candidate="3", share=0.0)
+    selectors.forget()
+    assert post({"model": "ruled", "input": {}}).status_code == 202
     assert on_django == [JOBS]
 
 

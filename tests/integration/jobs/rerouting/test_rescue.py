@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from django.utils import timezone
@@ -11,6 +13,7 @@ from django.utils import timezone
 from jobs.core.failures import Failure, FailureKind
 from jobs.core.states import State
 from jobs.models import AttemptMessage, CacheEntry, DeadLetter, Event, Follower, Job, Outbox
+from jobs.services.lifecycle import settle
 from jobs.services.reads.job_timeline import read_timeline
 from models_registry.core.routing.decision import Arm
 from tests.support.factories import make_job, make_jobs
@@ -184,6 +187,27 @@ def test_a_locked_job_is_rescued_later_and_not_buried_now(db: str, session: sa.C
     held.refresh_from_db()
     assert (held.state, held.version_id) == (State.QUEUED, rollout.stable_id)
     assert counts(row.id) == (0, 2, 0, 0, False)
+
+
+def test_a_lock_that_ends_between_rescue_and_settle_costs_no_job_its_rescue(
+    db: str, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollout = make_rollout()
+    (job,) = routed_jobs(1, rollout)
+    row, running = claimed(session, [job], rollout.candidate)
+    with psycopg.connect(db) as console:
+        console.execute("SELECT FROM jobs_job WHERE id = %s FOR UPDATE", [job.id])
+
+        def store(*words: Any, **names: Any) -> Any:
+            console.rollback()
+            return settle.store(*words, **names)
+
+        monkeypatch.setattr("jobs.services.lifecycle.rerouting.settle_watched.store", store)
+        assert settled(session, row, running, FAULT) == ([], {job.id})
+        monkeypatch.undo()
+    settled(session, row, running, FAULT)
+    job.refresh_from_db()
+    assert (job.state, job.version_id) == (State.QUEUED, rollout.stable_id)
 
 
 def test_followers_go_with_a_rescued_leader_and_its_cache_entry_is_deleted(session: sa.Connection) -> None:

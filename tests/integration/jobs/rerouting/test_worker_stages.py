@@ -104,13 +104,17 @@ def test_a_gate_that_refuses_all_leaves_no_batch(db: str) -> None:
 def test_a_failed_batch_of_the_candidate_is_rescued_by_the_settle_stage(db: str) -> None:
     assert db
     rollout = make_rollout()
-    jobs = routed_jobs(2, rollout)
+    jobs = routed_jobs(2, rollout, published=1)
+    Outbox.objects.filter(job=jobs[0]).update(published_at=timezone.now() - timedelta(seconds=3))
     batch, _ = claimed(jobs, rollout.candidate)
     stored = settler().settle(judged(batch, FAULT))
     assert stored is not None
     assert {change.state for change in stored.settled} == {State.QUEUED}
     assert set(Job.objects.values_list("state", "version")) == {(State.QUEUED, rollout.stable_id)}
-    assert sorted(Tally.objects.get().failed) == keys_of(jobs)
+    tally = Tally.objects.get()
+    assert sorted(tally.failed) == keys_of(jobs)
+    assert tally.latency_s is not None
+    assert 3.0 < tally.latency_s < 60.0, "from the oldest one's last publish"
 
 
 def test_answers_of_watched_and_other_batches_are_stored_together(db: str) -> None:
@@ -143,7 +147,7 @@ def test_the_monitor_reads_once_a_second_and_keeps_what_it_knew(
 ) -> None:
     assert db
     rollout, now = make_rollout(), [1_000.0]
-    monkeypatch.setattr(rollout_monitor.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("jobs.worker.rollout_monitor.time.monotonic", lambda: now[0])
     monitor = RolloutMonitor(engine())
     assert monitor.watches(rollout.candidate_id)[0].gated
     assert [watch.role for watch in monitor.watches(rollout.stable_id)] == [Role.STABLE]

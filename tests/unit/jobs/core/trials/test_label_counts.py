@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from jobs.core.trials.label_counts import MOST_LABELS, OTHER, LabelCounts, label_of
+
+PARTS: list[Any] = [3, 3.0, "a", True, None, [], "", "x" * 64]
 
 
 def test_exchanged_labels_are_named_and_mere_errors_are_not() -> None:
@@ -26,6 +30,6 @@ def test_labels_are_few_and_short() -> None:
         counts.add(str(number), "x")
     assert len(counts.labels) == MOST_LABELS + 1
     assert OTHER in counts.labels
-    assert [label_of(part) for part in (3, 3.0, "a", True, None, [], "", "x" * 64)] == [
+    assert [label_of(part) for part in PARTS] == [
         "3", "3", "a", "true", None, None, None, None,
     ]  # fmt: skip

@@ -57,7 +57,12 @@ def acted(
 
 
 def running(**values: Any) -> RolloutStanding:
-    given = {"state": RUNNING, "budget": 100, "share_ppm": 10_000, "arrivals_per_s": 1.0} | values
+    given: dict[str, Any] = {
+        "state": RUNNING,
+        "budget": 100,
+        "share_ppm": 10_000,
+        "arrivals_per_s": 1.0,
+    } | values
     return RolloutStanding(**given)
 
 
@@ -195,7 +200,7 @@ def test_nothing_is_proven_while_it_is_suspicious() -> None:
 
 def test_suspicion_is_over_below_10_so_that_it_does_not_come_and_go_at_20() -> None:
     evidence = SUSPICIOUS
-    kinds = []
+    kinds: list[ActKind] = []
     while not kinds or kinds[-1] is not ActKind.RESUME:
         evidence = absorb(evidence, Tick(arm(50), arm(950, 1), share_ppm=10_000))
         kinds.append(acted(held(HoldReason.SUSPICIOUS), evidence).kind)
@@ -291,6 +296,18 @@ def test_the_share_grows_back_when_there_is_room_again_twice() -> None:
     assert share(budget=15) == (ActKind.KEEP, 5_000)  # 10 a tick fit, but not with room to spare
     assert share(budget=20) == (ActKind.SHARE, 10_000)
     assert share(budget=1, proven=True) == (ActKind.SHARE, 10_000)
+
+
+@pytest.mark.parametrize(("evidence", "waited_s"), [(SUSPICIOUS, 0.0), (NOTHING, A_DAY)])
+def test_a_hold_that_keeps_the_share_keeps_no_more_than_the_budget_has_room_for(
+    evidence: Evidence, waited_s: float
+) -> None:
+    share_ppm = 10_000
+    tick_jobs = 1_000.0 * 2.0 * share_ppm / 1e6
+    standing = running(budget=50, met=40, arrivals_per_s=1_000.0, at_step_s=waited_s)
+    act = acted(standing, evidence)
+    assert tick_jobs > 10
+    assert 0 < act.share_ppm * 2_000 / 1e6 <= 10
 
 
 def test_a_step_of_an_unproven_plan_is_paced_too() -> None:

@@ -27,11 +27,12 @@ def test_a_gate_reads_the_duels_alone_and_nothing_before_the_first() -> None:
 
 
 def test_service_time_is_held_against_what_the_plan_allows_and_a_little_more() -> None:
-    slow = next(
-        f for f in duel_findings(Plan(), DuelEvidence(timed=10_000, slower=5_300)) if "time" in f.test
-    )
-    assert slow.e > 1_000
-    assert not slow.rolls_back  # 53 of 100 take longer than allowed: too near to the limit to act on
+    def rolls_back(slower: int) -> bool:
+        found = duel_findings(Plan(), DuelEvidence(timed=10_000, slower=slower))
+        return any(finding.rolls_back for finding in found)
+
+    assert not rolls_back(5_300)  # 53 of 100 take longer than allowed: too near to the limit to act on
+    assert rolls_back(6_000)
 
 
 def test_without_duels_in_the_plan_no_number_of_them_is_enough() -> None:

@@ -11,8 +11,8 @@ from math import sqrt
 import pytest
 from msgspec.structs import replace
 
-from models_registry.core.rollouts.evidence.gathered import Evidence
-from models_registry.core.rollouts.evidence.tick import Tick
+from models_registry.core.rollouts.evidence.gathered import Evidence, absorb
+from models_registry.core.rollouts.evidence.tick import Tick, without_known
 from models_registry.core.rollouts.plan import Plan
 from models_registry.core.rollouts.simulation import virtual_rollout
 from models_registry.core.rollouts.simulation.rollout_cases import (
@@ -44,10 +44,9 @@ def test_a_good_candidate_reaches_all_traffic_whatever_else_happens(name: str) -
 
 def test_these_cases_would_show_a_statistic_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pooled z-test at every look, which the design warns of, rolls good candidates back."""
-    real = virtual_rollout.absorb
 
     def with_z_test(evidence: Evidence, tick: Tick) -> Evidence:
-        evidence = real(evidence, tick)
+        evidence = absorb(evidence, tick)
         test = evidence.failures
         seen = test.seen_ours + test.seen_theirs
         rate = (test.failed_ours + test.failed_theirs) / max(1, seen)
@@ -67,8 +66,9 @@ def test_these_cases_would_show_a_statistic_that_is_none(monkeypatch: pytest.Mon
 
 def test_these_cases_would_show_keys_that_count_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """One client that sends one bad input again and again would look like a bad version."""
-    real = virtual_rollout.without_known
-    monkeypatch.setattr(virtual_rollout, "without_known", lambda tick, known: real(tick, frozenset()))
+    monkeypatch.setattr(
+        virtual_rollout, "without_known", lambda tick, _known: without_known(tick, frozenset())
+    )
     scenario = replace(GOOD_CASES["one bad client"], plan=Plan(steps=(40, 100), duels=0), duels_per_look=0)
     assert any(end.state is ROLLED_BACK for end in runs(replace(scenario, horizon_s=900.0), 4))
 
