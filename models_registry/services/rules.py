@@ -113,6 +113,16 @@ def _check_pair(stable: VersionInfo, candidate: VersionInfo, rule: RuleDocument)
         )
     if not candidate.secrecy.covers(stable.secrecy):
         raise RuleError(f"{candidate} protects its inputs less than {stable} does.")
+    check_sealing(stable, candidate)
+
+
+def check_sealing(stable: VersionInfo, candidate: VersionInfo) -> None:
+    """Raise RuleError unless both versions encrypt, or neither does."""
+    if candidate.secrecy.encrypt != stable.secrecy.encrypt:
+        raise RuleError(
+            f"{candidate} encrypts and {stable} does not, so a job could not be taken back: register a version"
+            " like the stable one that encrypts, move the alias to it, and roll out from there."
+        )
 
 
 def _check_cohort(what: str, cohort: Cohort) -> None:

@@ -143,7 +143,7 @@ def rolled(
     with contextlib.ExitStack() as kept:
         for number in range(workers):
             kept.enter_context(kept_worker(stack, model, index=index + number))
-        wait_until(lambda: consumers(stack, model) >= workers)
+        wait_until(lambda: consumers(stack, model) >= workers, limit_s=180)
         try:
             yield made
         finally:

@@ -18,6 +18,7 @@ from models_registry.core.rollouts.states import LIVE
 from models_registry.core.version import VersionInfo
 from models_registry.core.version_states import VersionState
 from models_registry.models import Alias, ModelVersion, RegisteredModel, Rollout
+from models_registry.services.rules import check_sealing
 
 # What a worker measured is more than what the option says; where both are unknown, nothing is refused.
 _NEEDS = Statement(
@@ -77,6 +78,7 @@ def check_pair(stable: ModelVersion, candidate: ModelVersion, plan: Plan) -> Non
     old, new = VersionInfo.of(stable), VersionInfo.of(candidate)
     if not new.secrecy.covers(old.secrecy):
         raise RuleError(f"{new} protects an input less than {old}.")
+    check_sealing(old, new)
     if plan.schema == "same" and new.input_schema_text != old.input_schema_text:
         raise RuleError(
             f"The input schemas of {old} and {new} differ, so a job could not be taken back: with"

@@ -103,6 +103,13 @@ def test_a_second_live_roll_out_of_an_alias_is_refused_and_one_of_another_alias_
     assert start(alias="beta", candidate="3").state == "planned"
 
 
+def test_a_candidate_that_alone_encrypts_is_refused_because_its_jobs_could_not_be_taken_back() -> None:
+    make_version("open", "1")
+    make_version("open", "2", options={"encrypt": True})
+    with pytest.raises(RuleError, match="open:2 encrypts and open:1 does not"):
+        start(model="open")
+
+
 def test_a_candidate_that_protects_less_is_refused() -> None:
     make_version("safe", "1", options={"encrypt": True})
     make_version("safe", "2")
