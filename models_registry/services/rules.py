@@ -120,8 +120,8 @@ def check_sealing(stable: VersionInfo, candidate: VersionInfo) -> None:
     """Raise RuleError unless both versions encrypt, or neither does."""
     if candidate.secrecy.encrypt != stable.secrecy.encrypt:
         raise RuleError(
-            f"{candidate} encrypts and {stable} does not, so a job could not be taken back: register a version"
-            " like the stable one that encrypts, move the alias to it, and roll out from there."
+            f"{candidate} encrypts and {stable} does not, so a job could not be taken back: register a"
+            " version like the stable one that encrypts, move the alias to it, and roll out from there."
         )
 
 

@@ -307,7 +307,7 @@ def test_a_roll_out_within_its_budget_passes_and_is_counted(world: World) -> Non
         ({"failed": 4}, "evidence"),
     ],
 )
-def test_what_a_roll_out_must_not_do_is_found(world: World, fields: dict[str, int], rule: str) -> None:
+def test_what_a_roll_out_must_not_do_is_found(world: World, fields: dict[str, Any], rule: str) -> None:
     world.rollouts = [dataclasses.replace(ROLLED, **fields)]
     assert world.violations() == {(rule, "")}
 

@@ -25,7 +25,7 @@ def failed_inputs(**options: Any) -> set[int]:
 
 
 def test_without_options_it_is_an_echo() -> None:
-    values = [{"a": 1}, [], None, "x", {}]
+    values: list[Any] = [{"a": 1}, [], None, "x", {}]
     assert answers(*values) == values
 
 
