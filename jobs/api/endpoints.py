@@ -27,19 +27,19 @@ from jobs.api.routes import (
     submissions,
 )
 from jobs.api.routes.rollouts import (
-    rollout_acts,
+    rollout_act_calls,
     rollout_calls,
     rollout_stream,
     rule_calls,
-    version_acts,
+    version_state_calls,
 )
 from models_registry.api import router as models_router
 
 # Each put its calls on the router.
 ROUTES = (
     backtest_calls, bulk_act_calls, erasures, file_uploads, job_events, job_lineage, job_timelines, jobs,
-    live_workers, own_token, registrations, submissions, rollout_acts, rollout_calls, rollout_stream,
-    rule_calls, version_acts,
+    live_workers, own_token, registrations, submissions, rollout_act_calls, rollout_calls, rollout_stream,
+    rule_calls, version_state_calls,
 )  # fmt: skip
 ABOUT = """
 Submit a job and get its acknowledgement at once. Then get its result in the way that suits you: send

@@ -99,7 +99,7 @@ class Rollout(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"roll-out {self.pk} of {self.candidate_id} at alias {self.alias}"
+        return f"roll-out {self.pk} at @{self.alias}"
 
 
 class RolloutApproval(models.Model):

@@ -5,14 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from jobs.models import RolloutPoint
+from jobs.db.statement import Statement, fetch_all
 from models_registry.core.rollouts.statistics.rate_interval import rate_interval
 
 MOST_READ = 20_000
 MOST_DRAWN = 400
 MOST_LISTED = 100
+
+
+class _PointRow(NamedTuple):
+    id: int
+    at: datetime
+    act: str
+    document: dict[str, Any]
+
+
+# The documents of thousands of looks would take seconds to read: the database leaves most of them out.
+_POINTS = Statement(
+    """
+SELECT id, at, act, document FROM (
+  SELECT id, at, act, document, row_number() OVER (ORDER BY id DESC) AS place, count(*) OVER () AS points
+  FROM (
+    SELECT id, at, act, document FROM jobs_rolloutpoint WHERE rollout = %(rollout)s
+    ORDER BY id DESC LIMIT %(read)s
+  ) newest
+) placed
+WHERE act <> '' OR (place - 1) %% greatest((points + %(drawn)s - 1) / %(drawn)s, 1) = 0 ORDER BY id
+""",
+    _PointRow,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +51,10 @@ class CurvePoint:
     document: Mapping[str, Any]
 
     @classmethod
-    def of(cls, row: RolloutPoint) -> Self:
+    def of(cls, row: _PointRow) -> Self:
         """Read a row; what it lacks counts as 0."""
         counts = {name: int(row.document.get(name) or 0) for name in ("share_ppm", "met", "budget")}
-        return cls(row.pk, row.at, row.act, **counts, document=row.document)
+        return cls(row.id, row.at, row.act, **counts, document=row.document)
 
     @property
     def numbers(self) -> Mapping[str, float]:
@@ -65,10 +88,8 @@ class ArmRate:
 
 def points_of(rollout: int) -> list[CurvePoint]:
     """Return a roll-out's points, oldest first: all acts, and as many of the looks as can be drawn."""
-    rows = list(RolloutPoint.objects.filter(rollout=rollout).order_by("-id")[:MOST_READ])[::-1]
-    points = [CurvePoint.of(row) for row in rows]
-    every = -(-len(points) // MOST_DRAWN) or 1
-    return [point for at, point in enumerate(points) if point.act or not at % every or point is points[-1]]
+    values = {"rollout": rollout, "read": MOST_READ, "drawn": MOST_DRAWN}
+    return [CurvePoint.of(row) for row in fetch_all(_POINTS, values)]
 
 
 def acts_of(points: Sequence[CurvePoint]) -> list[CurvePoint]:

@@ -72,7 +72,7 @@ class RolloutAdmin(ReadOnlyAdmin):
     list_select_related = ("model", "stable__model", "candidate__model")
     ordering = ("-id",)
     readonly_fields = (
-        "coloured_state", "how", "alias_name", "versions", "steps", "met_of", "started", "since",
+        "coloured_state", "alias_name", "versions", "steps", "met_of", "started", "since",
         "shares", "evidence", "errors", "latency", "gate", "duels", "differences", "difference_ids",
         "approvals", "rules", "events", "troubled", "whole_plan",
     )  # fmt: skip

@@ -9,10 +9,10 @@ import msgspec
 
 from jobs.core.acting.bulk_request import BulkRequest
 from jobs.core.rollouts.rollout_requests import (
-    RolloutAct,
     RolloutApprove,
     RolloutBudget,
     RolloutPromotion,
+    RolloutReason,
     RolloutStart,
     RulePreview,
     RulePut,
@@ -27,7 +27,7 @@ from models_registry.core.routing.rule_document import RuleDocument
 
 # Bodies, and what is written in them, which is checked later than the body around it.
 _ON_ROLLOUTS = [
-    RulePut, RulePreview, RolloutStart, RolloutAct, RolloutApprove, RolloutPromotion, RolloutBudget,
+    RulePut, RulePreview, RolloutStart, RolloutReason, RolloutApprove, RolloutPromotion, RolloutBudget,
     VersionChange, RuleDocument, Plan,
 ]  # fmt: skip
 _KEY_TEXT = {"maxLength": MAX_KEY_CHARS, "pattern": "^[ -~]+$"}

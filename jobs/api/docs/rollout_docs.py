@@ -20,7 +20,7 @@ def _asks(name: str, shown: Examples, *, required: bool = True) -> dict[str, Any
 RULE_DOC = _asks("RulePut", rollout_examples.PUT)
 PREVIEW_DOC = _asks("RulePreview", rollout_examples.PREVIEWS)
 START_DOC = _asks("RolloutStart", rollout_examples.STARTS)
-ACT_DOC = _asks("RolloutAct", rollout_examples.ACTS, required=False)
+ACT_DOC = _asks("RolloutReason", rollout_examples.ACTS, required=False)
 PROMOTE_DOC = _asks("RolloutPromotion", rollout_examples.PROMOTIONS, required=False)
 APPROVE_DOC = _asks("RolloutApprove", rollout_examples.APPROVALS, required=False)
 BUDGET_DOC = _asks("RolloutBudget", rollout_examples.BUDGETS)

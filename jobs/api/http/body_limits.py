@@ -18,7 +18,8 @@ BULK_ACTS = {
     "/api/v1/bulk-acts/replay": Scope.REPLAY,
     "/api/v1/bulk-acts/discard": Scope.ADMIN,
 }
-MODELS, VERSIONS = "/api/v1/models/", "/versions"
+MODELS, VERSIONS, PREVIEW = "/api/v1/models/", "/versions", "/rules/preview"
+DECISIONS = ("/rules", "/rollouts")  # they try the patterns of schemas, and count the jobs of a week
 ADMIN = "/admin/"
 
 
@@ -44,10 +45,19 @@ def limit_of(call: Call) -> BodyLimit:
         return BodyLimit(scope=Scope.ERASE, named=True)
     if method == "POST" and path in BULK_ACTS:
         return BodyLimit(scope=BULK_ACTS[path], named=True)
-    if method == "POST" and path.startswith(MODELS) and path.endswith(VERSIONS):
-        return BodyLimit(settings.INFERENCE.max_body_bytes, Scope.REGISTER, named=True)
+    if method == "POST" and path.startswith(MODELS) and (of_model := _of_a_model(path)) is not None:
+        return of_model
     most = _most_of_a_post(path, call) if method == "POST" else None
     return BodyLimit() if most is None else BodyLimit(most, Scope.SUBMIT, named=path == BULK)
+
+
+def _of_a_model(path: str) -> BodyLimit | None:
+    """Return the limit of what is sent to a model, of all that is not small and short."""
+    if path.endswith(VERSIONS):
+        return BodyLimit(settings.INFERENCE.max_body_bytes, Scope.REGISTER, named=True)
+    if path.endswith(PREVIEW):
+        return BodyLimit(settings.INFERENCE.max_body_bytes, Scope.ROLL_OUT, named=True)
+    return BodyLimit(scope=Scope.ROLL_OUT, named=True) if path.endswith(DECISIONS) else None
 
 
 def _most_of_a_post(path: str, call: Call) -> int | None:

@@ -81,8 +81,8 @@ class RolloutStart(_Request, frozen=True):
     ticket: Annotated[str, Meta(max_length=200, description="Of the change, in another system.")] = ""
 
 
-class RolloutAct(_Request, frozen=True):
-    """What a person does to a roll-out, and why."""
+class RolloutReason(_Request, frozen=True):
+    """Why a person does this to a roll-out."""
 
     reason: Reason = ""
 

@@ -11,7 +11,8 @@ import pytest
 from django.test import Client as Browser
 from django.utils import timezone
 
-from jobs.models import Job
+from jobs.admin.rollouts.curve_points import MOST_DRAWN, points_of
+from jobs.models import Job, RolloutPoint
 from models_registry.models import RegisteredModel, Rollout, RolloutApproval
 from tests.support.admin import browser_of, text_of
 from tests.support.factories import job_id, make_batch, make_worker
@@ -110,6 +111,18 @@ def test_an_act_stands_in_the_timeline_with_who_and_why(browser: Browser, rollou
     acts = re.findall(r"<td>(start|hold)</td><td>([^<]*)</td>.*?<td>(ann|judge)</td>", page)
     assert acts == [("start", "0 %", "ann"), ("hold", "0 %", "judge")]
     assert page.count(SENTENCE) < 10, "looks that changed nothing are points of the curves alone"
+
+
+def test_of_many_looks_as_many_as_can_be_drawn_are_read_and_all_acts(rollout: Rollout) -> None:
+    act = make_point(rollout, "step").pk
+    RolloutPoint.objects.bulk_create(
+        RolloutPoint(rollout=rollout.pk, document={"met": met}) for met in range(2 * MOST_DRAWN + 1)
+    )
+    points = points_of(rollout.pk)
+    assert len(points) <= MOST_DRAWN + 1
+    assert points[0].key == act
+    assert points[-1].met == 2 * MOST_DRAWN, "the newest look is always there"
+    assert [point.key for point in points] == sorted(point.key for point in points)
 
 
 def test_before_anything_is_judged_the_page_says_so_and_there_is_no_picture(

@@ -91,6 +91,7 @@ def test_a_preview_says_what_jobs_would_get_and_changes_nothing(operator: Client
 
 
 def test_a_preview_is_of_jobs_that_are_described_or_of_stored_ones(operator: Client) -> None:
-    for more in ({}, {"asks": [{}], "last": 5}, {"last": 0}, {"last": 10_001}, {"asks": []}):
+    wrong: list[dict[str, Any]] = [{}, {"asks": [{}], "last": 5}, {"last": 0}, {"last": 10_001}, {"asks": []}]
+    for more in wrong:
         status, problem = sent(operator, f"{RULES}/preview", {"document": CANARY, **more})
         assert (status, problem["code"]) == (400, "malformed"), more

@@ -6,7 +6,8 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from jobs.api.http.asgi_call import Call
-from jobs.api.http.body_limits import SMALL_BYTES, limit_of
+from jobs.api.http.body_limits import SMALL_BYTES, BodyLimit, limit_of
+from jobs.core.access.scopes import Scope
 
 JOB = "/api/v1/jobs/01a22355-bc1f-7a31-8ce4-d92f099269aa"
 MOST = settings.INFERENCE
@@ -21,6 +22,11 @@ async def no_send(_message: Message) -> None:
     raise AssertionError
 
 
+def limit_at(method: str, path: str, kind: str = "") -> BodyLimit:
+    scope = {"type": "http", "method": method, "path": path, "headers": [(b"content-type", kind.encode())]}
+    return limit_of(Call(Request(scope, no_message), no_send))
+
+
 @pytest.mark.parametrize(
     ("method", "path", "kind", "most"),
     [
@@ -29,6 +35,10 @@ async def no_send(_message: Message) -> None:
         ("POST", "/api/v1/jobs/bulk", "", MOST.max_bulk_body_bytes),
         ("POST", "/api/v1/uploads", "multipart/form-data", MOST.max_upload_bytes),
         ("POST", "/api/v1/models/m/versions", "", MOST.max_body_bytes),
+        ("POST", "/api/v1/models/m/rules/preview", "", MOST.max_body_bytes),
+        ("POST", "/api/v1/models/m/rules", "", SMALL_BYTES),
+        ("POST", "/api/v1/models/m/rollouts", "", SMALL_BYTES),
+        ("POST", "/api/v1/rollouts/1/pause", "", SMALL_BYTES),
         ("PUT", "/api/v1/uploads", "", SMALL_BYTES),
         ("DELETE", JOB, "", SMALL_BYTES),
         ("POST", "/api/v1/erasures", "", SMALL_BYTES),
@@ -44,7 +54,13 @@ async def no_send(_message: Message) -> None:
     ],
 )
 def test_each_address_has_its_limit(method: str, path: str, kind: str, most: int) -> None:
-    scope = {"type": "http", "method": method, "path": path, "headers": [(b"content-type", kind.encode())]}
-    limit = limit_of(Call(Request(scope, no_message), no_send))
+    limit = limit_at(method, path, kind)
     assert limit.most == most
     assert (limit.most == SMALL_BYTES) or limit.scope or limit.staff
+
+
+@pytest.mark.parametrize("call", ["rules", "rules/preview", "rollouts"])
+def test_a_decision_that_may_take_long_is_of_a_sender_who_is_known(call: str) -> None:
+    limit = limit_at("POST", f"/api/v1/models/m/{call}")
+    assert (limit.named, limit.scope) == (True, Scope.ROLL_OUT)
+    assert not limit_at("GET", f"/api/v1/models/m/{call}").named

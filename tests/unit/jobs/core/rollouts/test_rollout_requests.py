@@ -6,8 +6,8 @@ import pytest
 
 from jobs.core.errors import MalformedRequestError
 from jobs.core.rollouts.rollout_requests import (
-    RolloutAct,
     RolloutBudget,
+    RolloutReason,
     RolloutStart,
     RulePreview,
     RulePut,
@@ -17,7 +17,7 @@ from jobs.core.rollouts.rollout_requests import (
 
 
 def test_a_body_may_be_missing_where_every_member_has_a_default() -> None:
-    assert parse_body(b"", RolloutAct).reason == ""
+    assert parse_body(b"", RolloutReason).reason == ""
     with pytest.raises(MalformedRequestError, match="candidate"):
         parse_body(b"", RolloutStart)
 

@@ -17,10 +17,10 @@ from jobs.api.routes.rollouts.rollout_schemas import RolloutSchema
 from jobs.core.access.scopes import Scope
 from jobs.core.rollouts.rollout_requests import (
     Body,
-    RolloutAct,
     RolloutApprove,
     RolloutBudget,
     RolloutPromotion,
+    RolloutReason,
     parse_body,
 )
 from jobs.services.access.request_origin import origin
@@ -126,7 +126,7 @@ def budget(request: ApiRequest, rollout_id: int) -> HttpResponse:
 
 
 def _act(request: ApiRequest, rollout_id: int, act: Callable[..., object]) -> HttpResponse:
-    asked = _asked(request, rollout_id, RolloutAct)
+    asked = _asked(request, rollout_id, RolloutReason)
     act(rollout_id, **_by(request, asked.reason))
     return _shown(rollout_id)
 
