@@ -73,7 +73,6 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.UploadNotFoundError: HTTPStatus.UNPROCESSABLE_ENTITY,
     registry_errors.VersionStateError: HTTPStatus.CONFLICT,
     registry_errors.VersionConflictError: HTTPStatus.CONFLICT,
-    registry_errors.VersionStateError: HTTPStatus.CONFLICT,
     errors.WrongStateError: HTTPStatus.CONFLICT,
 }
 # The rest of such a body is not read, so no other request can follow on its connection.

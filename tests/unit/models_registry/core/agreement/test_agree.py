@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import inf
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_a_function_of_the_model_s_own_decides() -> None:
     assert agree(own, 1, 2, own=lambda _ours, _theirs: 1.5) == (False, 1.5)
     for verdict in (None, "yes", -1.0, float("nan")):
         with pytest.raises(AgreementError):
-            agree(own, 1, 2, own=lambda _ours, _theirs, verdict=verdict: verdict)
+            agree(own, 1, 2, own=Mock(return_value=verdict))
     with pytest.raises(AgreementError):
         agree(own, 1, 2)
 
