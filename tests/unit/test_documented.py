@@ -156,7 +156,7 @@ def test_the_table_of_states_is_the_one_of_the_code() -> None:
     table = {
         (start, verb, end)
         for starts, ends, by in rows
-        for verb in set(re.findall(r"[a-z]+", by)) & {verb.value for verb in TRANSITIONS}
+        for verb in set(re.findall(r"[a-z_]+", by)) & {verb.value for verb in TRANSITIONS}
         for start in re.findall(r"\w+", starts)
         for end in re.findall(r"\w+", ends)
     }
