@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from django.db.models import Q
 
-from models_registry.core.rollouts.states import LIVE, RolloutState
+from models_registry.core.rollouts.rollout_states import LIVE, RolloutState
 from models_registry.core.routing.decision import CompiledRule
 from models_registry.core.routing.rule_document import RuleDocument
 from models_registry.core.version import VersionInfo

@@ -21,11 +21,11 @@ from jobs.admin.actions import act_on
 from jobs.admin.base import BoundedAdmin, Rows
 from jobs.admin.filters import ClientMenu, ModelMenu, PriorityMenu, StateMenu, WhenMenu
 from jobs.admin.job_reuse import shared
-from jobs.admin.job_routed import routed
 from jobs.admin.job_search import JobSearch, search_jobs
 from jobs.admin.links import flower_link, row_link, trace_link
 from jobs.admin.progress_cell import progress
 from jobs.admin.rights import HIDDEN, may_act, may_see
+from jobs.admin.rollouts.job_routed import routed
 from jobs.admin.waterfall import job_waterfall
 from jobs.core.acting.bulk_verbs import BulkVerb
 from jobs.core.payloads.keyring import Column

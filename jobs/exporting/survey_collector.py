@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from jobs import metrics
 from jobs.services.admission.survey_reads import SurveyedQueue, read_survey
-from jobs.services.rollouts.figures import RolloutFigures, read_figures
+from jobs.services.rollouts.rollout_figures import RolloutFigures, read_figures
 
 log = logging.getLogger(__name__)
 READ_EVERY_S = 1.0

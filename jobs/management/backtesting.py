@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from jobs.core.trials.trial_specs import BacktestRequest, parse_backtest
-from jobs.models.rollouts.trial import TrialState
+from jobs.models.rollouts.version_trial import TrialState
 from jobs.services.trials.report_page import report_page, report_pictures
 from jobs.services.trials.start_trial import TrialView, trial_view
 from models_registry.core.refs import Ref

@@ -28,8 +28,8 @@ from jobs.models.quota_bucket import QuotaBucket
 from jobs.models.reuse import CacheEntry, Follower
 from jobs.models.rollouts.evidence import Evidence, FailedKey, RolloutPoint, Tally
 from jobs.models.rollouts.route import Route
-from jobs.models.rollouts.take_back import TakeBack
-from jobs.models.rollouts.trial import Trial, TrialKind, TrialState
+from jobs.models.rollouts.taking_back import TakeBack
+from jobs.models.rollouts.version_trial import Trial, TrialKind, TrialState
 from jobs.models.upload import Upload
 from jobs.models.webhook_delivery import Delivery, DisabledEndpoint, WebhookSecret
 

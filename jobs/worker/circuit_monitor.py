@@ -27,7 +27,7 @@ from jobs.core.circuits.gate import (
 )
 from jobs.core.circuits.paused_work import NOTHING_PAUSED
 from jobs.core.circuits.rest import Elsewhere, RestTimes, sick_at_probe, sick_here
-from jobs.core.circuits.tally import EVERY_CLIENT, NOTHING, Tallies, Tally
+from jobs.core.circuits.tally import EVERY_CLIENT, NOTHING, Tallies, VerdictTally
 from jobs.core.messages.envelope import Envelope
 from jobs.services.access.audit import note_in
 from jobs.services.circuits import statements as circuits
@@ -81,7 +81,7 @@ class CircuitMonitor:
         except (sa.exc.DBAPIError, DjangoDatabaseError) as error:
             log.warning("the circuit of version %d could not be changed: %s", version, type(error).__name__)
 
-    def _observe(self, version: int, tallies: dict[int, Tally]) -> None:
+    def _observe(self, version: int, tallies: dict[int, VerdictTally]) -> None:
         now = time.monotonic()
         if self._rest_s(version):
             return  # stragglers
@@ -95,7 +95,7 @@ class CircuitMonitor:
         for finding in self._breaker(version).observe(now, tallies):
             self._act_on(version, finding)
 
-    def _rested_again(self, version: int, now: float, tally: Tally) -> bool:
+    def _rested_again(self, version: int, now: float, tally: VerdictTally) -> bool:
         rest = self._rests.get(version)
         if rest is None or not rest.tried(now, tally):
             return False
@@ -105,7 +105,7 @@ class CircuitMonitor:
         self._begin_rest(version, "It was tried again here, and failed.")
         return True
 
-    def _probed(self, key: CircuitKey, tally: Tally) -> None:
+    def _probed(self, key: CircuitKey, tally: VerdictTally) -> None:
         version, client = key
         if tally.suspected and circuits.probes_failed(client, tally):
             with self._engine.begin() as connection:

@@ -1,6 +1,6 @@
 """The registry's rows: models, versions, aliases and their moves, rules and roll-outs."""
 
-from models_registry.models.registry import (
+from models_registry.models.registered import (
     NAME,
     Alias,
     AliasMove,

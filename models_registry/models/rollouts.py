@@ -6,8 +6,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from models_registry.core.rollouts.states import LIVE, HoldReason, RolloutState
-from models_registry.models.registry import ModelVersion, RegisteredModel
+from models_registry.core.rollouts.rollout_states import LIVE, HoldReason, RolloutState
+from models_registry.models.registered import ModelVersion, RegisteredModel
 
 LIVE_STATES = sorted(state.value for state in LIVE)  # a set's order would differ from the migration's
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from models_registry.core.rollouts.plan import Plan
+from models_registry.core.rollouts.rollout_plan import Plan
+from models_registry.core.rollouts.rollout_states import RolloutState
 from models_registry.core.rollouts.simulation.rollout_cases import (
     DRIFT_UNDER_LAG,
     GOOD_CASES,
@@ -23,7 +24,6 @@ from models_registry.core.rollouts.simulation.rollout_cases import (
 )
 from models_registry.core.rollouts.simulation.scenario import RolloutScenario
 from models_registry.core.rollouts.simulation.virtual_rollout import VirtualEnd, VirtualRollout
-from models_registry.core.rollouts.states import RolloutState
 from tests.benchmarks.figure import Figure, at_least, at_most
 
 RUNS = int(os.environ.get("ROLLOUTS_RUNS", "1000"))

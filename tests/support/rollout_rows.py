@@ -15,7 +15,7 @@ from jobs.models import Job, Route, Tally
 from jobs.services.rollouts.look import Looks
 from jobs.services.rollouts.start import start_rollout
 from models_registry.core.rollouts.evidence.duel_counts import DuelEvidence
-from models_registry.core.rollouts.plan import Plan
+from models_registry.core.rollouts.rollout_plan import Plan
 from models_registry.core.routing.decision import Arm
 from models_registry.models import ModelVersion, Rollout
 from tests.support.factories import make_jobs, make_version

@@ -19,7 +19,7 @@ from jobs.services.lifecycle.rerouting.settle_watched import settle_watched
 from jobs.services.lifecycle.rerouting.tallies import FirstAttempt, WatchedBatch
 from jobs.services.lifecycle.rerouting.watched import WatchedVersion, read_watched
 from jobs.services.lifecycle.settle import Settled, Verdict
-from models_registry.core.rollouts.plan import Plan
+from models_registry.core.rollouts.rollout_plan import Plan
 from models_registry.core.routing.decision import Arm
 from models_registry.models import ModelVersion, Rollout
 from tests.support.claims import batch_row, envelope_of

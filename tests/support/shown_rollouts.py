@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from jobs.core.states import State
 from jobs.models import Event, Job, RolloutPoint, Route, Trial
-from models_registry.core.rollouts.plan import Plan
+from models_registry.core.rollouts.rollout_plan import Plan
 from models_registry.models import Alias, ModelVersion, Rollout, Rule
 from tests.support.factories import make_job, make_version
 

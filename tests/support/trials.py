@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from jobs.core.states import State
 from jobs.models import Batch, Client, Job, JobInput
-from jobs.models.rollouts.trial import Trial
+from jobs.models.rollouts.version_trial import Trial
 from jobs.worker.loading.model_loader import ModelLoader
 from jobs.worker.trials.trial_desk import BesideBatches, TrialPlace
 from jobs.worker.trials.trial_runner import TrialRunner

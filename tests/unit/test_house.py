@@ -28,6 +28,7 @@ UNMIRRORED = {
     "jobs/models/test_enumerations.py": "the enumerations of all models, and their columns",
     "jobs/test_static_files.py": "the scripts and styles under jobs/static",
     "jobs/worker/stages/test_outage.py": "the stages together while the database is away",
+    "jobs/services/lifecycle/test_version_changes.py": "every statement that changes the version of a job",
     "test_documented.py": "the documents, against the names in the code",
     "test_documented_code.py": "the code in the documents",
     "test_house.py": "the tree itself",

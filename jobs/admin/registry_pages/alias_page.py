@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.admin.rights import may_move, require
-from jobs.admin.rollouts.columns import rollouts_of, rollouts_table, rule_link
+from jobs.admin.rollouts.rollout_columns import rollouts_of, rollouts_table, rule_link
 from jobs.core.errors import PlatformError
 from jobs.services.access.request_origin import origin
 from models_registry.admin.registry import AliasAdmin

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.admin.links import registry_link
-from jobs.admin.rollouts.columns import rollouts_of, rollouts_table
+from jobs.admin.rollouts.rollout_columns import rollouts_of, rollouts_table
 from models_registry.admin.registry import RegisteredModelAdmin
 from models_registry.models import RegisteredModel
 from models_registry.shared.admin_render import table

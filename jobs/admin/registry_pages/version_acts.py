@@ -16,7 +16,7 @@ from jobs.services.access.request_origin import origin
 from models_registry.core.registry_errors import VersionStateError
 from models_registry.core.version_states import VERSION_TRANSITIONS, VersionVerb
 from models_registry.models import ModelVersion
-from models_registry.services.version_states import change_state
+from models_registry.services.change_version_state import change_state
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
 
 PAGE, ACT = "admin:models_registry_modelversion_change", "models_registry_modelversion_act"

@@ -21,7 +21,7 @@ from jobs.admin.registry_pages.picture import drawn
 from jobs.admin.registry_pages.service_times import by_size, fitted, recent_runs
 from jobs.admin.registry_pages.version_acts import ACT, offered_verbs, version_act
 from jobs.admin.rights import may_roll_out
-from jobs.admin.rollouts.columns import rollouts_of, rollouts_table
+from jobs.admin.rollouts.rollout_columns import rollouts_of, rollouts_table
 from jobs.core.operations import amounts
 from jobs.models import Worker
 from models_registry.admin.registry import ModelVersionAdmin

@@ -12,8 +12,8 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from jobs.admin.rights import require
-from jobs.admin.rollouts.columns import words
 from jobs.admin.rollouts.rollout_acts import ACTS, RolloutAct, standing_of
+from jobs.admin.rollouts.rollout_columns import words
 from jobs.core.errors import PlatformError
 from jobs.services.access.request_origin import origin
 from models_registry.core.registry_errors import RolloutStateError

@@ -9,9 +9,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.admin.links import one_line
-from jobs.admin.rollouts.columns import words
 from jobs.admin.rollouts.curve_points import ArmRate, CurvePoint, acts_of
 from jobs.admin.rollouts.latencies import percentiles
+from jobs.admin.rollouts.rollout_columns import words
 from models_registry.core.rollouts.judging.findings import (
     ALPHA_FAILURES,
     ALPHA_OTHERS,

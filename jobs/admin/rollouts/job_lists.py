@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from jobs.admin.job_page import badge
 from jobs.admin.links import job_link
-from jobs.admin.rollouts.columns import words
+from jobs.admin.rollouts.rollout_columns import words
 from jobs.admin.rollouts.route_span import ROUTES, span_of
 from jobs.db.statement import Statement, fetch_all
 from models_registry.models import Rollout

@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from jobs.admin.rollouts.columns import rule_link
+from jobs.admin.rollouts.rollout_columns import rule_link
 from jobs.admin.rollouts.rule_admin import diff
 from jobs.core.access.audit_kinds import AuditKind
 from models_registry.models import Rollout, Rule

@@ -9,7 +9,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from jobs.admin.links import job_link, whole_id
-from jobs.admin.rollouts.columns import words
+from jobs.admin.rollouts.rollout_columns import words
 from models_registry.shared.admin_render import NONE, compact, table
 
 DIFFERENCES = "differences"  # shown on their own: ids of jobs

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from jobs.admin.rights import may_approve, may_roll_out
 from jobs.services.rollouts import acts
-from models_registry.core.rollouts.states import (
+from models_registry.core.rollouts.rollout_states import (
     LIVE,
     ROLLOUT_TRANSITIONS,
     HoldReason,

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from jobs.admin.filters import ColumnFilter, model_names
 from jobs.admin.links import registry_link
 from jobs.admin.rights import may_roll_out, may_see
-from jobs.admin.rollouts import columns
+from jobs.admin.rollouts import rollout_columns as columns
 from jobs.admin.rollouts.act_page import act_page
 from jobs.admin.rollouts.curve_points import CurvePoint, points_of
 from jobs.admin.rollouts.evidence_cells import (
@@ -32,7 +32,7 @@ from jobs.admin.rollouts.pictures import errors_drawn, evidence_drawn, latencies
 from jobs.admin.rollouts.rollout_acts import offered
 from jobs.admin.rollouts.start_page import START, start_page
 from jobs.admin.rollouts.trial_cells import differences_cell, duels_cell, gate_cell
-from models_registry.core.rollouts.states import RolloutState
+from models_registry.core.rollouts.rollout_states import RolloutState
 from models_registry.models import Rollout
 from models_registry.shared.admin_moment import aged
 from models_registry.shared.admin_readonly import ReadOnlyAdmin

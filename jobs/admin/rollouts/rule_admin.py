@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from jobs.admin.filters import ColumnFilter, ModelNameFilter
 from jobs.admin.links import one_line, registry_link
-from jobs.admin.rollouts.columns import rule_link
+from jobs.admin.rollouts.rollout_columns import rule_link
 from jobs.admin.rollouts.rule_moment import AnswerRow, MomentForm, answered_at
 from models_registry.core.routing.rule_changes import rule_changes, share_text
 from models_registry.models import Alias, Rule

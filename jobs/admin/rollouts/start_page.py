@@ -15,7 +15,7 @@ from jobs.admin.rights import may_roll_out, require
 from jobs.core.errors import PlatformError
 from jobs.services.access.request_origin import origin
 from jobs.services.rollouts.start import start_rollout
-from models_registry.core.rollouts.plan import Plan
+from models_registry.core.rollouts.rollout_plan import Plan
 from models_registry.core.struct_fields import field_rows
 from models_registry.core.version_states import VersionState
 from models_registry.models import Alias, ModelVersion

@@ -22,7 +22,7 @@ from jobs.core.submission.erasure_request import ErasureRequest
 from jobs.core.submission.registration_request import RegistrationRequest
 from jobs.core.submission.request import MAX_KEY_CHARS, JobRequest
 from jobs.core.trials.trial_specs import BacktestRequest
-from models_registry.core.rollouts.plan import Plan
+from models_registry.core.rollouts.rollout_plan import Plan
 from models_registry.core.routing.rule_document import RuleDocument
 
 # Bodies, and what is written in them, which is checked later than the body around it.

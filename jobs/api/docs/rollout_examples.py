@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from jobs.api.docs.examples import AT, DONE, JOB_ID, Examples
-from models_registry.core.rollouts.plan import Plan
+from models_registry.core.rollouts.rollout_plan import Plan
 from models_registry.core.routing.rule_document import Cohort, RuleDocument
 
 SHA256 = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"

@@ -12,7 +12,7 @@ from jobs.core.operations.operations_reading import ModelReading, Red, RedKind, 
 from jobs.core.outage_kinds import OutageKind
 from jobs.services.circuits.operate import OPENED
 from jobs.services.operations.reading_rows import OperationsRows
-from models_registry.core.rollouts.states import HoldReason, RolloutState
+from models_registry.core.rollouts.rollout_states import HoldReason, RolloutState
 
 STALE_S = 10.0
 SILENT_S = 20.0  # as the surveyor counts

@@ -17,7 +17,7 @@ from jobs.api.responses import json_answer
 from jobs.core.access.scopes import Scope
 from jobs.core.errors import ResourceNotFoundError, WrongStateError
 from jobs.core.trials.trial_specs import parse_backtest
-from jobs.models.rollouts.trial import TrialKind, TrialState
+from jobs.models.rollouts.version_trial import TrialKind, TrialState
 from jobs.services.access.owner import Owner
 from jobs.services.trials.backtests import start_backtest
 from jobs.services.trials.report_page import report_page

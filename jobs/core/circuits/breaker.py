@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from jobs.core.circuits.tally import EVERY_CLIENT, NOTHING, Tallies, Tally, add_to, summed
+from jobs.core.circuits.tally import EVERY_CLIENT, NOTHING, Tallies, VerdictTally, add_to, summed
 
 PARTS = 30  # of a window: verdicts are counted together in each
 ANSWERED_BEFORE = 3  # failures of such inputs that stand for the failures of a second client
@@ -65,7 +65,7 @@ class VerdictWindow:
     """Tallies by client over the last `window_s` seconds; `now` is in seconds and only goes forward."""
 
     window_s: float
-    _parts: deque[tuple[float, dict[int, Tally]]] = field(default_factory=deque)
+    _parts: deque[tuple[float, dict[int, VerdictTally]]] = field(default_factory=deque)
 
     def add(self, now: float, tallies: Tallies) -> None:
         """Count tallies."""
@@ -76,7 +76,7 @@ class VerdictWindow:
         while self._parts[0][0] <= now - self.window_s:
             self._parts.popleft()
 
-    def total(self) -> dict[int, Tally]:
+    def total(self) -> dict[int, VerdictTally]:
         """Return the sums at the last count, by client."""
         return summed(tallies for _, tallies in self._parts)
 
@@ -154,7 +154,7 @@ class Breaker:
             if reason:
                 yield Finding(client, reason, of_inputs=not tally.blamed)
 
-    def _client_reason(self, tally: Tally) -> str | None:
+    def _client_reason(self, tally: VerdictTally) -> str | None:
         limits, judged = self.limits, tally.succeeded + tally.blamed
         if judged >= limits.least and tally.blamed > limits.share * judged:
             failed = f"{tally.blamed} of the client's {judged} attempts in {limits.window_s:g} s failed"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from jobs.core.circuits.breaker import BreakerLimits, Finding, answers, others_needed
-from jobs.core.circuits.tally import EVERY_CLIENT, Tally
+from jobs.core.circuits.tally import EVERY_CLIENT, VerdictTally
 
 MOST_DOUBLINGS = 16
 
@@ -90,7 +90,7 @@ class RestTimes:
         """Return the seconds until the version runs here again, 0 where it does."""
         return max(0.0, self._until - now)
 
-    def tried(self, now: float, tally: Tally) -> bool:
+    def tried(self, now: float, tally: VerdictTally) -> bool:
         """Count what came of the jobs after a rest; return whether they fail, so that it rests again."""
         if not self._times or now < self._until:
             return False

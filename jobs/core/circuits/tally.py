@@ -31,7 +31,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class VerdictTally:
     """Attempts of one client at one version.
 
     | field | meaning |
@@ -51,9 +51,9 @@ class Tally:
     dead: int = 0
     spent: int = 0
 
-    def __add__(self, other: Tally) -> Tally:
+    def __add__(self, other: VerdictTally) -> VerdictTally:
         """Return the sum of both."""
-        return Tally(
+        return VerdictTally(
             self.succeeded + other.succeeded,
             self.blamed + other.blamed,
             self.pinned + other.pinned,
@@ -68,43 +68,43 @@ class Tally:
         return self.blamed - self.pinned
 
 
-Tallies = Mapping[int, Tally]  # by client
-NOTHING = Tally()
+Tallies = Mapping[int, VerdictTally]  # by client
+NOTHING = VerdictTally()
 
 
-def tallies_of(batch: Iterable[Answer]) -> dict[int, Tally]:
+def tallies_of(batch: Iterable[Answer]) -> dict[int, VerdictTally]:
     """Return the tally of each client in one batch."""
     answers = list(batch)
     blamed = sum(_is_blamed(answer) for answer in answers)
     pinned = sum(isinstance(answer.outcome, Success) for answer in answers) >= blamed
-    tallies: dict[int, Tally] = {}
+    tallies: dict[int, VerdictTally] = {}
     for answer in answers:
         tallies[answer.client] = tallies.get(answer.client, NOTHING) + _tally(answer, pinned=pinned)
     return tallies
 
 
-def summed(parts: Iterable[Tallies]) -> dict[int, Tally]:
+def summed(parts: Iterable[Tallies]) -> dict[int, VerdictTally]:
     """Return the sum of tallies, by client."""
-    total: dict[int, Tally] = {}
+    total: dict[int, VerdictTally] = {}
     for part in parts:
         add_to(total, part)
     return total
 
 
-def add_to(total: dict[int, Tally], part: Tallies) -> None:
+def add_to(total: dict[int, VerdictTally], part: Tallies) -> None:
     """Add tallies to a sum."""
     for client, tally in part.items():
         total[client] = total[client] + tally if client in total else tally
 
 
-def all_answered(clients: Iterable[int]) -> dict[int, Tally]:
+def all_answered(clients: Iterable[int]) -> dict[int, VerdictTally]:
     """Return the tally of each client in a batch that was answered whole; `clients` has one for each job."""
-    return {client: Tally(succeeded=jobs) for client, jobs in Counter(clients).items()}
+    return {client: VerdictTally(succeeded=jobs) for client, jobs in Counter(clients).items()}
 
 
-def _tally(answer: Answer, *, pinned: bool) -> Tally:
+def _tally(answer: Answer, *, pinned: bool) -> VerdictTally:
     blamed, dead = _is_blamed(answer), answer.end is State.DEAD
-    return Tally(
+    return VerdictTally(
         succeeded=answer.end is State.SUCCEEDED,
         blamed=blamed,
         pinned=blamed and pinned,

@@ -14,7 +14,7 @@ from jobs.core.errors import EncryptionUnavailableError, PayloadUnreadableError,
 from jobs.core.failures import Failure, FailureKind, Outcome
 
 
-class Finding(StrEnum):
+class AttemptFinding(StrEnum):
     """What one first attempt says of its version."""
 
     ANSWERED = "answered"
@@ -32,15 +32,15 @@ PLATFORM_CODES = frozenset(
 _OF_A_WHOLE_BATCH = frozenset({FailureKind.RESOURCE, FailureKind.TIMEOUT, FailureKind.CRASH})
 
 
-def finding_of(outcome: Outcome) -> Finding | None:
+def finding_of(outcome: Outcome) -> AttemptFinding | None:
     """Return what an outcome says of the version; None where the platform failed."""
     if not isinstance(outcome, Failure):
-        return Finding.ANSWERED
+        return AttemptFinding.ANSWERED
     if outcome.code in PLATFORM_CODES:
         return None
     if outcome.kind is FailureKind.INVALID:
-        return Finding.REFUSED
-    return Finding.FAILED if outcome.kind in BLAMED else Finding.ANSWERED
+        return AttemptFinding.REFUSED
+    return AttemptFinding.FAILED if outcome.kind in BLAMED else AttemptFinding.ANSWERED
 
 
 def is_broken(outcomes: Collection[Outcome], *, unprepared: bool) -> bool:

@@ -10,10 +10,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from jobs.core.errors import PlatformError
-from jobs.management.simulate_rollout.rollout_arguments import RolloutArguments, add_rollout_arguments
 from jobs.management.simulate_rollout.rollout_picture import draw_rollout
 from jobs.management.simulate_rollout.rollout_runs import run_rollouts, summed_up
 from jobs.management.simulate_rollout.rollout_words import lines_of
+from jobs.management.simulate_rollout.simulated_rollout_arguments import (
+    RolloutArguments,
+    add_rollout_arguments,
+)
 
 
 class Command(BaseCommand):

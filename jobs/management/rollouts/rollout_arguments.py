@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from jobs.management.dead_letters.dead_letter_arguments import add_actor
 from models_registry.core.refs import DEFAULT_ALIAS
-from models_registry.core.rollouts.states import RolloutState
+from models_registry.core.rollouts.rollout_states import RolloutState
 from models_registry.management.json_argument import json_or_file
 
 ACTS = {

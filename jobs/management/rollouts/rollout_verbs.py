@@ -10,9 +10,9 @@ from jobs.management.dead_letters.dead_letter_arguments import actor_of
 from jobs.management.rollouts.printed import as_json
 from jobs.management.rollouts.rollout_changes import changes
 from jobs.services.rollouts import acts
+from jobs.services.rollouts.change_record import record, record_markdown
 from jobs.services.rollouts.followed import FollowedRollout
 from jobs.services.rollouts.reads import RolloutView, list_rollouts, rollout_view
-from jobs.services.rollouts.record import record, record_markdown
 from jobs.services.rollouts.redrive import redrive
 from jobs.services.rollouts.start import start_rollout
 

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from models_registry.core.rollouts.rollout_states import RolloutState
 from models_registry.core.rollouts.simulation.scenario import RolloutScenario
 from models_registry.core.rollouts.simulation.virtual_rollout import VirtualEnd, VirtualRollout
-from models_registry.core.rollouts.states import RolloutState
 
 Number = TypeVar("Number", int, float)
 

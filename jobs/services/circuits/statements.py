@@ -16,7 +16,7 @@ from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.circuits.breaker import CircuitState, Finding
 from jobs.core.circuits.gate import CircuitKey, CircuitStatus
 from jobs.core.circuits.rest import Elsewhere, Sighting, WorkerTotal
-from jobs.core.circuits.tally import EVERY_CLIENT, Tally
+from jobs.core.circuits.tally import EVERY_CLIENT, VerdictTally
 from jobs.core.ids import first_id_at
 from jobs.db.statement import Statement, run
 from models_registry.core.options import BreakerOptions
@@ -221,7 +221,7 @@ def probing_elsewhere(connection: sa.Connection, *, key: CircuitKey, worker: UUI
     return None
 
 
-def probes_failed(client: int, tally: Tally) -> int:
+def probes_failed(client: int, tally: VerdictTally) -> int:
     """Return how many of these verdicts open a half-open circuit of the client again."""
     return tally.suspected if client == EVERY_CLIENT else max(tally.blamed, tally.dead)
 
@@ -247,7 +247,7 @@ def begin_probing(connection: sa.Connection) -> list[Changed]:
 
 
 def probed(
-    connection: sa.Connection, *, key: CircuitKey, tally: Tally, options: BreakerOptions
+    connection: sa.Connection, *, key: CircuitKey, tally: VerdictTally, options: BreakerOptions
 ) -> list[Changed]:
     """Count verdicts of a half-open circuit: one failure opens it again, enough successes close it."""
     version, client = key

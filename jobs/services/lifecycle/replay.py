@@ -17,7 +17,7 @@ from jobs.db.statement import Statement, execute
 from jobs.services.access.audit import who
 from jobs.services.lifecycle.enqueue import outbox_upsert
 from jobs.services.lifecycle.lock_job import PATIENCE, lock_job
-from jobs.services.lifecycle.replay_versions import check_not_blocked, moves_by_rule
+from jobs.services.lifecycle.rerouting.replay_versions import check_not_blocked, moves_by_rule
 from jobs.services.lifecycle.unshare import unshare
 from jobs.services.webhooks.subscriptions import expect_again
 

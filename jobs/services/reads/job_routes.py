@@ -64,7 +64,7 @@ ORDER BY e.at, e.id
 
 
 @dataclass(frozen=True, slots=True)
-class JobRoute:
+class RouteView:
     """A job's route: `routed` is the version it got at first, `rule` the number of `rule_id`'s row."""
 
     asked: str
@@ -77,7 +77,7 @@ class JobRoute:
     sentence: str
 
 
-def job_route(job_id: UUID) -> JobRoute | None:
+def job_route(job_id: UUID) -> RouteView | None:
     """Return a job's route; None where the client named a version, or the alias had no candidate."""
     rows = fetch_all(_ROUTE, {"id": job_id})
     if not rows:
@@ -93,7 +93,7 @@ def job_route(job_id: UUID) -> JobRoute | None:
         answers=f"{row.model}:{row.version}",
         reroutes=[(reroute.what, f"{row.model}:{reroute.version or row.version}") for reroute in reroutes],
     )
-    return JobRoute(
+    return RouteView(
         asked=row.asked,
         arm=words.arm,
         routed=routed,
@@ -105,7 +105,7 @@ def job_route(job_id: UUID) -> JobRoute | None:
     )
 
 
-def route_view(route: JobRoute | None) -> View | None:
+def route_view(route: RouteView | None) -> View | None:
     """Return a route as the API shows it."""
     if route is None:
         return None

@@ -24,7 +24,7 @@ from jobs.services.rollouts.going_on import exposed_share_ppm, finish, take_step
 from jobs.services.rollouts.start import plan_sha256
 from models_registry.core.registry_errors import ApprovalError, RolloutStateError
 from models_registry.core.rollouts.judging.standing import JUDGED_STATES
-from models_registry.core.rollouts.states import HoldReason, RolloutState, RolloutVerb
+from models_registry.core.rollouts.rollout_states import HoldReason, RolloutState, RolloutVerb
 from models_registry.models import Rollout, RolloutApproval
 
 

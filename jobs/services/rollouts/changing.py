@@ -13,8 +13,8 @@ from jobs.services.access.audit import ACTOR_CHARS, note
 from jobs.services.rollouts.take_back import JUDGE
 from jobs.services.trials.for_rollouts import end_trials
 from models_registry.core.registry_errors import RolloutNotFoundError, RolloutStateError
-from models_registry.core.rollouts.plan import Plan
-from models_registry.core.rollouts.states import LIVE, ROLLOUT_TRANSITIONS, HoldReason, RolloutVerb
+from models_registry.core.rollouts.rollout_plan import Plan
+from models_registry.core.rollouts.rollout_states import LIVE, ROLLOUT_TRANSITIONS, HoldReason, RolloutVerb
 from models_registry.core.routing.rule_document import PPM, RuleDocument
 from models_registry.models import Rollout
 from models_registry.services.rules import put_rule

@@ -13,7 +13,7 @@ import msgspec
 
 from jobs import metrics
 from jobs.db.statement import Statement, execute
-from models_registry.core.rollouts.evidence.gathered import Evidence, absorb
+from models_registry.core.rollouts.evidence.gathered import GatheredEvidence, absorb
 from models_registry.core.rollouts.evidence.tick import ArmTick, Tick, without_known
 from models_registry.core.routing.decision import Arm
 
@@ -67,7 +67,7 @@ class KeptEvidence(msgspec.Struct, frozen=True):
     `passes` means that nothing but time keeps it from the next step.
     """
 
-    evidence: Evidence = Evidence()
+    evidence: GatheredEvidence = GatheredEvidence()
     numbers: dict[str, float] = {}
     passes: bool = False
 
@@ -89,8 +89,8 @@ def take_tallies(rollout: int) -> list[TallyRow]:
 
 
 def absorbed(
-    evidence: Evidence, rows: Sequence[TallyRow], *, rollout: int, excused: int = 0, **rule: Any
-) -> Evidence:
+    evidence: GatheredEvidence, rows: Sequence[TallyRow], *, rollout: int, excused: int = 0, **rule: Any
+) -> GatheredEvidence:
     """Return the evidence with what the rows say, and remember the keys that failed for the first time.
 
     `excused` are earlier deaths for which an input is to blame. `rule` holds `share_ppm`, `step` and

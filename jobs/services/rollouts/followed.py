@@ -15,7 +15,7 @@ import msgspec
 from jobs.db.statement import Statement, fetch_all
 from jobs.services.access.owner import Owner
 from models_registry.core.registry_errors import RolloutNotFoundError
-from models_registry.core.rollouts.states import LIVE
+from models_registry.core.rollouts.rollout_states import LIVE
 from models_registry.core.routing.rule_document import PPM
 
 LARGEST_ID = (1 << 63) - 1

@@ -11,11 +11,11 @@ from jobs.services.circuits.operate import open_by_hand
 from jobs.services.rollouts.changing import By, begin_take_back, move, put_alone, tell
 from jobs.services.rollouts.take_back import circuit_reason
 from models_registry.core.registry_errors import VersionStateError
-from models_registry.core.rollouts.states import RolloutVerb
+from models_registry.core.rollouts.rollout_states import RolloutVerb
 from models_registry.core.version import VersionInfo
 from models_registry.core.version_states import VersionState, VersionVerb
 from models_registry.models import Rollout
-from models_registry.services.version_states import change_state
+from models_registry.services.change_version_state import change_state
 
 
 def go_back(rollout: Rollout, *, by: By, sentence: str, **evidence: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models.functions import Now
 
 from jobs.services.rollouts.changing import By, change, move, plan_of, put_alone, put_share, tell
-from models_registry.core.rollouts.states import RolloutVerb
+from models_registry.core.rollouts.rollout_states import RolloutVerb
 from models_registry.core.routing.rule_document import PPM
 from models_registry.models import Rollout
 

@@ -18,7 +18,7 @@ from jobs.db.statement import Statement, run
 from jobs.db.troubles import IN_THE_WAY, trouble_of
 from jobs.services.rollouts.look import Looks, Trials
 from jobs.services.rollouts.take_back import any_take_back, take_back
-from models_registry.core.rollouts.states import LIVE
+from models_registry.core.rollouts.rollout_states import LIVE
 
 log = logging.getLogger(__name__)
 

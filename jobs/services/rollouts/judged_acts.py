@@ -10,7 +10,7 @@ from jobs.services.rollouts.changing import BY_JUDGE, By, change, move, put_shar
 from jobs.services.rollouts.going_back import go_back
 from jobs.services.rollouts.going_on import finish
 from models_registry.core.rollouts.judging.judge_act import ActKind, JudgeAct
-from models_registry.core.rollouts.states import HoldReason, RolloutVerb
+from models_registry.core.rollouts.rollout_states import HoldReason, RolloutVerb
 from models_registry.models import Rollout
 
 

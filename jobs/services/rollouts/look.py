@@ -43,7 +43,7 @@ from models_registry.core.rollouts.judging.exposure import PPM, paced_share_ppm,
 from models_registry.core.rollouts.judging.judge_act import ActKind, JudgeAct
 from models_registry.core.rollouts.judging.rollout_case import RolloutCase
 from models_registry.core.rollouts.judging.standing import JUDGED_STATES, RolloutStanding
-from models_registry.core.rollouts.states import HoldReason, RolloutState, RolloutVerb
+from models_registry.core.rollouts.rollout_states import HoldReason, RolloutState, RolloutVerb
 from models_registry.core.routing.rule_document import RuleDocument
 from models_registry.models import Rollout, Rule
 

@@ -21,7 +21,7 @@ from jobs.services.dead_letters.lock_dead import lock_dead
 from jobs.services.dead_letters.reads import FIRST_ID
 from jobs.services.lifecycle.replay import requeue, with_input
 from models_registry.core.registry_errors import RolloutNotFoundError, RolloutStateError
-from models_registry.core.rollouts.states import RolloutState
+from models_registry.core.rollouts.rollout_states import RolloutState
 from models_registry.models import Rollout
 
 CHUNK_JOBS = 500

@@ -10,8 +10,8 @@ import msgspec
 from django.db import transaction
 
 from jobs.core.canonical_json import canonical_bytes
-from jobs.services.rollouts.budget import default_budget
 from jobs.services.rollouts.changing import By, lacks_approvals, tell
+from jobs.services.rollouts.exposure_budget import default_budget
 from jobs.services.rollouts.start_checks import (
     candidate_of,
     check_memory,
@@ -21,7 +21,7 @@ from jobs.services.rollouts.start_checks import (
     stable_of,
 )
 from models_registry.core.refs import DEFAULT_ALIAS
-from models_registry.core.rollouts.plan import Plan
+from models_registry.core.rollouts.rollout_plan import Plan
 from models_registry.core.version import VersionInfo
 from models_registry.models import ModelVersion, Rollout
 

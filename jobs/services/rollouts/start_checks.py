@@ -13,8 +13,8 @@ from models_registry.core.registry_errors import (
     RuleError,
     VersionStateError,
 )
-from models_registry.core.rollouts.plan import Plan
-from models_registry.core.rollouts.states import LIVE
+from models_registry.core.rollouts.rollout_plan import Plan
+from models_registry.core.rollouts.rollout_states import LIVE
 from models_registry.core.version import VersionInfo
 from models_registry.core.version_states import VersionState
 from models_registry.models import Alias, ModelVersion, RegisteredModel, Rollout

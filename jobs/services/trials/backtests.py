@@ -7,7 +7,7 @@ from uuid import UUID
 from jobs.core.errors import WrongStateError
 from jobs.core.trials.trial_specs import BacktestRequest, BacktestSpec
 from jobs.db.statement import Statement, fetch_all
-from jobs.models.rollouts.trial import TrialKind
+from jobs.models.rollouts.version_trial import TrialKind
 from jobs.services.access.owner import client_id
 from jobs.services.trials.start_trial import start_trial
 from jobs.services.trials.stored_inputs import may_have_inputs

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from django.db.models.functions import Now
 
 from jobs.core.trials.trial_specs import DuelSpec, GateSpec, document_of, spec_of
-from jobs.models.rollouts.trial import Trial, TrialKind, TrialState
+from jobs.models.rollouts.version_trial import Trial, TrialKind, TrialState
 from jobs.services.trials.start_trial import start_trial
 from models_registry import selectors
 from models_registry.core.rollouts.evidence.duel_counts import DuelEvidence, with_duels
-from models_registry.core.rollouts.plan import Plan
+from models_registry.core.rollouts.rollout_plan import Plan
 from models_registry.models import Rollout
 
 ACTOR = "platform"

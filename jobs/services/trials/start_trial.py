@@ -9,7 +9,7 @@ from django.db.models import Model
 from msgspec import Struct
 
 from jobs.core.trials.trial_specs import document_of
-from jobs.models.rollouts.trial import Trial, TrialKind, TrialState
+from jobs.models.rollouts.version_trial import Trial, TrialKind, TrialState
 from models_registry.core.version import VersionInfo
 
 

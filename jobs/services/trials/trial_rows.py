@@ -15,8 +15,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from jobs.db.statement import Statement, run
-from jobs.models.rollouts.trial import TrialState
-from models_registry.core.rollouts.states import LIVE
+from jobs.models.rollouts.version_trial import TrialState
+from models_registry.core.rollouts.rollout_states import LIVE
 
 SILENT_S = 30.0
 MOST_ATTEMPTS = 2

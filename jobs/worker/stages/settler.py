@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from jobs.core.circuits.answered_inputs import AnsweredInputs
-from jobs.core.circuits.tally import Answer, Tally, all_answered, tallies_of
+from jobs.core.circuits.tally import Answer, VerdictTally, all_answered, tallies_of
 from jobs.core.errors import PayloadUnreadableError
 from jobs.core.failures import Failure, Success
 from jobs.core.payloads.pointer import is_pointer, pointer_of
@@ -128,7 +128,9 @@ class Settler:
         pairs = zip(stored.verdicts, batch.jobs, strict=False) if not stored.locked else ()
         self._answered[version].remember(job.body for v, job in pairs if isinstance(v.outcome, Success))
 
-    def _tallies(self, batch: ClaimedBatch, stored: Stored, answered: AnsweredInputs) -> dict[int, Tally]:
+    def _tallies(
+        self, batch: ClaimedBatch, stored: Stored, answered: AnsweredInputs
+    ) -> dict[int, VerdictTally]:
         ends = {row.job: row.state for row in stored.settled}
         if len(ends) == len(batch.deliveries) and set(ends.values()) == {State.SUCCEEDED}:
             return all_answered(delivery.envelope.client for delivery in batch.deliveries)

@@ -13,7 +13,7 @@ from jobs.core.trials.backtest_counts import BacktestCounts, Comparison
 from jobs.core.trials.backtest_report import backtest_report, backtest_sentence
 from jobs.core.trials.batch_sizes import sizes_up_to
 from jobs.core.trials.trial_specs import BacktestSpec, spec_of
-from jobs.models.rollouts.trial import TrialState
+from jobs.models.rollouts.version_trial import TrialState
 from jobs.payloads import vault
 from jobs.services.trials.stored_inputs import StoredInput, read_inputs, sample
 from jobs.services.trials.trial_rows import TrialEnd

@@ -10,7 +10,7 @@ from uuid import UUID
 from jobs.core.trials.duel_batch import DuelTerms, duel_counts, noise_counts
 from jobs.core.trials.duel_words import duel_sentence
 from jobs.core.trials.trial_specs import DuelSpec, spec_of
-from jobs.models.rollouts.trial import TrialState
+from jobs.models.rollouts.version_trial import TrialState
 from jobs.services.trials.stored_inputs import RecordedBatch, read_inputs, recorded_batches
 from jobs.services.trials.trial_rows import TrialEnd
 from jobs.worker.trials.own_comparison import own_comparison

@@ -11,7 +11,7 @@ from jobs.core.trials.batch_sizes import sizes_up_to
 from jobs.core.trials.gate_report import GateFindings, gate_report, gate_sentence
 from jobs.core.trials.outcome_pairs import code_of, value_of
 from jobs.core.trials.trial_specs import GateSpec, spec_of
-from jobs.models.rollouts.trial import TrialState
+from jobs.models.rollouts.version_trial import TrialState
 from jobs.services.trials.stored_inputs import StoredInput, recent_inputs
 from jobs.services.trials.trial_rows import TrialEnd
 from jobs.worker.trials.paired_runs import paired_runs

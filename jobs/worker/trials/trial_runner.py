@@ -13,7 +13,7 @@ from django.db import connection
 
 from jobs.core.errors import PayloadUnavailableError
 from jobs.db.listen_loop import ListenLoop
-from jobs.models.rollouts.trial import TrialKind, TrialState
+from jobs.models.rollouts.version_trial import TrialKind, TrialState
 from jobs.services.trials import trial_rows
 from jobs.services.trials.trial_rows import TakenTrial, TrialEnd
 from jobs.worker.stages.known_code import known_of

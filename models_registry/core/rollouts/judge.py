@@ -8,15 +8,15 @@ proven, and only a person lets go on what a person paused.
 from __future__ import annotations
 
 from models_registry.core.rollouts.evidence.duel_counts import DuelEvidence
-from models_registry.core.rollouts.evidence.gathered import Evidence
+from models_registry.core.rollouts.evidence.gathered import GatheredEvidence
 from models_registry.core.rollouts.judging.exposure import PPM, paced_share_ppm, step_share_ppm
 from models_registry.core.rollouts.judging.findings import UNSUSPICIOUS_E, worst
 from models_registry.core.rollouts.judging.judge_act import ActKind, JudgeAct
 from models_registry.core.rollouts.judging.progress_words import TEST_WORDS, duration_words
 from models_registry.core.rollouts.judging.rollout_case import RolloutCase
 from models_registry.core.rollouts.judging.standing import RolloutStanding, check_standing
-from models_registry.core.rollouts.plan import Plan
-from models_registry.core.rollouts.states import HoldReason, RolloutState
+from models_registry.core.rollouts.rollout_plan import Plan
+from models_registry.core.rollouts.rollout_states import HoldReason, RolloutState
 
 WORKER_DEATHS = "worker_deaths"
 MOST_DEATHS = 2  # the second one rolls back
@@ -24,7 +24,7 @@ AFTER_DEATH_S = 60.0
 BY_PERSONS = frozenset({HoldReason.PAUSED, HoldReason.APPROVAL})
 
 
-def judge(plan: Plan, standing: RolloutStanding, evidence: Evidence, duels: DuelEvidence) -> JudgeAct:
+def judge(plan: Plan, standing: RolloutStanding, evidence: GatheredEvidence, duels: DuelEvidence) -> JudgeAct:
     """Return what is to be done now; EvidenceError where the standing cannot be judged."""
     check_standing(plan, standing)
     case = RolloutCase.of(plan, standing, evidence, duels)

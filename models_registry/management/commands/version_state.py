@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from models_registry.core.refs import Ref
 from models_registry.core.version_states import VersionVerb
 from models_registry.management.actor import actor
-from models_registry.services.version_states import change_state
+from models_registry.services.change_version_state import change_state
 from models_registry.shared.platform_errors import PlatformError
 
 

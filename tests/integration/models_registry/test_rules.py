@@ -19,8 +19,8 @@ from models_registry.core.registry_errors import (
 from models_registry.core.routing.decision import CompiledRule
 from models_registry.models import Alias, AliasMove, ModelVersion, MoveState, Promotion, Rollout, Rule
 from models_registry.services import finish_moves, move_alias, note_ready
+from models_registry.services.change_version_state import change_state
 from models_registry.services.rules import put_rule
-from models_registry.services.version_states import change_state
 from models_registry.shared.platform_errors import PlatformError
 from tests.support.factories import make_version, make_worker
 from tests.support.rules import rule, two_versions

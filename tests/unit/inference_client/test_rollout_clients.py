@@ -13,7 +13,7 @@ import pytest
 from inference_client import PlatformRefusedError, RolloutChange
 from inference_client.rollout_answers import ENDED
 from jobs.api.docs import rollout_examples as shown
-from models_registry.core.rollouts.states import LIVE, RolloutState
+from models_registry.core.rollouts.rollout_states import LIVE, RolloutState
 from tests.unit.inference_client.scripted_platform import Script, both, client, ok, refusal
 
 AT = "/api/v1/rollouts/3"

@@ -16,11 +16,11 @@ from jobs.api.routes.rollouts.rollout_schemas import ListedRolloutsSchema, Recor
 from jobs.core.access.scopes import Scope
 from jobs.core.rollouts.rollout_requests import RolloutStart, parse_body
 from jobs.services.access.request_origin import origin
+from jobs.services.rollouts.change_record import record, record_markdown
 from jobs.services.rollouts.followed import reached
 from jobs.services.rollouts.reads import list_rollouts, rollout_view
-from jobs.services.rollouts.record import record, record_markdown
 from jobs.services.rollouts.start import start_rollout
-from models_registry.core.rollouts.states import RolloutState
+from models_registry.core.rollouts.rollout_states import RolloutState
 
 MARKDOWN = "text/markdown"
 MOST_LISTED = 100

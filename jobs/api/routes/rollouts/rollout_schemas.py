@@ -11,7 +11,7 @@ from ninja import Schema
 from pydantic import Field
 
 from jobs.services.rollouts.reads import RolloutView
-from models_registry.core.rollouts.states import HoldReason, RolloutState
+from models_registry.core.rollouts.rollout_states import HoldReason, RolloutState
 
 
 class RolloutChangeSchema(Schema):

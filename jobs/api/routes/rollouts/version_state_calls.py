@@ -19,7 +19,7 @@ from jobs.services.access.request_origin import origin
 from models_registry import selectors
 from models_registry.api.model_schemas import ModelVersionSchema
 from models_registry.core.version_states import VersionVerb
-from models_registry.services.version_states import change_state
+from models_registry.services.change_version_state import change_state
 
 _NEEDS = needs(Scope.ROLL_OUT, **VERSION_DOC)
 _SHOWN = {200: ModelVersionSchema}

@@ -24,7 +24,7 @@ from jobs.db.statement import Statement, run
 from jobs.services.lifecycle import claim as store
 from jobs.services.lifecycle.rerouting.reroute import take_back
 from jobs.services.lifecycle.rerouting.watched import EXPOSING, WENT_BACK
-from models_registry.core.rollouts.states import RolloutState
+from models_registry.core.rollouts.rollout_states import RolloutState
 from models_registry.core.routing.decision import Arm
 
 ACTOR = "worker"
@@ -46,7 +46,7 @@ WHERE job_id = ANY(%(jobs)b::uuid[]) AND arm = %(arm)s AND rollout = ANY(%(rollo
 )
 
 
-class _Gate(NamedTuple):
+class _GateRow(NamedTuple):
     id: int
     state: str
     stable: int
@@ -63,7 +63,7 @@ SELECT id, state, stable_id AS stable, share_ppm > 0 AND state = ANY(%(exposing)
 FROM models_registry_rollout WHERE id = ANY(%(rollouts)s::bigint[]) AND candidate_id = %(version)s
 ORDER BY id FOR UPDATE
 """,
-    _Gate,
+    _GateRow,
 )
 # Of few open batches, found by the index of those that are open.
 _BUSY = Statement(
@@ -133,7 +133,7 @@ def _routes(
     return {job: by_job[job] for job in jobs if job in by_job}
 
 
-def _gates(connection: sa.Connection, version: int, rollouts: Sequence[int]) -> list[_Gate]:
+def _gates(connection: sa.Connection, version: int, rollouts: Sequence[int]) -> list[_GateRow]:
     if not rollouts:
         return []
     parameters = {"rollouts": rollouts, "version": version, "exposing": EXPOSING}
@@ -141,7 +141,7 @@ def _gates(connection: sa.Connection, version: int, rollouts: Sequence[int]) -> 
 
 
 def _refused(
-    connection: sa.Connection, done: GatedClaim, batch: store.BatchRow, gate: _Gate, jobs: Sequence[UUID]
+    connection: sa.Connection, done: GatedClaim, batch: store.BatchRow, gate: _GateRow, jobs: Sequence[UUID]
 ) -> Sequence[UUID]:
     """Return the jobs that may not be claimed now, noted in `done`."""
     if gate.state == RolloutState.DONE:
@@ -173,7 +173,7 @@ def _is_busy(connection: sa.Connection, batch: store.BatchRow, rollout: int) -> 
 
 
 def _count(
-    connection: sa.Connection, gates: Sequence[_Gate], routes: Mapping[UUID, int], done: GatedClaim
+    connection: sa.Connection, gates: Sequence[_GateRow], routes: Mapping[UUID, int], done: GatedClaim
 ) -> None:
     """Add what was claimed to `met`, and have the commit waited for."""
     for gate in gates:

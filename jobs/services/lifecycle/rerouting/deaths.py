@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from jobs.core.states import Verb
 from jobs.db.statement import Statement, run
 from jobs.services.lifecycle.rerouting.reroute import Move, reroute
-from models_registry.core.rollouts.states import (
+from models_registry.core.rollouts.rollout_states import (
     ROLLOUT_TRANSITIONS,
     HoldReason,
     RolloutState,

@@ -66,7 +66,7 @@ FROM jobs_job job WHERE job.id = outbox.job_id AND outbox.job_id = ANY(%(jobs)s:
 _FORGET_ENTRY = Statement("DELETE FROM jobs_cacheentry WHERE job_id = ANY(%(jobs)s::uuid[])")
 
 
-class _Follower(NamedTuple):
+class _RoutedFollower(NamedTuple):
     id: UUID
     leader: UUID
     before: int
@@ -84,7 +84,7 @@ LEFT JOIN jobs_route route
 WHERE follower.leader = ANY(%(jobs)s::uuid[])
 ORDER BY job.id FOR UPDATE OF job SKIP LOCKED
 """,
-    _Follower,
+    _RoutedFollower,
 )
 # A follower has no message, so nothing is fenced by its epoch, which stays that of a job that never ran. Its
 # key names the version that it leaves: one of its own keeps a later leader's answer from that version.
@@ -199,7 +199,7 @@ def _followers(connection: sa.Connection, moves: Mapping[UUID, Move], to: int) -
     return [_event_of_follower(follower, moves[follower.leader], to) for follower in along]
 
 
-def _event_of_follower(follower: _Follower, leader: Move, to: int) -> _Event:
+def _event_of_follower(follower: _RoutedFollower, leader: Move, to: int) -> _Event:
     detail = {"from": follower.before, "to": to, "rollout": leader.rollout, "leader": str(leader.job)}
     return _Event(follower.id, follower.epoch, json.dumps(detail))
 

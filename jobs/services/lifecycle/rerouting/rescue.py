@@ -17,7 +17,7 @@ from jobs.core.states import Verb, sources
 from jobs.db.statement import Statement, run
 from jobs.services.lifecycle.rerouting.past_events import times_of
 from jobs.services.lifecycle.rerouting.reroute import Move, reroute
-from models_registry.core.rollouts.states import RolloutState
+from models_registry.core.rollouts.rollout_states import RolloutState
 from models_registry.core.routing.decision import Arm
 
 

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from jobs.core.rollouts.first_attempts import Finding
+from jobs.core.rollouts.first_attempts import AttemptFinding
 from jobs.core.states import Verb
 from jobs.db.statement import Statement, run
 from jobs.services.lifecycle.rerouting.past_events import times_of
@@ -29,7 +29,7 @@ class FirstAttempt(NamedTuple):
 
     job: UUID
     epoch: int
-    finding: Finding
+    finding: AttemptFinding
 
 
 class WatchedBatch(NamedTuple):
@@ -90,8 +90,8 @@ def tally_parameters(batches: Sequence[WatchedBatch]) -> dict[str, object]:
         "firsts": [first.job for first in firsts],
         "first_epochs": [first.epoch for first in firsts],
         "first_batches": [at for at, batch in enumerate(batches) for _ in batch.firsts],
-        "failed_firsts": [first.job for first in firsts if first.finding is Finding.FAILED],
-        "refused_firsts": [first.job for first in firsts if first.finding is Finding.REFUSED],
+        "failed_firsts": [first.job for first in firsts if first.finding is AttemptFinding.FAILED],
+        "refused_firsts": [first.job for first in firsts if first.finding is AttemptFinding.REFUSED],
     }
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from jobs.db.statement import Statement, run
-from models_registry.core.rollouts.states import LIVE, RolloutState
+from models_registry.core.rollouts.rollout_states import LIVE, RolloutState
 
 ENDED_S = 3_600.0  # so long jobs of a roll-out that went back may still come to a worker
 RECENT_BATCHES = 2_000  # of all versions, among which the stable one's runs are looked for
@@ -47,7 +47,7 @@ class WatchedVersion(NamedTuple):
         return self.role is Role.CANDIDATE and (self.unproven or self.stopped)
 
 
-class _Row(NamedTuple):
+class _WatchedRow(NamedTuple):
     rollout: int
     stable: int
     candidate: int
@@ -69,7 +69,7 @@ WHERE state = ANY(%(live)s::text[])
   OR (state = ANY(%(went_back)s::text[]) AND ended_at > now() - make_interval(secs => %(ended_s)s))
 ORDER BY id
 """,
-    _Row,
+    _WatchedRow,
 )
 # By id from the newest on: no index knows a version's batches.
 _P99_S = Statement(

@@ -36,7 +36,7 @@ class Side(Struct, frozen=True):
     failed_batches: int = 0
 
 
-class Evidence(Struct, frozen=True):
+class GatheredEvidence(Struct, frozen=True):
     """The tests of live jobs, what waits for them, and the deaths of workers."""
 
     failures: RateTest = RateTest()
@@ -61,7 +61,7 @@ class Evidence(Struct, frozen=True):
         return document
 
     @classmethod
-    def of(cls, document: Any) -> Evidence:
+    def of(cls, document: Any) -> GatheredEvidence:
         """Read what was stored; EvidenceError where it is something else."""
         try:
             return msgspec.convert(document, cls)
@@ -69,7 +69,7 @@ class Evidence(Struct, frozen=True):
             raise EvidenceError(f"The stored evidence of a roll-out cannot be read: {error}.") from None
 
 
-def absorb(evidence: Evidence, tick: Tick) -> Evidence:
+def absorb(evidence: GatheredEvidence, tick: Tick) -> GatheredEvidence:
     """Return the evidence with a tick of `without_known`; EvidenceError where its figures disagree."""
     for arm in (tick.candidate, tick.stable, tick.baseline):
         if arm is not None:
@@ -91,7 +91,7 @@ def absorb(evidence: Evidence, tick: Tick) -> Evidence:
     return _batches_judged(_keys_judged(evidence))
 
 
-def _at(evidence: Evidence, tick: Tick) -> Evidence:
+def _at(evidence: GatheredEvidence, tick: Tick) -> GatheredEvidence:
     """Close what waits where the share is another now: both sides of a stratum are of the same rule."""
     if tick.share_ppm != evidence.share_ppm:
         latency = without_open(evidence.latency)
@@ -126,7 +126,7 @@ def _latency(test: LatencyTest, tick: Tick) -> LatencyTest:
     return with_latencies(test, tick.candidate.latencies_s, tick.baseline.latencies_s)
 
 
-def _keys_judged(evidence: Evidence) -> Evidence:
+def _keys_judged(evidence: GatheredEvidence) -> GatheredEvidence:
     ours, theirs = evidence.ours, evidence.theirs
     counts = sorted((len(ours.seen), len(theirs.seen)))
     if counts[0] == 0 and counts[1] <= MOST_WAITING:
@@ -136,7 +136,7 @@ def _keys_judged(evidence: Evidence) -> Evidence:
     return _judged(evidence)
 
 
-def _judged(evidence: Evidence) -> Evidence:
+def _judged(evidence: GatheredEvidence) -> GatheredEvidence:
     ours, theirs = evidence.ours, evidence.theirs
     return replace(
         evidence,
@@ -156,7 +156,7 @@ def _without_keys(side: Side) -> Side:
     return Side(batches=side.batches, failed_batches=side.failed_batches)
 
 
-def _batches_judged(evidence: Evidence) -> Evidence:
+def _batches_judged(evidence: GatheredEvidence) -> GatheredEvidence:
     ours, theirs = evidence.ours, evidence.theirs
     if not ours.batches or not theirs.batches:
         return evidence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models_registry.core.rollouts.judging.standing import RolloutStanding
-from models_registry.core.rollouts.plan import Plan
+from models_registry.core.rollouts.rollout_plan import Plan
 
 PPM = 1_000_000
 

@@ -7,8 +7,8 @@ from math import inf
 from typing import NamedTuple
 
 from models_registry.core.rollouts.evidence.duel_counts import DuelEvidence
-from models_registry.core.rollouts.evidence.gathered import Evidence
-from models_registry.core.rollouts.plan import Plan
+from models_registry.core.rollouts.evidence.gathered import GatheredEvidence
+from models_registry.core.rollouts.rollout_plan import Plan
 from models_registry.core.rollouts.statistics.paired_tests import coin_e, excess_e
 from models_registry.core.rollouts.statistics.sample_sizes import keys_needed, pairs_needed
 
@@ -55,7 +55,7 @@ class RolloutFinding(NamedTuple):
         return self.e > above and self.harm >= self.least_harm
 
 
-def findings_of(plan: Plan, evidence: Evidence, duels: DuelEvidence) -> list[RolloutFinding]:
+def findings_of(plan: Plan, evidence: GatheredEvidence, duels: DuelEvidence) -> list[RolloutFinding]:
     """Return the result of each test, that of the plan's agreement only where it sets a limit."""
     failures, refusals, latency = evidence.failures, evidence.refusals, evidence.latency
     live = [
@@ -118,7 +118,7 @@ class Need(NamedTuple):
         return self.by_keys or self.by_duels
 
 
-def need(plan: Plan, evidence: Evidence, duels: DuelEvidence) -> Need:
+def need(plan: Plan, evidence: GatheredEvidence, duels: DuelEvidence) -> Need:
     """Return what is enough: a candidate a point worse has been rolled back by then, 90 % sure."""
     failures = evidence.failures
     rate = (failures.failed_theirs + 0.5) / (failures.seen_theirs + 1)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from models_registry.core.rollouts.states import HoldReason
+from models_registry.core.rollouts.rollout_states import HoldReason
 
 
 class ActKind(StrEnum):

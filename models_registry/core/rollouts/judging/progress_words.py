@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf, isfinite
 
 from models_registry.core.rollouts.evidence.duel_counts import DuelEvidence
-from models_registry.core.rollouts.evidence.gathered import Evidence
+from models_registry.core.rollouts.evidence.gathered import GatheredEvidence
 from models_registry.core.rollouts.judging.exposure import PPM
 from models_registry.core.rollouts.judging.findings import Need, RolloutFinding, RolloutTest
 from models_registry.core.rollouts.judging.standing import RolloutStanding
@@ -50,7 +50,7 @@ def about(count: float) -> str:
     return f"{float(f'{count:.2g}'):,.0f}"
 
 
-def evidence_words(evidence: Evidence, finding: RolloutFinding) -> str:
+def evidence_words(evidence: GatheredEvidence, finding: RolloutFinding) -> str:
     """Return what a test found: `3 failed against 0.4 expected; e = 61 of 200`."""
     e = f"e = {about(finding.e)} of {finding.bar:,.0f}"
     if finding.test is RolloutTest.FAILURES:

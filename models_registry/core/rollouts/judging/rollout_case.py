@@ -6,14 +6,14 @@ from math import isfinite
 from typing import NamedTuple, Self
 
 from models_registry.core.rollouts.evidence.duel_counts import DuelEvidence
-from models_registry.core.rollouts.evidence.gathered import Evidence
+from models_registry.core.rollouts.evidence.gathered import GatheredEvidence
 from models_registry.core.rollouts.judging.exposure import paced_share_ppm, step_share_ppm
 from models_registry.core.rollouts.judging.findings import Need, RolloutFinding, findings_of, need, worst
 from models_registry.core.rollouts.judging.judge_act import ActKind, JudgeAct
 from models_registry.core.rollouts.judging.progress_words import evidence_words, need_words
 from models_registry.core.rollouts.judging.standing import RolloutStanding
-from models_registry.core.rollouts.plan import Plan
-from models_registry.core.rollouts.states import HoldReason
+from models_registry.core.rollouts.rollout_plan import Plan
+from models_registry.core.rollouts.rollout_states import HoldReason
 
 
 class RolloutCase(NamedTuple):
@@ -21,13 +21,15 @@ class RolloutCase(NamedTuple):
 
     plan: Plan
     standing: RolloutStanding
-    evidence: Evidence
+    evidence: GatheredEvidence
     duels: DuelEvidence
     findings: list[RolloutFinding]
     need: Need
 
     @classmethod
-    def of(cls, plan: Plan, standing: RolloutStanding, evidence: Evidence, duels: DuelEvidence) -> Self:
+    def of(
+        cls, plan: Plan, standing: RolloutStanding, evidence: GatheredEvidence, duels: DuelEvidence
+    ) -> Self:
         """Run the tests."""
         findings = findings_of(plan, evidence, duels)
         return cls(plan, standing, evidence, duels, findings, need(plan, evidence, duels))

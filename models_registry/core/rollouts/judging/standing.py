@@ -7,8 +7,8 @@ from math import isfinite
 from msgspec import Struct
 
 from models_registry.core.registry_errors import EvidenceError
-from models_registry.core.rollouts.plan import Plan
-from models_registry.core.rollouts.states import HoldReason, RolloutState
+from models_registry.core.rollouts.rollout_plan import Plan
+from models_registry.core.rollouts.rollout_states import HoldReason, RolloutState
 
 JUDGED_STATES = frozenset({RolloutState.RUNNING, RolloutState.HELD, RolloutState.BAKING})
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from models_registry.core.rollouts.plan import DAY_S, Plan
+from models_registry.core.rollouts.rollout_plan import DAY_S, Plan
 from models_registry.core.rollouts.simulation.scenario import SAMPLED, RolloutScenario
 
 _UNLIMITED = 10**9

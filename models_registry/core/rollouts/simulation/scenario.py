@@ -7,7 +7,7 @@ from math import isfinite
 from msgspec import Struct
 
 from models_registry.core.registry_errors import RolloutPlanError
-from models_registry.core.rollouts.plan import BUDGET_SHARE, DAY_S, LEAST_BUDGET, Plan
+from models_registry.core.rollouts.rollout_plan import BUDGET_SHARE, DAY_S, LEAST_BUDGET, Plan
 
 SAMPLED = 10.0  # times the canary's share, of the stable side
 _MOST_DAILY = 1e9

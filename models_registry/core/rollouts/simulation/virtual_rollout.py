@@ -8,16 +8,16 @@ from math import exp
 from msgspec import Struct
 
 from models_registry.core.rollouts.evidence.duel_counts import DuelEvidence, with_duels
-from models_registry.core.rollouts.evidence.gathered import Evidence, absorb
+from models_registry.core.rollouts.evidence.gathered import GatheredEvidence, absorb
 from models_registry.core.rollouts.evidence.tick import without_known
 from models_registry.core.rollouts.judge import judge
 from models_registry.core.rollouts.judging.exposure import paced_share_ppm, step_share_ppm
 from models_registry.core.rollouts.judging.judge_act import ActKind, JudgeAct
 from models_registry.core.rollouts.judging.standing import RolloutStanding
+from models_registry.core.rollouts.rollout_states import HoldReason, RolloutState
 from models_registry.core.rollouts.simulation.chance import Chance, binomial_count, normal
 from models_registry.core.rollouts.simulation.scenario import RolloutScenario
 from models_registry.core.rollouts.simulation.virtual_traffic import VirtualTraffic
-from models_registry.core.rollouts.states import HoldReason, RolloutState
 
 _TIMED_PAIRS = 8  # pairs of a duel that ran in one batch
 _DUEL_SIGMA = 0.1  # of the log ratio of a pair of batches
@@ -75,7 +75,7 @@ class VirtualRollout:
     last_tick: int = 0
     pairs_needed: float = 1.0
     known: set[int] = field(default_factory=set)
-    evidence: Evidence = field(default_factory=Evidence)
+    evidence: GatheredEvidence = field(default_factory=GatheredEvidence)
     duels: DuelEvidence = field(default_factory=DuelEvidence)
     trail: list[TrailPoint] = field(default_factory=list)
 

@@ -18,9 +18,9 @@ from django.test import Client
 from jobs.core.access.scopes import Scope
 from jobs.core.states import State
 from jobs.models import BulkAct, Event, Job, JobResult
-from jobs.models.rollouts.trial import Trial
+from jobs.models.rollouts.version_trial import Trial
 from jobs.services.access.tokens import create_token
-from models_registry.core.rollouts.plan import Plan
+from models_registry.core.rollouts.rollout_plan import Plan
 from models_registry.models import Rollout
 from tests.integration.jobs.api.calls import Call, documented
 from tests.support.factories import job_id, make_client, make_job, make_version

@@ -14,7 +14,7 @@ from django.utils import timezone
 from prometheus_client import REGISTRY
 
 from jobs.core.circuits.breaker import CircuitState, Finding
-from jobs.core.circuits.tally import EVERY_CLIENT, Answer, Tally, tallies_of
+from jobs.core.circuits.tally import EVERY_CLIENT, Answer, VerdictTally, tallies_of
 from jobs.core.errors import CircuitOpenError, WrongStateError
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.messages.envelope import Envelope
@@ -74,7 +74,7 @@ def opened(version: ModelVersion, reason: str = "It broke.", *, client: int = EV
 def probed(version: ModelVersion, *, client: int = EVERY_CLIENT, **tally: int) -> int:
     key = version.id, client
     with engine().begin() as session:
-        return len(circuits.probed(session, key=key, tally=Tally(**tally), options=OPTIONS))
+        return len(circuits.probed(session, key=key, tally=VerdictTally(**tally), options=OPTIONS))
 
 
 def cool_down_over(version: ModelVersion) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from jobs.models import Trial, TrialKind, TrialState
 from jobs.services.rollouts import acts
-from jobs.services.rollouts.figures import read_figures
+from jobs.services.rollouts.change_record import record, record_markdown
 from jobs.services.rollouts.reads import list_rollouts, points, rollout_view, rules_of
-from jobs.services.rollouts.record import record, record_markdown
+from jobs.services.rollouts.rollout_figures import read_figures
 from models_registry import selectors
 from models_registry.core.registry_errors import ModelNotFoundError, RolloutNotFoundError
 from models_registry.models import RegisteredModel, Rollout

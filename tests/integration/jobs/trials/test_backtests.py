@@ -13,7 +13,7 @@ from jobs.core.errors import MalformedRequestError, ResourceNotFoundError
 from jobs.core.states import State
 from jobs.core.trials.trial_specs import BacktestRequest, parse_backtest
 from jobs.models import Job, JobInput
-from jobs.models.rollouts.trial import Trial, TrialState
+from jobs.models.rollouts.version_trial import Trial, TrialState
 from jobs.services.trials.backtests import start_backtest
 from models_registry.core.agreement.option import Agreement
 from models_registry.core.registry_errors import (

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from django.utils import timezone
 
 from jobs.models import Worker
-from jobs.models.rollouts.trial import Trial, TrialState
+from jobs.models.rollouts.version_trial import Trial, TrialState
 from jobs.services.trials import trial_rows
 from jobs.services.trials.for_rollouts import (
     begin_duels,
@@ -21,7 +21,7 @@ from jobs.services.trials.for_rollouts import (
 )
 from jobs.worker.trials.trial_beat import TrialBeat
 from jobs.worker.trials.trial_desk import TrialDesk
-from models_registry.core.rollouts.plan import Plan
+from models_registry.core.rollouts.rollout_plan import Plan
 from models_registry.models import ModelVersion, Rollout
 from tests.support import digit_models
 from tests.support.factories import make_version

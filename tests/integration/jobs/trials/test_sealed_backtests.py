@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from jobs.core.states import State
 from jobs.core.trials.trial_specs import BacktestRequest
 from jobs.models import Job
-from jobs.models.rollouts.trial import Trial, TrialState
+from jobs.models.rollouts.version_trial import Trial, TrialState
 from jobs.services.trials.backtests import start_backtest
 from models_registry import selectors
 from models_registry.core.agreement.option import Agreement

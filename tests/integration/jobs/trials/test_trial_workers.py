@@ -12,7 +12,7 @@ import pytest
 
 from inference_site.stack.services import PROJECT
 from jobs.core.trials.trial_specs import BacktestRequest
-from jobs.models.rollouts.trial import Trial, TrialState
+from jobs.models.rollouts.version_trial import Trial, TrialState
 from jobs.services.trials.backtests import start_backtest
 from tests.support.factories import make_version
 from tests.support.trials import stored_jobs

@@ -9,23 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.core.circuits.breaker import ANSWERED_BEFORE, Breaker, Finding
-from jobs.core.circuits.tally import EVERY_CLIENT, Tally
+from jobs.core.circuits.tally import EVERY_CLIENT, VerdictTally
 from models_registry.core.options import BreakerOptions
 
 OPTIONS = BreakerOptions(window_s=30.0, least=20, share=0.5, dead=10)
 A, B, C, D, E = range(1, 6)
 
 
-def failed(count: int) -> Tally:
-    return Tally(blamed=count)
+def failed(count: int) -> VerdictTally:
+    return VerdictTally(blamed=count)
 
 
-def dead(count: int) -> Tally:
-    return Tally(blamed=count, dead=count, spent=count)
+def dead(count: int) -> VerdictTally:
+    return VerdictTally(blamed=count, dead=count, spent=count)
 
 
-def answered(count: int) -> Tally:
-    return Tally(succeeded=count)
+def answered(count: int) -> VerdictTally:
+    return VerdictTally(succeeded=count)
 
 
 def clients(findings: list[Finding]) -> set[int]:
@@ -34,7 +34,7 @@ def clients(findings: list[Finding]) -> set[int]:
 
 def test_a_failing_majority_of_several_clients_opens_the_version_s_circuit() -> None:
     breaker = Breaker(OPTIONS)
-    assert breaker.observe(0.0, {A: failed(9), B: Tally(succeeded=9, blamed=1)}) == []
+    assert breaker.observe(0.0, {A: failed(9), B: VerdictTally(succeeded=9, blamed=1)}) == []
     assert breaker.observe(1.0, {C: failed(2)}) == [
         Finding(EVERY_CLIENT, "12 of 21 attempts in 30 s failed, of several clients, more than 50%.")
     ]
@@ -55,22 +55,24 @@ def test_bad_inputs_of_some_clients_do_not_hold_those_that_succeed() -> None:
 
 
 def test_failures_of_inputs_that_succeeded_before_show_that_the_version_is_sick() -> None:
-    bad = Tally(blamed=20, answered_before=ANSWERED_BEFORE)
+    bad = VerdictTally(blamed=20, answered_before=ANSWERED_BEFORE)
     (finding,) = Breaker(OPTIONS).observe(0.0, {A: bad})
     assert finding.client == EVERY_CLIENT
     assert "also of inputs that succeeded before" in finding.reason
-    fewer = Tally(blamed=20, answered_before=ANSWERED_BEFORE - 1)
+    fewer = VerdictTally(blamed=20, answered_before=ANSWERED_BEFORE - 1)
     assert clients(Breaker(OPTIONS).observe(0.0, {A: fewer})) == {A}
 
 
 def test_pinned_failures_never_open_the_version_s_circuit() -> None:
-    pinned = Tally(blamed=500, pinned=500, dead=500)
+    pinned = VerdictTally(blamed=500, pinned=500, dead=500)
     assert clients(Breaker(OPTIONS).observe(0.0, {A: pinned, B: pinned, C: pinned})) == {A, B, C}
 
 
 def test_invalid_inputs_hold_a_client_none_of_whose_jobs_succeeds() -> None:
-    invalid = Tally(dead=10)
-    findings = Breaker(OPTIONS).observe(0.0, {A: invalid, B: invalid, C: Tally(succeeded=1, dead=1_000)})
+    invalid = VerdictTally(dead=10)
+    findings = Breaker(OPTIONS).observe(
+        0.0, {A: invalid, B: invalid, C: VerdictTally(succeeded=1, dead=1_000)}
+    )
     assert clients(findings) == {A, B}
     assert findings[0].reason == ("Every job of the client fails: 10 ended dead in 30 s and none succeeded.")
 

@@ -16,7 +16,7 @@ from jobs.core.circuits.rest import (
     sick_here,
     works_elsewhere,
 )
-from jobs.core.circuits.tally import EVERY_CLIENT, Tally
+from jobs.core.circuits.tally import EVERY_CLIENT, VerdictTally
 from models_registry.core.options import BreakerOptions
 
 LIMITS = BreakerOptions(least=50, share=0.8)
@@ -72,11 +72,11 @@ def test_a_rest_doubles_until_jobs_succeed_after_it() -> None:
     rest = RestTimes(first_s=10.0, cap_s=25.0, probes=2)
     assert rest.begin(0.0) == 10.0
     assert rest.left_s(4.0) == 6.0
-    assert not rest.tried(4.0, Tally(blamed=1)), "a straggler"
+    assert not rest.tried(4.0, VerdictTally(blamed=1)), "a straggler"
     assert rest.left_s(10.0) == 0.0
-    assert rest.tried(10.0, Tally(blamed=1))
+    assert rest.tried(10.0, VerdictTally(blamed=1))
     assert rest.begin(10.0) == 20.0
     assert rest.begin(40.0) == 25.0, "the cap"
-    assert not rest.tried(70.0, Tally(succeeded=2))
-    assert not rest.tried(71.0, Tally(blamed=1)), "the breaker judges again"
+    assert not rest.tried(70.0, VerdictTally(succeeded=2))
+    assert not rest.tried(71.0, VerdictTally(blamed=1)), "the breaker judges again"
     assert rest.begin(72.0) == 10.0

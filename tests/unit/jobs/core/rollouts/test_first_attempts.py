@@ -6,7 +6,7 @@ import pytest
 
 from jobs.core.errors import PayloadKeyMissingError
 from jobs.core.failures import Failure, FailureKind, Outcome, Success
-from jobs.core.rollouts.first_attempts import PLATFORM_CODES, Finding, finding_of, is_broken
+from jobs.core.rollouts.first_attempts import PLATFORM_CODES, AttemptFinding, finding_of, is_broken
 
 ANSWER = Success(b"1")
 
@@ -18,19 +18,19 @@ def failed(kind: FailureKind, code: str = "boom") -> Failure:
 @pytest.mark.parametrize(
     ("outcome", "finding"),
     [
-        (ANSWER, Finding.ANSWERED),
-        (failed(FailureKind.INTERNAL), Finding.FAILED),
-        (failed(FailureKind.TRANSIENT), Finding.FAILED),
-        (failed(FailureKind.TIMEOUT), Finding.FAILED),
-        (failed(FailureKind.POISON), Finding.FAILED),
-        (failed(FailureKind.INVALID), Finding.REFUSED),
-        (failed(FailureKind.INTERNAL, "load_failed"), Finding.FAILED),
+        (ANSWER, AttemptFinding.ANSWERED),
+        (failed(FailureKind.INTERNAL), AttemptFinding.FAILED),
+        (failed(FailureKind.TRANSIENT), AttemptFinding.FAILED),
+        (failed(FailureKind.TIMEOUT), AttemptFinding.FAILED),
+        (failed(FailureKind.POISON), AttemptFinding.FAILED),
+        (failed(FailureKind.INVALID), AttemptFinding.REFUSED),
+        (failed(FailureKind.INTERNAL, "load_failed"), AttemptFinding.FAILED),
         (failed(FailureKind.TRANSIENT, "payload_unavailable"), None),
         (failed(FailureKind.INVALID, PayloadKeyMissingError.code), None),
     ],
 )
 def test_a_failure_of_the_platform_says_nothing_of_the_version(
-    outcome: Outcome, finding: Finding | None
+    outcome: Outcome, finding: AttemptFinding | None
 ) -> None:
     assert finding_of(outcome) is finding
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from django.db import OperationalError
 
 from jobs.core.batching.sealed_batch import BatchLimits, SealReason
-from jobs.core.circuits.tally import Tally
+from jobs.core.circuits.tally import VerdictTally
 from jobs.worker import process as host
 from jobs.worker.circuit_monitor import CircuitMonitor
 from jobs.worker.stages.claimed_batch import ClaimedBatch
@@ -62,7 +62,7 @@ def test_a_batch_that_waits_for_the_database_does_not_hang() -> None:
 
 
 def test_a_circuit_error_loses_no_stored_batch() -> None:
-    CircuitMonitor(MagicMock(), away).observe(1, {7: Tally(blamed=60)})
+    CircuitMonitor(MagicMock(), away).observe(1, {7: VerdictTally(blamed=60)})
 
 
 def test_unreadable_limits_are_read_again_and_end_no_stage(

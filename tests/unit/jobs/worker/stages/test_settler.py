@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.core.batching.sealed_batch import SealReason
-from jobs.core.circuits.tally import Tally
+from jobs.core.circuits.tally import VerdictTally
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.core.states import State
@@ -291,11 +291,11 @@ def test_nan_is_tried_again_for_a_version_that_says_so() -> None:
 def test_the_circuits_are_told_whose_jobs_ended_how_and_which_inputs_were_answered_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    told = list[dict[int, Tally]]()
+    told = list[dict[int, VerdictTally]]()
     circuits: Any = SimpleNamespace(observe=lambda _version, tallies: told.append(tallies))
     settler = Settler(MagicMock(), lambda: False, node="", expected_s=lambda *_: 0.0, circuits=circuits)
 
-    def settled(outputs: list[Any], bodies: list[bytes]) -> dict[int, Tally]:
+    def settled(outputs: list[Any], bodies: list[bytes]) -> dict[int, VerdictTally]:
         batch = work(outputs)
         batch.jobs = [
             msgspec.structs.replace(job, body=body) for job, body in zip(batch.jobs, bodies, strict=True)
@@ -311,13 +311,13 @@ def test_the_circuits_are_told_whose_jobs_ended_how_and_which_inputs_were_answer
         settler.settle(batch)
         return told[-1]
 
-    assert settled([1, 2], [b"good", b"fine"]) == {7: Tally(succeeded=1), 8: Tally(succeeded=1)}
+    assert settled([1, 2], [b"good", b"fine"]) == {7: VerdictTally(succeeded=1), 8: VerdictTally(succeeded=1)}
     assert settled([1, ValueError("no")], [b"good", b"bad"]) == {
-        7: Tally(succeeded=1),
-        8: Tally(blamed=1, pinned=1),
+        7: VerdictTally(succeeded=1),
+        8: VerdictTally(blamed=1, pinned=1),
     }
     again = settled([ValueError("no"), ValueError("no")], [b"good", b"bad"])
-    assert again == {7: Tally(blamed=1, answered_before=1), 8: Tally(blamed=1)}
+    assert again == {7: VerdictTally(blamed=1, answered_before=1), 8: VerdictTally(blamed=1)}
 
 
 def test_an_output_that_shows_a_lost_device_is_nobody_s_failure() -> None:

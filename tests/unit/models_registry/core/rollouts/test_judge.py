@@ -9,13 +9,13 @@ import pytest
 
 from models_registry.core.registry_errors import EvidenceError
 from models_registry.core.rollouts.evidence.duel_counts import DuelEvidence
-from models_registry.core.rollouts.evidence.gathered import Evidence, absorb
+from models_registry.core.rollouts.evidence.gathered import GatheredEvidence, absorb
 from models_registry.core.rollouts.evidence.tick import ArmTick, Tick
 from models_registry.core.rollouts.judge import judge
 from models_registry.core.rollouts.judging.judge_act import ActKind, JudgeAct
 from models_registry.core.rollouts.judging.standing import RolloutStanding
-from models_registry.core.rollouts.plan import Plan
-from models_registry.core.rollouts.states import (
+from models_registry.core.rollouts.rollout_plan import Plan
+from models_registry.core.rollouts.rollout_states import (
     ROLLOUT_TRANSITIONS,
     HoldReason,
     RolloutState,
@@ -34,8 +34,10 @@ def arm(seen: int, failed: int = 0, refused: int = 0) -> ArmTick:
     return ArmTick(frozenset(keys), frozenset(keys[:failed]), frozenset(keys[failed : failed + refused]))
 
 
-def shown(*, failed: int = 0, looks: int = 1, deaths: int = 0, step: int = 0, ours: int = 20) -> Evidence:
-    evidence = Evidence()
+def shown(
+    *, failed: int = 0, looks: int = 1, deaths: int = 0, step: int = 0, ours: int = 20
+) -> GatheredEvidence:
+    evidence = GatheredEvidence()
     for look in range(looks):
         tick = Tick(arm(ours, failed), arm(19 * ours), share_ppm=10_000, step=step)
         evidence = absorb(evidence, tick)
@@ -44,14 +46,17 @@ def shown(*, failed: int = 0, looks: int = 1, deaths: int = 0, step: int = 0, ou
     return evidence
 
 
-NOTHING, FINE = Evidence(), shown()
+NOTHING, FINE = GatheredEvidence(), shown()
 SUSPICIOUS = shown(failed=2)  # e = 51
 WORSE = shown(failed=5)
 MUCH = shown(looks=70)  # 1,400 keys at 5 %
 
 
 def acted(
-    standing: RolloutStanding, evidence: Evidence = FINE, duels: DuelEvidence | None = None, plan: Plan = PLAN
+    standing: RolloutStanding,
+    evidence: GatheredEvidence = FINE,
+    duels: DuelEvidence | None = None,
+    plan: Plan = PLAN,
 ) -> JudgeAct:
     return judge(plan, standing, evidence, duels or DuelEvidence())
 
@@ -81,7 +86,7 @@ def test_a_worse_candidate_goes_back_from_every_state_with_the_numbers_that_say_
 
 
 def test_strong_evidence_of_a_difference_too_small_to_matter_does_not_roll_back() -> None:
-    evidence = Evidence()
+    evidence = GatheredEvidence()
     for _ in range(100):  # 0.15 points worse, over 200,000 jobs
         evidence = absorb(evidence, Tick(arm(2_000, 5), arm(2_000, 2), share_ppm=10_000))
     assert evidence.failures.e > 200
@@ -90,7 +95,7 @@ def test_strong_evidence_of_a_difference_too_small_to_matter_does_not_roll_back(
 
 
 def test_refusals_need_five_times_the_evidence_of_failures() -> None:
-    evidence = absorb(Evidence(), Tick(arm(20, 0, 3), arm(380), share_ppm=10_000))
+    evidence = absorb(GatheredEvidence(), Tick(arm(20, 0, 3), arm(380), share_ppm=10_000))
     assert 200 < evidence.refusals.e < 1_000
     assert acted(running(), evidence).held is HoldReason.SUSPICIOUS
     evidence = absorb(evidence, Tick(arm(20, 0, 3), arm(380), share_ppm=10_000))
@@ -243,7 +248,7 @@ def test_baking_ends_after_its_time_and_never_while_it_is_suspicious() -> None:
 
 
 def test_while_it_bakes_the_candidate_is_the_large_side_and_still_goes_back() -> None:
-    evidence = Evidence()
+    evidence = GatheredEvidence()
     for _ in range(4):
         evidence = absorb(evidence, Tick(arm(1_000, 60), arm(100), share_ppm=990_000, step=4))
     assert acted(running(state=BAKING, proven=True, step=4, share_ppm=990_000), evidence).reason == "failures"
@@ -262,7 +267,7 @@ def test_without_enough_jobs_it_starves_and_neither_goes_on_nor_back() -> None:
 
 @pytest.mark.parametrize("reason", [HoldReason.PAUSED, HoldReason.APPROVAL])
 @pytest.mark.parametrize("evidence", [NOTHING, FINE, MUCH, SUSPICIOUS, shown(deaths=1)])
-def test_what_a_person_holds_only_a_person_lets_go_on(reason: HoldReason, evidence: Evidence) -> None:
+def test_what_a_person_holds_only_a_person_lets_go_on(reason: HoldReason, evidence: GatheredEvidence) -> None:
     for standing in (
         held(reason, at_step_s=9 * A_DAY, in_state_s=9 * A_DAY),
         held(reason, met=100),
@@ -300,7 +305,7 @@ def test_the_share_grows_back_when_there_is_room_again_twice() -> None:
 
 @pytest.mark.parametrize(("evidence", "waited_s"), [(SUSPICIOUS, 0.0), (NOTHING, A_DAY)])
 def test_a_hold_that_keeps_the_share_keeps_no_more_than_the_budget_has_room_for(
-    evidence: Evidence, waited_s: float
+    evidence: GatheredEvidence, waited_s: float
 ) -> None:
     share_ppm = 10_000
     tick_jobs = 1_000.0 * 2.0 * share_ppm / 1e6

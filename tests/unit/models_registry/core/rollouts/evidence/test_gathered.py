@@ -1,4 +1,4 @@
-"""Evidence: exact when stored and read back, the same however it was cut into ticks, and quick."""
+"""GatheredEvidence: exact when stored and read back, the same however it was cut into ticks, and quick."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from time import perf_counter
 import pytest
 
 from models_registry.core.registry_errors import EvidenceError
-from models_registry.core.rollouts.evidence.gathered import Evidence, absorb
+from models_registry.core.rollouts.evidence.gathered import GatheredEvidence, absorb
 from models_registry.core.rollouts.evidence.tick import ArmTick, Tick, without_known
 
 NUMBERS = count(1)
@@ -22,8 +22,8 @@ def arm(seen: int, failed: int = 0, refused: int = 0) -> ArmTick:
     return ArmTick(frozenset(keys), frozenset(keys[:failed]), frozenset(keys[failed : failed + refused]))
 
 
-def after(*ticks: Tick) -> Evidence:
-    evidence = Evidence()
+def after(*ticks: Tick) -> GatheredEvidence:
+    evidence = GatheredEvidence()
     for tick in ticks:
         evidence = absorb(evidence, tick)
     return evidence
@@ -56,7 +56,7 @@ def test_latency_is_judged_against_the_baseline_alone() -> None:
 
 def test_what_was_stored_is_read_back_exactly() -> None:
     draw = random.Random(2)
-    evidence = Evidence()
+    evidence = GatheredEvidence()
     for look in range(50):
         ours, theirs = arm(7, draw.randrange(3)), arm(60, draw.randrange(5))
         timed = ArmTick(ours.seen, ours.failed, batches=2, latencies_s=(draw.random(), draw.random()))
@@ -64,7 +64,7 @@ def test_what_was_stored_is_read_back_exactly() -> None:
         evidence = absorb(evidence, Tick(timed, theirs, baseline, share_ppm=10_000, step=1))
         evidence = absorb(evidence, Tick(arm(1, 1), ArmTick(), None, share_ppm=10_000, step=1))  # waits
         stored = json.loads(json.dumps(evidence.document))
-        assert Evidence.of(stored) == evidence
+        assert GatheredEvidence.of(stored) == evidence
     assert evidence.ours.failed
 
 
@@ -73,17 +73,17 @@ def test_what_was_stored_is_read_back_exactly() -> None:
 )
 def test_what_is_no_evidence_is_an_error(document: object) -> None:
     with pytest.raises(EvidenceError):
-        Evidence.of(document)
+        GatheredEvidence.of(document)
 
 
 def test_a_tick_that_contradicts_itself_changes_nothing() -> None:
     with pytest.raises(EvidenceError):
-        absorb(Evidence(), Tick(ArmTick(), ArmTick(failed=frozenset({1}))))
+        absorb(GatheredEvidence(), Tick(ArmTick(), ArmTick(failed=frozenset({1}))))
 
 
 def test_jobs_that_come_one_by_one_wait_until_both_sides_can_be_compared() -> None:
     """At low volume no tick holds keys of both sides: judged tick by tick, nothing would ever be found."""
-    evidence = Evidence()
+    evidence = GatheredEvidence()
     looks = 0
     while evidence.failures.e < 200:
         evidence = absorb(evidence, Tick(arm(1, 1), ArmTick()))
@@ -117,7 +117,7 @@ def test_another_share_closes_what_waits_and_another_step_counts_from_nought() -
 
 
 def test_keys_of_one_side_do_not_wait_without_end() -> None:
-    evidence = Evidence()
+    evidence = GatheredEvidence()
     for _ in range(30):
         evidence = absorb(evidence, Tick(ArmTick(), arm(100)))
         assert len(evidence.theirs.seen) <= 2_000
@@ -132,7 +132,7 @@ def test_a_death_whose_input_killed_the_stable_too_is_excused() -> None:
 
 def test_a_look_at_3_000_keys_takes_less_than_2_ms() -> None:
     best_s = inf
-    evidence = absorb(Evidence(), Tick(arm(10, 1), arm(90, 1)))
+    evidence = absorb(GatheredEvidence(), Tick(arm(10, 1), arm(90, 1)))
     for _ in range(10):
         tick = Tick(arm(150, 15), arm(2_850, 285))
         begun = perf_counter()

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from models_registry.core.rollouts.evidence.duel_counts import DuelEvidence
-from models_registry.core.rollouts.evidence.gathered import Evidence
+from models_registry.core.rollouts.evidence.gathered import GatheredEvidence
 from models_registry.core.rollouts.judging.findings import RolloutTest, duel_findings, findings_of, need
-from models_registry.core.rollouts.plan import Plan
+from models_registry.core.rollouts.rollout_plan import Plan
 
 ALL = Plan(least_agreement=0.9)
 SOME = DuelEvidence(pairs=100, timed=10, compared=100, agreed=95)
 
 
 def test_every_test_runs_and_their_chances_of_an_error_add_up_to_one_per_cent() -> None:
-    found = findings_of(ALL, Evidence(), SOME)
+    found = findings_of(ALL, GatheredEvidence(), SOME)
     assert {finding.test for finding in found} == set(RolloutTest)
     assert sum(finding.alpha for finding in found) == pytest.approx(0.01)
     assert sum(1 / finding.bar for finding in found) == pytest.approx(0.01)
@@ -36,8 +36,8 @@ def test_service_time_is_held_against_what_the_plan_allows_and_a_little_more() -
 
 
 def test_without_duels_in_the_plan_no_number_of_them_is_enough() -> None:
-    assert not need(Plan(duels=0), Evidence(), DuelEvidence(pairs=10**6)).by_duels
-    assert need(Plan(duels=5), Evidence(), DuelEvidence(pairs=1_750)).by_duels
+    assert not need(Plan(duels=0), GatheredEvidence(), DuelEvidence(pairs=10**6)).by_duels
+    assert need(Plan(duels=5), GatheredEvidence(), DuelEvidence(pairs=1_750)).by_duels
     assert not need(
-        Plan(duels=5), Evidence(), DuelEvidence(pairs=1_749)
+        Plan(duels=5), GatheredEvidence(), DuelEvidence(pairs=1_749)
     ).by_duels  # a point would not be found

@@ -11,9 +11,10 @@ from math import sqrt
 import pytest
 from msgspec.structs import replace
 
-from models_registry.core.rollouts.evidence.gathered import Evidence, absorb
+from models_registry.core.rollouts.evidence.gathered import GatheredEvidence, absorb
 from models_registry.core.rollouts.evidence.tick import Tick, without_known
-from models_registry.core.rollouts.plan import Plan
+from models_registry.core.rollouts.rollout_plan import Plan
+from models_registry.core.rollouts.rollout_states import HoldReason, RolloutState
 from models_registry.core.rollouts.simulation import virtual_rollout
 from models_registry.core.rollouts.simulation.rollout_cases import (
     GOOD_CASES,
@@ -24,7 +25,6 @@ from models_registry.core.rollouts.simulation.rollout_cases import (
 )
 from models_registry.core.rollouts.simulation.scenario import RolloutScenario
 from models_registry.core.rollouts.simulation.virtual_rollout import VirtualEnd, VirtualRollout
-from models_registry.core.rollouts.states import HoldReason, RolloutState
 
 ROLLED_BACK, DONE = RolloutState.ROLLED_BACK, RolloutState.DONE
 
@@ -45,7 +45,7 @@ def test_a_good_candidate_reaches_all_traffic_whatever_else_happens(name: str) -
 def test_these_cases_would_show_a_statistic_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pooled z-test at every look, which the design warns of, rolls good candidates back."""
 
-    def with_z_test(evidence: Evidence, tick: Tick) -> Evidence:
+    def with_z_test(evidence: GatheredEvidence, tick: Tick) -> GatheredEvidence:
         evidence = absorb(evidence, tick)
         test = evidence.failures
         seen = test.seen_ours + test.seen_theirs

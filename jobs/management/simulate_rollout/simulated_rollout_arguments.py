@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from models_registry.core.registry_errors import RolloutPlanError
-from models_registry.core.rollouts.plan import DAY_S
+from models_registry.core.rollouts.rollout_plan import DAY_S
 from models_registry.core.rollouts.simulation.scenario import RolloutScenario, check_scenario
 
 _LEAST_JOBS_A_LOOK = 20.0  # empty looks decide nothing: at low volume a simulated look is longer

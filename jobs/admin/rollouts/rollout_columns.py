@@ -9,8 +9,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.admin.links import one_line, registry_link
-from models_registry.core.rollouts.plan import Plan
-from models_registry.core.rollouts.states import LIVE, RolloutState
+from models_registry.core.rollouts.rollout_plan import Plan
+from models_registry.core.rollouts.rollout_states import LIVE, RolloutState
 from models_registry.models import Rollout, Rule
 from models_registry.shared.admin_moment import aged
 from models_registry.shared.admin_render import NONE, table

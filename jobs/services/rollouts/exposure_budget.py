@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from jobs.core.ids import first_id_at
 from jobs.db.statement import Statement, execute
-from models_registry.core.rollouts.plan import BUDGET_SHARE, DAY_S, LEAST_BUDGET
+from models_registry.core.rollouts.rollout_plan import BUDGET_SHARE, DAY_S, LEAST_BUDGET
 
 MOST_BATCHES = 10_000
 WEEK_S = 7 * DAY_S

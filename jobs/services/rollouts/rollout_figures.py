@@ -7,7 +7,7 @@ from typing import NamedTuple
 from jobs.db.connections import connect
 from jobs.db.session_settings import Use
 from jobs.db.statement import Statement, run
-from models_registry.core.rollouts.states import LIVE
+from models_registry.core.rollouts.rollout_states import LIVE
 
 E_VALUE = "e_"  # what the names of e-values among the judge's numbers begin with
 _LIVE_STATES = sorted(state.value for state in LIVE)
