@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GRID = "0.85"
+_SETTINGS = Lock()  # matplotlib's settings are those of the whole process
 
 
 def new_figure(*, height: float = 3.6) -> tuple[Figure, Axes]:
@@ -27,6 +29,6 @@ def svg_of(figure: Figure) -> bytes:
     import matplotlib as mpl
 
     image = BytesIO()
-    with mpl.rc_context({"svg.fonttype": "none", "font.family": "sans-serif"}):
+    with _SETTINGS, mpl.rc_context({"svg.fonttype": "none", "font.family": "sans-serif"}):
         figure.savefig(image, format="svg", metadata={"Date": None})
     return image.getvalue()

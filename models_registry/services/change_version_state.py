@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from models_registry import selectors
+from models_registry.core.refs import Ref
 from models_registry.core.registry_errors import ModelNotFoundError, VersionStateError
 from models_registry.core.version_states import VERSION_TRANSITIONS, VersionState, VersionVerb
 from models_registry.models import Alias, ModelVersion, RegisteredModel, Rollout
@@ -25,6 +26,7 @@ def change_state(  # which version, and who changes what and why
     """
     if verb not in {known.value for known in VersionVerb}:
         raise VersionStateError(f"There is no verb {verb[:80]!r}: use {', '.join(VersionVerb)}.")
+    Ref.parse(f"{name}:{version}")  # what is no name may not even be text for Postgres
     with transaction.atomic():
         # Rules, moves and states of a model take turns.
         RegisteredModel.objects.select_for_update().filter(name=name).first()

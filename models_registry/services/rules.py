@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -12,7 +13,9 @@ from django.db import transaction
 
 from models_registry import selectors
 from models_registry.core.patterns import validator
+from models_registry.core.refs import Ref
 from models_registry.core.registry_errors import (
+    ApprovalError,
     ModelNotFoundError,
     RegistrationError,
     RuleError,
@@ -20,7 +23,7 @@ from models_registry.core.registry_errors import (
 from models_registry.core.routing.decision import CompiledRule
 from models_registry.core.routing.rule_document import Cohort, RuleDocument
 from models_registry.core.version import VersionInfo
-from models_registry.models import Alias, ModelVersion, RegisteredModel, Rule
+from models_registry.models import Alias, ModelVersion, Promotion, RegisteredModel, Rule
 from models_registry.services.alias_moves import end_waiting_moves, workers_without
 from models_registry.services.alias_pointing import (
     AliasChange,
@@ -33,6 +36,7 @@ from models_registry.services.pattern_trial import try_patterns
 from models_registry.services.schema_trial import check_growth
 from models_registry.shared.finite import is_finite
 
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it
 SEEN = ("client", "metadata", "parameters", "priority")  # what a cohort's schema is over
 
 
@@ -50,15 +54,18 @@ def put_rule(  # noqa: PLR0913  # what decides for which alias, and who put it i
     """Put a rule in force and point the alias at its stable version; it joins the caller's transaction.
 
     ModelNotFoundError for an unknown model, alias or version; RuleError; VersionStateError;
-    RolloutConflictError while a roll-out decides for the alias that is not `rollout`.
+    RolloutConflictError while a roll-out decides for the alias that is not `rollout`; ApprovalError where the
+    model's roll-outs need approvals and this does not only go back.
     """
+    Ref.parse(model)
     with transaction.atomic():
         row = RegisteredModel.objects.select_for_update().filter(name=model).first()
         if row is None:
             raise ModelNotFoundError(f"There is no model {model!r}.")
         check_free(model, alias, rollout=rollout)
         compiled = compile_rule(model=model, alias=alias, document=document)
-        if rollout is None:  # a roll-out's gate has seen to that
+        if rollout is None:  # a roll-out's gate and its approvals have seen to that
+            _check_approved(row, alias, compiled)
             _check_residents(compiled, _alias(model, alias))
         by = AliasChange(actor, address, reason, rollout, tuple(approvals))
         end_waiting_moves(row, alias, "A rule was put in force.")
@@ -74,14 +81,14 @@ def compile_rule(*, model: str, alias: str, document: Mapping[str, Any]) -> Comp
 
     The errors of `put_rule`. Its id and number are 0, because it is not in force.
     """
+    Ref.parse(model)  # what is no name may not even be text for Postgres
     rule = RuleDocument.of(document)
     before = _alias(model, alias)
     if rule.candidate is None and (rule.share or rule.cohorts):
         raise RuleError("A share or a cohort needs a candidate.")
     if rule.candidate == rule.stable:
         raise RuleError("The candidate is the stable version itself.")
-    for number, cohort in enumerate(rule.cohorts, 1):
-        _check_cohort(f"The schema of cohort {number}", cohort)
+    check_cohorts(rule.cohorts)
     stable = _version(model, rule.stable)
     candidate = _version(model, rule.candidate) if rule.candidate else None
     if candidate:
@@ -125,10 +132,17 @@ def check_sealing(stable: VersionInfo, candidate: VersionInfo) -> None:
         )
 
 
+def check_cohorts(cohorts: Collection[Cohort]) -> None:
+    """Raise RuleError for a cohort whose schema is none, may keep a process busy, or is over other things."""
+    for number, cohort in enumerate(cohorts, 1):
+        _check_cohort(f"The schema of cohort {number}", cohort)
+
+
 def _check_cohort(what: str, cohort: Cohort) -> None:
-    """Raise RuleError for a schema that is none, may keep a process busy, or is over something else."""
     if not is_finite(cohort.when):
         raise RuleError(f"{what} holds NaN or infinity, which JSON cannot carry.")
+    if _NUL.search(json.dumps(cohort.when)):
+        raise RuleError(f"{what} holds the character NUL, which cannot be stored.")
     try:
         validator(cohort.when)
         try_patterns(what, cohort.when)
@@ -139,6 +153,19 @@ def _check_cohort(what: str, cohort: Cohort) -> None:
     named = {*(properties if isinstance(properties, dict) else ()), *(required or ())}
     if strange := sorted(named.difference(SEEN)):
         raise RuleError(f"{what} is over {', '.join(SEEN)}: it knows no {strange[0][:80]!r}.")
+
+
+def _check_approved(model: RegisteredModel, alias: str, compiled: CompiledRule) -> None:
+    """Raise ApprovalError where one person would give a version jobs that a roll-out needs approvals for."""
+    if not model.approvals:
+        return
+    moves = Promotion.objects.filter(model=model.name, alias=alias).values_list("before", flat=True)
+    stood_for = {_alias(model.name, alias).version.version, *moves}
+    if compiled.candidate is not None or compiled.stable.version not in stood_for:
+        raise ApprovalError(
+            f"A version of {model.name} gets jobs by a roll-out that other people approve: start one. A rule"
+            " may only go back to a version that the alias stood for."
+        )
 
 
 def _check_residents(compiled: CompiledRule, before: Alias) -> None:

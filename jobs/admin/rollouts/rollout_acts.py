@@ -11,6 +11,8 @@ from django.http import HttpRequest
 
 from jobs.admin.rights import may_approve, may_roll_out
 from jobs.services.rollouts import acts
+from jobs.services.rollouts.changing import proposers
+from models_registry.core.rollouts.rollout_plan import MOST_BUDGET
 from models_registry.core.rollouts.rollout_states import (
     LIVE,
     ROLLOUT_TRANSITIONS,
@@ -21,7 +23,6 @@ from models_registry.core.rollouts.rollout_states import (
 from models_registry.models import Rollout
 
 REASON_CHARS = 500
-MOST_BUDGET = 1_000_000_000
 
 
 class ReasonForm(forms.Form):
@@ -95,7 +96,7 @@ class RolloutAct:
 
 def _may_still_approve(person: str, rollout: Rollout) -> bool:
     """Return whether an approval of this person counts: never of the person's own, and once a plan."""
-    if not rollout.model.approvals or person == rollout.actor:
+    if not rollout.model.approvals or person in proposers(rollout):
         return False
     return not rollout.approvals.filter(actor=person, sha256=rollout.sha256).exists()
 

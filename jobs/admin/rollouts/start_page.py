@@ -56,7 +56,7 @@ class StartForm(forms.Form):
         """Return the plan; an error names the first field that is wrong."""
         try:
             return Plan.of(json.loads(self.cleaned_data["plan"] or "{}"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise forms.ValidationError(f"The plan is no JSON: {error}.") from None
         except PlatformError as error:
             raise forms.ValidationError(str(error)) from None

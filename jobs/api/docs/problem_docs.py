@@ -113,11 +113,13 @@ REFUSALS: Mapping[str, Kinds] = {
         (*_WITH_BODY, *_OF_A_MODEL, errors.ModelNotAllowedError, registry_errors.VersionStateError),
     ),
     "get models/{name}/rules": (*_OF_A_MODEL, errors.ModelNotAllowedError),
-    "post models/{name}/rules": (*_OF_A_RULE, registry_errors.RolloutConflictError),
+    "post models/{name}/rules": (
+        *_OF_A_RULE, registry_errors.RolloutConflictError, registry_errors.ApprovalError,
+    ),
     "post models/{name}/rules/preview": _OF_A_RULE,
     "post models/{name}/rollouts": (
         *_OF_A_RULE, registry_errors.RolloutConflictError, registry_errors.RolloutPlanError,
-        registry_errors.OverBudgetError,
+        registry_errors.OverBudgetError, registry_errors.AgreementError,
     ),
     "get rollouts": (errors.ModelNotAllowedError,),
     "get rollouts/{rollout_id}": _OF_A_ROLLOUT,

@@ -13,11 +13,11 @@ from msgspec import Meta
 from jobs.core.errors import MalformedRequestError
 from jobs.core.nul_character import refuse_nul
 from models_registry.core.refs import DEFAULT_ALIAS
+from models_registry.core.rollouts.plan import MOST_BUDGET
 
 LONGEST_REASON = 2_000
 MOST_ASKS = 1_000
 MOST_LAST = 10_000
-MOST_BUDGET = 2_000_000_000
 Object = dict[str, Any]
 Name = Annotated[str, Meta(min_length=1, max_length=127)]
 Alias = Annotated[str, Meta(min_length=1, max_length=63, description="The alias of the model.")]

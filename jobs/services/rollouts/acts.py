@@ -15,6 +15,7 @@ from jobs.services.rollouts.changing import (
     locked,
     move,
     plan_of,
+    proposers,
     put_share,
     tell,
 )
@@ -115,14 +116,16 @@ def approve(
 ) -> Rollout:
     """Approve a live roll-out's plan as it is now; with `sha256`, only if that is still the plan's.
 
-    ApprovalError for who started it, who approved it already, or an older plan; RolloutStateError once ended.
+    ApprovalError for who started it or set its budget, who approved it already, or an older plan;
+    RolloutStateError once ended.
     """
     by = By(actor, reason, address)
     with transaction.atomic():
         rollout = locked(rollout_id)
         check_verb(rollout, RolloutVerb.CANCEL)  # allowed in all states that live
-        if rollout.actor == actor:
-            raise ApprovalError(f"{actor} started roll-out {rollout.pk}: another person has to approve it.")
+        if actor in proposers(rollout):
+            done = "started" if rollout.actor == actor else "set the budget of"
+            raise ApprovalError(f"{actor} {done} roll-out {rollout.pk}: another person has to approve it.")
         if sha256 is not None and sha256 != rollout.sha256:
             raise ApprovalError(f"The plan of roll-out {rollout.pk} is another one now: read it again.")
         _, is_new = RolloutApproval.objects.get_or_create(rollout=rollout, actor=actor, sha256=rollout.sha256)

@@ -131,6 +131,13 @@ def lacks_approvals(rollout: Rollout) -> int:
     return max(0, required - len(approvals_of(rollout))) if required else 0
 
 
+def proposers(rollout: Rollout) -> frozenset[str]:
+    """Return who made the plan as it is: who started the roll-out, and who last set its budget."""
+    points = RolloutPoint.objects.filter(rollout=rollout.pk, act="budget").order_by("-id")
+    changed = points.values_list("document__actor", flat=True).first()
+    return frozenset(name for name in (rollout.actor, changed) if name)
+
+
 def tell(rollout: Rollout, act: str, *, by: By, **detail: Any) -> None:
     """Append an Event and a point that say what was done to a roll-out, by whom and why."""
     names: dict[str, Any] = {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from jobs.db.statement import storable
 from jobs.models import Evidence, RolloutPoint
 from jobs.services.rollouts.changing import approvals_of
 from models_registry.core.refs import Ref
@@ -98,6 +99,8 @@ def list_rollouts(
 
     `among` are the models whose roll-outs are looked at; all where it is empty.
     """
+    if model is not None and not storable(model):
+        return []
     rows = _rows().order_by("-id")
     if state is not None:
         rows = rows.filter(state=state)
@@ -119,6 +122,8 @@ def rules_of(model: str, alias: str | None = None, *, most: int = MOST) -> list[
     name = Ref.parse(model).name
     if not RegisteredModel.objects.filter(name=name).exists():
         raise ModelNotFoundError(f"There is no model {model!r}.")
+    if alias is not None and not storable(alias):
+        return []
     rows = Rule.objects.filter(model=name).order_by("-id")
     if alias is not None:
         rows = rows.filter(alias=alias)

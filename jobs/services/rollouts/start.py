@@ -42,7 +42,8 @@ def start_rollout(  # noqa: PLR0913  # what is rolled out how, and who says so
     """Store a roll-out of a version to an alias; the judge takes it from there.
 
     ModelNotFoundError; RolloutPlanError for a wrong plan, a version of another model or the stable itself;
-    VersionStateError for one that is not staged; RuleError for one that protects less or takes other inputs;
+    VersionStateError for one that is not staged; RuleError for one that protects less or takes other inputs,
+    and for a wrong cohort; AgreementError for a pointer that its outputs cannot have;
     OverBudgetError where both do not fit a worker's memory; RolloutConflictError beside a live roll-out.
     """
     wanted, by = Plan.of(plan), By(actor, reason, address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jobs.db.statement import Statement, execute
 from jobs.services.lifecycle.loaded_versions import LIVE_S
+from models_registry.core.agreement.pointers import check_agreement
 from models_registry.core.refs import Ref
 from models_registry.core.registry_errors import (
     ModelNotFoundError,
@@ -18,7 +19,7 @@ from models_registry.core.rollouts.rollout_states import LIVE
 from models_registry.core.version import VersionInfo
 from models_registry.core.version_states import VersionState
 from models_registry.models import Alias, ModelVersion, RegisteredModel, Rollout
-from models_registry.services.rules import check_sealing
+from models_registry.services.rules import check_cohorts, check_sealing
 
 # What a worker measured is more than what the option says; where both are unknown, nothing is refused.
 _NEEDS = Statement(
@@ -68,7 +69,8 @@ def check_pair(stable: ModelVersion, candidate: ModelVersion, plan: Plan) -> Non
     """Refuse a candidate that cannot answer for the stable version.
 
     RolloutPlanError where both are one; VersionStateError where it is not staged; RuleError where it protects
-    an input less, or takes other inputs.
+    an input less, takes other inputs, or a cohort has no schema that can be used; AgreementError where the
+    outputs have nothing at the plan's pointer.
     """
     if stable.pk == candidate.pk:
         raise RolloutPlanError(f"{candidate} is what the alias stands for already.")
@@ -79,6 +81,10 @@ def check_pair(stable: ModelVersion, candidate: ModelVersion, plan: Plan) -> Non
     if not new.secrecy.covers(old.secrecy):
         raise RuleError(f"{new} protects an input less than {old}.")
     check_sealing(old, new)
+    # The judge puts the plan's rules in force, long after the person has gone.
+    check_cohorts(plan.cohorts)
+    if plan.agreement is not None:
+        check_agreement(plan.agreement, candidate.output_schema)
     if plan.schema == "same" and new.input_schema_text != old.input_schema_text:
         raise RuleError(
             f"The input schemas of {old} and {new} differ, so a job could not be taken back: with"

@@ -37,8 +37,9 @@ def labels_picture(matrix: dict[str, Any], *, right: str) -> bytes | None:
     axes = figure.subplots()
     shares = [[cell / max(1, sum(row)) for cell in row] for row in matrix["rows"]]
     axes.imshow(shares, cmap="Greys", vmin=0.0, vmax=1.0)
-    axes.set_xticks(range(len(labels)), labels, rotation=0 if _are_short(labels) else 90)
-    axes.set_yticks(range(len(labels)), labels)
+    # A label is what a model answered, such as `$^$`: no formula.
+    axes.set_xticks(range(len(labels)), labels, rotation=0 if _are_short(labels) else 90, parse_math=False)
+    axes.set_yticks(range(len(labels)), labels, parse_math=False)
     axes.set_xlabel("label that the version answers")
     axes.set_ylabel(right)
     for at, row in enumerate(matrix["rows"]):

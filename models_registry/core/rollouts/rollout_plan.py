@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any
 
 import msgspec
@@ -16,9 +17,11 @@ LEAST_STEP_S = 600
 DAY_S = 86_400
 LEAST_BUDGET = 50
 BUDGET_SHARE = 0.01  # of the alias's mean day
+MOST_BUDGET = 2_000_000_000  # what its column holds
+LEAST_PERCENT = 0.0001  # one in a million, the least part that a rule can give
 _LONGEST_S = 366.0 * DAY_S
 
-Percent = Annotated[float, Meta(gt=0, le=100)]
+Percent = Annotated[float, Meta(ge=LEAST_PERCENT, le=100)]
 
 
 class Plan(Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,14 +43,15 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
         about("Seconds that the old version keeps `holdback` after the last step, while the judge goes on."),
     ] = float(DAY_S)
     holdback: Annotated[
-        Annotated[float, Meta(gt=0, le=50)], about("The old version's share in per cent while it bakes.")
+        Annotated[float, Meta(ge=LEAST_PERCENT, le=50)],
+        about("The old version's share in per cent while it bakes."),
     ] = 1.0
     starve_after_s: Annotated[
         Annotated[float, Meta(gt=0, le=_LONGEST_S)],
         about("Seconds at one step without enough verdicts, after which it is held as `starved`."),
     ] = float(DAY_S)
     budget: Annotated[
-        Annotated[int, Meta(ge=1)] | None,
+        Annotated[int, Meta(ge=1, le=MOST_BUDGET)] | None,
         about(
             "Jobs that the candidate may meet until it is proven.",
             default="1 % of the alias's mean day over the last week, at least 50",
@@ -114,7 +118,8 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _check(plan: Plan) -> None:
-    if any(later <= earlier for earlier, later in zip(plan.steps, plan.steps[1:], strict=False)):
+    shares = plan.shares_ppm  # as a rule gives them: steps that are equal in a million do not grow
+    if any(later <= earlier for earlier, later in pairwise(shares)):
         raise RolloutPlanError("The steps do not grow: each share must be larger than the one before.")
     if plan.steps[-1] != 100:  # noqa: PLR2004  # per cent
         raise RolloutPlanError("The last step must be 100 per cent.")

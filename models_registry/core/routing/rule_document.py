@@ -16,7 +16,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Sticky = Annotated[
     str,
     Meta(
-        pattern=r"^(input|client|job|metadata:(/[^/]*)+)\Z",
+        pattern=r"^(input|client|job|metadata:(/[^/\x00]*)+)\Z",
         max_length=200,
         extra={"allowed": "`input`, `client`, `job` or `metadata:/json/pointer`"},
     ),
@@ -65,7 +65,7 @@ class RuleDocument(Struct, frozen=True, forbid_unknown_fields=True):
         Schema, about("`same`: both input schemas are equal; `both`: each input is checked against both.")
     ] = "same"
     salt: Annotated[
-        Annotated[str, Meta(max_length=64)],
+        Annotated[str, Meta(max_length=64, pattern=r"^[^\x00]*\Z")],
         about("What the shares are drawn by; a roll-out keeps its own.", default="made"),
     ] = ""
 

@@ -10,6 +10,7 @@ from django.db import DatabaseError, transaction
 
 from models_registry import selectors
 from models_registry.core.registry_errors import (
+    ApprovalError,
     ModelNotFoundError,
     RegistrationError,
     RolloutConflictError,
@@ -17,7 +18,16 @@ from models_registry.core.registry_errors import (
     VersionStateError,
 )
 from models_registry.core.routing.decision import CompiledRule
-from models_registry.models import Alias, AliasMove, ModelVersion, MoveState, Promotion, Rollout, Rule
+from models_registry.models import (
+    Alias,
+    AliasMove,
+    ModelVersion,
+    MoveState,
+    Promotion,
+    RegisteredModel,
+    Rollout,
+    Rule,
+)
 from models_registry.services import finish_moves, move_alias, note_ready
 from models_registry.services.change_version_state import change_state
 from models_registry.services.rules import put_rule
@@ -289,3 +299,15 @@ def test_commands_register_a_draft_and_stage_it() -> None:
             call_command("version_state", ref, "block")
     with pytest.raises((RegistrationError, CommandError)):
         call_command("version_state", "fresh:1", "block")
+
+
+def test_a_rule_brings_no_version_past_approvals_but_goes_back() -> None:
+    put({"stable": "2"})
+    RegisteredModel.objects.filter(name="echo").update(approvals=1)
+    make_version("echo", "3")
+    for document in ({"stable": "3"}, {"stable": "2", "candidate": "3", "share": 0.01}):
+        with pytest.raises(ApprovalError, match="start one"):
+            put(document)
+    assert Rule.objects.count() == 1
+    assert put({"stable": "1"}).document["stable"] == "1"
+    assert put({"stable": "2"}).document["stable"] == "2"

@@ -13,6 +13,7 @@ from jobs.services.rollouts.acts import cancel
 from jobs.services.rollouts.start import start_rollout
 from models_registry import selectors
 from models_registry.core.registry_errors import (
+    AgreementError,
     ModelNotFoundError,
     OverBudgetError,
     RolloutConflictError,
@@ -73,6 +74,13 @@ def test_two_roll_outs_draw_their_shares_differently() -> None:
         ({"plan": {"step_s": 10}}, RolloutPlanError),
         ({"plan": {"budget": 0}}, RolloutPlanError),
         ({"plan": {"surprise": 1}}, RolloutPlanError),
+        ({"plan": {"agreement": {"by": "numbers", "atol": float("inf")}}}, RolloutPlanError),
+        ({"plan": {"agreement": {"at": "/a\0"}}}, RolloutPlanError),
+        ({"plan": {"sticky": "metadata:/a\0"}}, RolloutPlanError),
+        ({"plan": {"agreement": {"by": "entry_point"}}}, AgreementError),
+        ({"plan": {"cohorts": [{"when": {"pattern": "(?=a)"}, "arm": "candidate"}]}}, RuleError),
+        ({"plan": {"cohorts": [{"when": {"const": float("nan")}, "arm": "candidate"}]}}, RuleError),
+        ({"plan": {"cohorts": [{"when": {"const": "a\0b"}, "arm": "stable"}]}}, RuleError),
         ({"plan": []}, RolloutPlanError),
     ],
 )
@@ -84,6 +92,14 @@ def test_what_is_wrong_is_refused_and_nothing_is_stored(
         start(**given)
     assert not Rollout.objects.exists()
     assert not RolloutPoint.objects.exists()
+
+
+def test_a_pointer_that_no_output_has_is_refused_at_the_start() -> None:
+    make_version("typed", "1")
+    make_version("typed", "2", output_schema={"type": "object", "properties": {"digit": {}}})
+    with pytest.raises(AgreementError, match="/label"):
+        start(model="typed", plan={"agreement": {"by": "label", "at": "/label"}})
+    assert start(model="typed", plan={"agreement": {"by": "label", "at": "/digit"}}).state == "planned"
 
 
 @pytest.mark.parametrize("state", ["draft", "retired", "blocked"])

@@ -237,6 +237,10 @@ def test_a_roll_out_is_started_after_a_page_that_shows_the_whole_plan(
     ("wrong", "message"),
     [
         ({"plan": "{"}, "The plan is no JSON"),
+        ({"plan": "[" * 15_000}, "The plan is no JSON"),
+        ({"plan": '{"agreement": {"by": "numbers", "atol": Infinity}}'}, "The field agreement is"),
+        ({"plan": '{"sticky": "metadata:/\\u0000"}'}, "The field sticky is"),
+        ({"plan": '{"budget": 3000000000}'}, "a whole number from 1 to 2,000,000,000"),
         ({"plan": '{"stepz": [100]}'}, "There is no field stepz; did you mean steps?"),
         ({"plan": '{"steps": [50, 5, 100]}'}, "The steps do not grow"),
         ({"alias": "beta"}, "echo has no alias beta."),

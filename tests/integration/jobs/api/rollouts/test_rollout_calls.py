@@ -97,6 +97,17 @@ def test_who_started_a_roll_out_does_not_approve_it(versions: None) -> None:
     assert changed["approvals"] == []  # an approval is void once the plan is another one
 
 
+def test_who_changed_the_plan_does_not_approve_it_either(operator: Client, started: int) -> None:
+    RegisteredModel.objects.filter(name="echo").update(approvals=1)
+    at = f"/api/v1/rollouts/{started}"
+    second = client_of("second", "roll_out", "approve")
+    assert sent(second, f"{at}/budget", {"budget": 2_000_000_000})[0] == 200
+    status, problem = sent(second, f"{at}/approve")
+    assert (status, problem["code"]) == (409, "approval")
+    assert "set the budget" in problem["detail"]
+    assert sent(client_of("third", "approve"), f"{at}/approve")[0] == 200
+
+
 def test_no_step_is_made_without_the_approvals_that_a_model_needs(operator: Client, running: int) -> None:
     RegisteredModel.objects.filter(name="echo").update(approvals=1)
     status, problem = sent(operator, f"/api/v1/rollouts/{running}/promote", {"anyway": "in a hurry"})
@@ -155,6 +166,18 @@ WRONG_STARTS: list[tuple[Any, int, str]] = [
     ({"candidate": "2", "plan": {"surprise": 1}}, 422, "rollout_plan"),
     ({"candidate": "2", "plan": {"sticky": "metadata:nowhere"}}, 422, "rollout_plan"),
     ({"candidate": "2", "plan": {"agreement": {"by": "feeling"}}}, 422, "rollout_plan"),
+    ({"candidate": "2", "plan": {"steps": [0.00001, 100]}}, 422, "rollout_plan"),
+    ({"candidate": "2", "plan": {"steps": [99.99999, 100]}}, 422, "rollout_plan"),
+    ({"candidate": "2", "plan": {"holdback": 0.00001}}, 422, "rollout_plan"),
+    ({"candidate": "2", "plan": {"budget": 10**10}}, 422, "rollout_plan"),
+    ({"candidate": "2", "plan": {"agreement": {"by": "numbers", "atol": 1e300}}}, 422, "rollout_plan"),
+    ({"candidate": "2", "plan": {"agreement": {"by": "entry_point"}}}, 422, "agreement"),
+    ({"candidate": "2", "plan": {"cohorts": [{"when": {"type": 7}, "arm": "candidate"}]}}, 422, "rule"),
+    (
+        {"candidate": "2", "plan": {"cohorts": [{"when": {"properties": {"x": {}}}, "arm": "candidate"}]}},
+        422,
+        "rule",
+    ),
     ({"candidate": "2", "plan": []}, 400, "malformed"),
     ({"candidate": "2", "surprise": 1}, 400, "malformed"),
     ({"candidate": "2", "reason": "x" * 3_000}, 400, "malformed"),
@@ -184,6 +207,19 @@ def test_nan_is_no_json(operator: Client) -> None:
 def test_an_unknown_model_is_not_found(operator: Client) -> None:
     for path in ("/api/v1/models/nothing/rollouts", "/api/v1/models/Not%20a%20name/rollouts"):
         assert sent(operator, path, {"candidate": "2"})[1]["code"] == "model_not_found", path
+
+
+def test_a_name_that_postgres_cannot_hold_names_nothing(operator: Client) -> None:
+    document = {"stable": "1"}
+    for path, body in (
+        ("/api/v1/models/a%00b/rules", {"document": document}),
+        ("/api/v1/models/a%00b/rules/preview", {"document": document, "last": 5}),
+        ("/api/v1/models/a%00b/versions/2/block", {}),
+        ("/api/v1/models/echo/versions/%00/block", {}),
+    ):
+        assert sent(operator, path, body)[1]["code"] == "model_not_found", path
+    assert read(operator, "/api/v1/models/echo/rules?alias=%00") == (200, {"rules": []})
+    assert ids(operator, "?model=%00") == []
 
 
 @pytest.mark.parametrize("state", ["draft", "blocked", "retired"])
