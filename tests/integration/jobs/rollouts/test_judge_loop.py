@@ -179,7 +179,7 @@ def test_a_take_back_that_fails_holds_no_other_up(
 
     def with_a_sick_one(session: sa.Connection) -> Any:
         (back,) = any_take_back(session)
-        return [back._replace(model=b"\xff", candidate="none"), back]
+        return [back._replace(candidate=1 << 70), back]
 
     monkeypatch.setattr(judge_loop, "any_take_back", with_a_sick_one)
     judge().step(session, ())
