@@ -123,8 +123,7 @@ FROM (SELECT) AS one LEFT JOIN jobs_deadletter letter ON letter.job_id = %(leade
 # so it was not rescued. Of a promoted candidate nothing is.
 _RESCUABLE = Statement(
     """
-SELECT job.id FROM jobs_job job
-JOIN jobs_route route ON route.job_id = job.id AND route.arm = %(arm)s
+SELECT job.id FROM jobs_job job JOIN jobs_route route ON route.job_id = job.id AND route.arm = %(arm)s
 JOIN models_registry_rollout rollout ON rollout.id = route.rollout
   AND rollout.candidate_id = job.version_id AND rollout.state <> %(done)s
   AND COALESCE((rollout.plan->>'rescue')::bool, true)
@@ -134,7 +133,6 @@ WHERE job.id = ANY(%(jobs)s::uuid[]) AND NOT EXISTS (
 """,
     UUID,
 )
-
 _LEAVE = Statement("DELETE FROM jobs_follower WHERE job_id = ANY(%(jobs)s::uuid[])")
 
 _ANSWER = Statement("""
@@ -234,11 +232,7 @@ def _left_alone(
     waiting: Sequence[_LockedJob],
     fates: Mapping[UUID, FollowerFate],
 ) -> list[UUID]:
-    """Return the followers to which the end of `leader` says nothing.
-
-    One that was stored while its leader got another version would have an answer of a version that it does
-    not name; one that a roll-out routed would die of a failure of which the stable version rescues it.
-    """
+    """Return the followers to which `leader`'s end says nothing: of another version now, or to be rescued."""
     if leader is None:
         return []
     others = [job.id for job in waiting if job.version != leader.version]

@@ -19,7 +19,7 @@ from jobs.models import Evidence, FailedKey, RolloutPoint, TakeBack, Tally
 from jobs.services.rollouts import evidence_rows, going_back, judge_loop, judged_acts, look
 from jobs.services.rollouts.judge_loop import EVERY_S, RolloutJudge
 from jobs.services.rollouts.start import start_rollout
-from jobs.services.rollouts.take_back import any_take_back
+from jobs.services.rollouts.take_back import any_take_back, take_back
 from models_registry import selectors
 from models_registry.core.routing.decision import Arm
 from models_registry.models import ModelVersion, Rollout, Rule
@@ -179,9 +179,16 @@ def test_a_take_back_that_fails_holds_no_other_up(
 
     def with_a_sick_one(session: sa.Connection) -> Any:
         (back,) = any_take_back(session)
-        return [back._replace(candidate=1 << 70), back]
+        return [back._replace(candidate=0), back]
+
+    def sick(session: sa.Connection, back: Any, go_on: Any) -> int:
+        if back.candidate == 0:
+            with leases.fenced(session):
+                session.exec_driver_sql("SELECT 1 / 0")
+        return take_back(session, back, go_on)
 
     monkeypatch.setattr(judge_loop, "any_take_back", with_a_sick_one)
+    monkeypatch.setattr(judge_loop, "take_back", sick)
     judge().step(session, ())
     assert versions_of(jobs) == {first.stable.pk}
 
