@@ -140,7 +140,7 @@ def rolled(
     register(stack, model, STABLE, FLAKY, "--alias", "default", "--example", "{}", **pair.stable)
     register(stack, model, CANDIDATE, FLAKY, "--example", "{}", **pair.candidate)
     made = Rolled(stack, app, model)
-    with contextlib.ExitStack() as kept:
+    with made.operator, contextlib.ExitStack() as kept:
         for number in range(workers):
             kept.enter_context(kept_worker(stack, model, index=index + number))
         wait_until(lambda: consumers(stack, model) >= workers, limit_s=180)

@@ -13,7 +13,7 @@ from msgspec import Meta
 from jobs.core.errors import MalformedRequestError
 from jobs.core.nul_character import refuse_nul
 from models_registry.core.refs import DEFAULT_ALIAS
-from models_registry.core.rollouts.plan import MOST_BUDGET
+from models_registry.core.rollouts.rollout_plan import MOST_BUDGET
 
 LONGEST_REASON = 2_000
 MOST_ASKS = 1_000

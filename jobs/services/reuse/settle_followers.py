@@ -21,6 +21,8 @@ from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle.end_times import EndedJob
 from jobs.services.lifecycle.enqueue import enqueue
 from jobs.services.reuse.cache import appoint, other_leader
+from models_registry.core.rollouts.rollout_states import RolloutState
+from models_registry.core.routing.decision import Arm
 
 MOST = 500
 
@@ -78,6 +80,7 @@ SELECT job_id, key FROM jobs_follower WHERE leader = %(leader)s ORDER BY priorit
 class _LockedJob(NamedTuple):
     id: UUID
     model: str
+    version: int
     state: str
     epoch: int
     priority: int
@@ -92,8 +95,9 @@ class _LockedJob(NamedTuple):
 
 _LOCK = Statement(
     """
-SELECT id, queue AS model, state, epoch, priority, max_attempts, deadline <= now() AS late FROM jobs_job
-WHERE id = ANY(%(jobs)s::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED
+SELECT id, queue AS model, version_id AS version, state, epoch, priority, max_attempts,
+  deadline <= now() AS late
+FROM jobs_job WHERE id = ANY(%(jobs)s::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED
 """,
     _LockedJob,
 )
@@ -115,6 +119,20 @@ FROM (SELECT) AS one LEFT JOIN jobs_deadletter letter ON letter.job_id = %(leade
     _Ending,
 )
 
+# Those that a roll-out routed to the candidate, behind a leader that it did not: that one named the version,
+# so it was not rescued. Of a promoted candidate nothing is.
+_RESCUABLE = Statement(
+    """
+SELECT job.id FROM jobs_job job JOIN jobs_route route ON route.job_id = job.id AND route.arm = %(arm)s
+JOIN models_registry_rollout rollout ON rollout.id = route.rollout
+  AND rollout.candidate_id = job.version_id AND rollout.state <> %(done)s
+  AND COALESCE((rollout.plan->>'rescue')::bool, true)
+WHERE job.id = ANY(%(jobs)s::uuid[]) AND NOT EXISTS (
+  SELECT FROM jobs_route theirs
+  WHERE theirs.job_id = %(leader)s AND theirs.arm = %(arm)s AND theirs.rollout = route.rollout)
+""",
+    UUID,
+)
 _LEAVE = Statement("DELETE FROM jobs_follower WHERE job_id = ANY(%(jobs)s::uuid[])")
 
 _ANSWER = Statement("""
@@ -192,6 +210,7 @@ def land(connection: sa.Connection, leader: UUID, *, most: int = MOST) -> Landed
     fates = {job.id: fate(ending, max_attempts=job.max_attempts) for job in waiting}
     if FollowerFate.WAIT in fates.values():
         return Landed()
+    fates |= dict.fromkeys(_left_alone(connection, locked.get(leader), waiting, fates), FollowerFate.LEAD)
     expired = sweep.expire(connection, [job.id for job in waiting if job.late])
     late = {job.id for job in expired}
     by_fate: dict[FollowerFate, list[_LockedJob]] = {each: [] for each in FollowerFate}
@@ -202,9 +221,26 @@ def land(connection: sa.Connection, leader: UUID, *, most: int = MOST) -> Landed
     _end(connection, _ANSWER, leader, [job.id for job in answered], target(Verb.ANSWER))
     _end(connection, _BURY, leader, [job.id for job in dead], target(Verb.REFUSE))
     led = by_fate[FollowerFate.LEAD]
-    running, moved_to = _lead(connection, leader, led, keys) if led else (0, None)
+    running, moved_to = _lead_each(connection, leader, led, keys)
     ends = {State.EXPIRED: expired, State.SUCCEEDED: _ended(answered), State.DEAD: _ended(dead)}
     return Landed(len(keys), len(answered), len(dead), running, moved_to, ends)
+
+
+def _left_alone(
+    connection: sa.Connection,
+    leader: _LockedJob | None,
+    waiting: Sequence[_LockedJob],
+    fates: Mapping[UUID, FollowerFate],
+) -> list[UUID]:
+    """Return the followers to which `leader`'s end says nothing: of another version now, or to be rescued."""
+    if leader is None:
+        return []
+    others = [job.id for job in waiting if job.version != leader.version]
+    dying = [job.id for job in waiting if fates[job.id] is FollowerFate.DIE]
+    if dying:
+        values = {"jobs": dying, "leader": leader.id, "arm": Arm.CANDIDATE, "done": RolloutState.DONE}
+        others += run(connection, _RESCUABLE, values)
+    return others
 
 
 def _ended(jobs: Iterable[_LockedJob]) -> list[EndedJob]:
@@ -225,6 +261,20 @@ def _end(
         run(connection, ending, {"leader": leader, "jobs": jobs, "state": state})
         _leave(connection, jobs)
         sweep.notify_ended(connection, jobs)
+
+
+def _lead_each(
+    connection: sa.Connection, leader: UUID, jobs: Sequence[_LockedJob], keys: dict[UUID, bytes]
+) -> tuple[int, UUID | None]:
+    """Let the first of each key lead: jobs that several leaders let go together do not ask the same."""
+    by_key: dict[bytes, list[_LockedJob]] = {}
+    for job in jobs:
+        by_key.setdefault(keys[job.id], []).append(job)
+    running, moved_to = 0, None
+    for alike in by_key.values():
+        more, moved_to = _lead(connection, leader, alike, keys)
+        running += more
+    return running, moved_to
 
 
 def _lead(

@@ -11,19 +11,21 @@ import sqlalchemy as sa
 from django.db import Error as DjangoDatabaseError
 from django.db import connection, transaction
 
-from jobs.core.errors import PlatformError
 from jobs.db import leases
-from jobs.db.listen_loop import ListenLoop
+from jobs.db.leases import LeaseLostError
+from jobs.db.listen_loop import ListenLoop, first_line
 from jobs.db.statement import Statement, run
-from jobs.db.troubles import IN_THE_WAY, trouble_of
+from jobs.db.troubles import IN_THE_WAY, Trouble, trouble_of
 from jobs.services.rollouts.look import Looks, Trials
-from jobs.services.rollouts.take_back import any_take_back, take_back
+from jobs.services.rollouts.take_back import any_take_back, note_late, take_back
 from models_registry.core.rollouts.rollout_states import LIVE
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 2.0
 TAKING_BACK_S = 0.5
+LATE_S = 30.0
+LATE_PART = 0.01  # of the time may go into looking for jobs that came late: in a deep queue that takes long
 # The one statement of a look where nothing is rolled out; jobs_takeback is empty then.
 _LIVE = Statement(
     """
@@ -33,6 +35,7 @@ UNION ALL SELECT -1 WHERE EXISTS (SELECT FROM jobs_takeback) ORDER BY id
     int,
 )
 _TAKES_BACK = -1
+_OF_ONE = IN_THE_WAY | {Trouble.TIMEOUT}  # troubles that another roll-out need not have
 _LIVE_STATES = sorted(state.value for state in LIVE)
 
 
@@ -45,7 +48,7 @@ class RolloutJudge(ListenLoop):
         """Prepare to judge; `trials` runs gates and duels, `clock` returns monotonic seconds."""
         super().__init__(stop=stop, clock=clock)
         self._trials, self._pause_s, self._look_next_s = trials, EVERY_S, 0.0
-        self._looks = Looks(trials, clock=clock)
+        self._looks, self._late_next_s = Looks(trials, clock=clock), clock() + LATE_S
 
     @property
     def pause_s(self) -> float:
@@ -62,6 +65,7 @@ class RolloutJudge(ListenLoop):
 
     def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:  # noqa: ARG002  # no channel notifies it
         """Look at each live roll-out where that is due, and take jobs of stopped ones back."""
+        self._look_for_late(session)
         live = run(session, _LIVE, {"live": _LIVE_STATES})
         self._pause_s = EVERY_S
         if not live:
@@ -77,6 +81,15 @@ class RolloutJudge(ListenLoop):
             connection.close()  # the services' own; Django closes no connection of a thread of ours
         self._pause_s = min(self._pause_s, max(0.0, self._look_next_s - self._clock()))
 
+    def _look_for_late(self, session: sa.Connection) -> None:
+        began_s = self._clock()
+        if began_s < self._late_next_s:
+            return
+        for rollout in note_late(session):
+            log.warning("roll-out %d: jobs came late to its stopped candidate, and are taken back", rollout)
+        ended_s = self._clock()
+        self._late_next_s = ended_s + max(LATE_S, (ended_s - began_s) / LATE_PART)
+
     def _look(self, session: sa.Connection, rollout: int) -> bool:
         """Look at one roll-out and return whether there is more to read; one that fails holds no other up."""
         leases.keep(session)
@@ -84,15 +97,30 @@ class RolloutJudge(ListenLoop):
             with transaction.atomic():
                 leases.fence_here(session)
                 return self._looks.look(rollout)
-        except PlatformError as error:
-            log.error("roll-out %d is left for the next look: %s", rollout, error)  # noqa: TRY400
-        except DjangoDatabaseError as error:
-            if trouble_of(error) not in IN_THE_WAY:
-                raise
-            log.warning("roll-out %d is left for the next look: %s", rollout, " ".join(str(error).split()))
+        except LeaseLostError:
+            raise
+        except Exception as error:  # noqa: BLE001  # also of a row that this code cannot read
+            _leave(rollout, error)
         return False
 
     def _take_back(self, session: sa.Connection) -> None:
+        """Take the jobs of each stopped candidate back; one that fails holds no other up."""
         for back in any_take_back(session):
-            take_back(session, back, lambda: leases.keep(session))
             self._pause_s = TAKING_BACK_S
+            try:
+                take_back(session, back, lambda: leases.keep(session))
+            except LeaseLostError:
+                raise
+            except Exception as error:  # noqa: BLE001  # as above
+                _leave(back.rollout, error)
+
+
+def _leave(rollout: int, error: Exception) -> None:
+    """Log what one roll-out failed of; raise it where it is the database's trouble, which all others have."""
+    trouble = trouble_of(error)
+    if trouble in _OF_ONE:
+        log.warning("roll-out %d is left for the next look: %s", rollout, first_line(error))
+    elif trouble is None:
+        log.error("roll-out %d is left for the next look", rollout, exc_info=error)
+    else:
+        raise error

@@ -19,6 +19,8 @@ from jobs.db import leases
 from jobs.db.statement import Statement, run
 from jobs.services.access.audit import note_in
 from jobs.services.lifecycle.rerouting import reroute as rerouting
+from jobs.services.lifecycle.rerouting.watched import EXPOSING, WENT_BACK
+from models_registry.core.routing.decision import Arm
 
 JUDGE = "judge"  # the actor of what no person did
 LOOK_AGAIN_S = 5.0
@@ -80,6 +82,33 @@ RETURNING version_id
     int,
 )
 
+# A job may come later still: its submit took long, or a worker gave it back after the last look. Rows that
+# are locked are left for the next time, and one that gets its share back deletes what is noted here.
+_NOTE_LATE = Statement(
+    """
+INSERT INTO jobs_takeback (rollout, closes, since, taken)
+SELECT rollout.id, false, now(), 0 FROM models_registry_rollout rollout
+JOIN models_registry_registeredmodel model ON model.id = rollout.model_id
+WHERE (rollout.state = ANY(%(went_back)s::text[]) AND rollout.ended_at > now() - make_interval(days => 1)
+    OR rollout.state = ANY(%(exposing)s::text[]) AND rollout.share_ppm = 0)
+  AND EXISTS (
+    SELECT FROM jobs_outbox outbox JOIN jobs_route route USING (job_id)
+    WHERE outbox.queue = model.name AND outbox.version_id = rollout.candidate_id
+      AND route.rollout = rollout.id AND route.arm = %(arm)s)
+FOR UPDATE OF rollout SKIP LOCKED
+ON CONFLICT (rollout) DO NOTHING
+RETURNING rollout
+""",
+    int,
+)
+
+
+def note_late(session: sa.Connection) -> list[int]:
+    """Take back again where jobs wait at a stopped candidate, and return those roll-outs."""
+    values = {"went_back": WENT_BACK, "exposing": EXPOSING, "arm": Arm.CANDIDATE}
+    with leases.fenced(session):
+        return run(session, _NOTE_LATE, values)
+
 
 def circuit_reason(rollout: int) -> str:
     """Return why the circuit of a roll-out's candidate is open, for people; it closes by this."""
@@ -101,6 +130,10 @@ def take_back(session: sa.Connection, back: OpenTakeBack, go_on: Callable[[], No
     for start in range(0, len(jobs), CHUNK_JOBS):
         go_on()
         taken += _chunk(session, back, jobs[start : start + CHUNK_JOBS])
+    followers = CHUNK_JOBS
+    while followers == CHUNK_JOBS:
+        go_on()
+        taken += (followers := _followers(session, back))
     if not taken and back.age_s >= LOOK_AGAIN_S:
         _end_if_over(session, back)
     return taken
@@ -119,6 +152,21 @@ def _chunk(session: sa.Connection, back: OpenTakeBack, jobs: list[UUID]) -> int:
         if taken:
             run(session, _COUNT, {"rollout": back.rollout, "jobs": len(taken)})
         return len(taken)
+
+
+def _followers(session: sa.Connection, back: OpenTakeBack) -> int:
+    with leases.fenced(session):
+        taken = rerouting.take_followers_back(
+            session,
+            rollout=back.rollout,
+            candidate=back.candidate,
+            stable=back.stable,
+            actor=JUDGE,
+            most=CHUNK_JOBS,
+        )
+        if taken:
+            run(session, _COUNT, {"rollout": back.rollout, "jobs": taken})
+        return taken
 
 
 def _end_if_over(session: sa.Connection, back: OpenTakeBack) -> None:

@@ -86,6 +86,21 @@ ORDER BY job.id FOR UPDATE OF job SKIP LOCKED
 """,
     _RoutedFollower,
 )
+# Behind a leader that the roll-out did not route, or that has another version by now: it takes none along.
+_STRAYS = Statement(
+    """
+SELECT job.id, follower.leader, job.version_id AS before, job.epoch, true AS routed
+FROM jobs_follower follower JOIN jobs_job job ON job.id = follower.job_id
+JOIN jobs_route route ON route.job_id = job.id AND route.arm = %(arm)s AND route.rollout = %(rollout)s
+LEFT JOIN jobs_job leader ON leader.id = follower.leader
+LEFT JOIN jobs_route theirs
+  ON theirs.job_id = follower.leader AND theirs.arm = route.arm AND theirs.rollout = route.rollout
+WHERE job.version_id = %(candidate)s AND job.state = ANY(%(sources)s::text[])
+  AND (theirs.job_id IS NULL OR leader.version_id IS DISTINCT FROM job.version_id)
+ORDER BY job.id LIMIT %(most)s FOR UPDATE OF job SKIP LOCKED
+""",
+    _Follower,
+)
 # A follower has no message, so nothing is fenced by its epoch, which stays that of a job that never ran. Its
 # key names the version that it leaves: one of its own keeps a later leader's answer from that version.
 _TAKE_ALONG = Statement("""
@@ -142,6 +157,24 @@ def take_back(
     moves = [Move(job, rollout) for job in waiting]
     reroute(connection, verb=Verb.TAKE_BACK, moves=moves, to=stable, actor=actor)
     return waiting
+
+
+def take_followers_back(
+    connection: sa.Connection, *, rollout: int, candidate: int, stable: int, actor: str, most: int
+) -> int:
+    """Give up to `most` followers that no leader takes along to `stable`; return how many.
+
+    They run for themselves, whatever becomes of the leader, which named the version. Requires a transaction.
+    """
+    parameters = {"rollout": rollout, "candidate": candidate, "arm": Arm.CANDIDATE, "most": most}
+    strays = run(connection, _STRAYS, {**parameters, "sources": sources(Verb.TAKE_BACK)})
+    if strays:
+        followers = [stray.id for stray in strays]
+        run(connection, _TAKE_ALONG, {"followers": followers, "to": stable})
+        run(connection, _LET_GO, {"followers": followers, "nobody": uuid4(), "channel": SETTLED})
+        rows = [_event_of_follower(stray, Move(stray.leader, rollout), stable) for stray in strays]
+        _note(connection, rows, kind=Verb.TAKE_BACK, actor=actor)
+    return len(strays)
 
 
 def reroute(

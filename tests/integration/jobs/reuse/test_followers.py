@@ -26,6 +26,7 @@ from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.replay import replay_job
 from jobs.services.lifecycle.settle import Verdict, settle
 from jobs.services.lifecycle.sweeper import Rescuer, Swept
+from jobs.services.lifecycle.unshare import unshare
 from jobs.services.reuse import cache, settle_followers
 from jobs.services.reuse.follower_settler import FollowerSettler
 from jobs.services.reuse.settle_followers import Landed
@@ -454,3 +455,18 @@ def test_the_followers_of_a_job_that_is_edited_get_a_run_of_their_own(
         JobResult.objects.filter(job_id__in=[job.id for job in others]).values_list("source", flat=True)
     )
     assert first.id not in sources
+
+
+def test_followers_that_several_leaders_let_go_together_lead_by_what_they_ask(
+    session: sa.Connection, answerer: FollowerSettler
+) -> None:
+    """Else the first of them would answer the others, which asked something else."""
+    leaders = [submit({"text": text}) for text in "ab"]
+    behind = {text: [submit({"text": text}) for _ in range(2)] for text in "ab"}
+    unshare([leader.id for leader in leaders])
+    answerer.step(session, ())
+    answerer.step(session, ())
+    assert Outbox.objects.count() == 4
+    for text, jobs in behind.items():
+        (follower,) = [job.id for job in jobs if job.id in followed()]
+        assert followed()[follower] in {job.id for job in jobs}, text

@@ -14,16 +14,21 @@ from django.db import connections
 from jobs.db import leases
 from jobs.db.leases import HeldLeases, LeaseLostError
 from jobs.db.session import open_session
+from jobs.db.statement import Statement, execute
 from jobs.models import Evidence, FailedKey, RolloutPoint, TakeBack, Tally
-from jobs.services.rollouts import evidence_rows, going_back, judged_acts, look
+from jobs.services.rollouts import evidence_rows, going_back, judge_loop, judged_acts, look
 from jobs.services.rollouts.judge_loop import EVERY_S, RolloutJudge
 from jobs.services.rollouts.start import start_rollout
+from jobs.services.rollouts.take_back import any_take_back, take_back
 from models_registry import selectors
 from models_registry.core.routing.decision import Arm
 from models_registry.models import ModelVersion, Rollout, Rule
 from tests.support.factories import make_version
-from tests.support.rollout_rows import Judged, Trials
+from tests.support.rollout_rows import Judged, Trials, versions_of
 from tests.support.threads import at_once
+
+REFUSED = Statement("SELECT 1 / 0", int)
+SLOW = Statement("SET LOCAL statement_timeout = 1; SELECT pg_sleep(1)")
 
 
 class Killed(BaseException):
@@ -138,16 +143,54 @@ def test_a_judge_whose_lease_another_has_changes_nothing(session: sa.Connection)
     session.info.pop("holder")
 
 
-def test_one_roll_out_that_fails_holds_no_other_up(session: sa.Connection) -> None:
+@pytest.mark.parametrize("sick", ["plan", "evidence", "points", "deadline"])
+def test_one_roll_out_that_fails_holds_no_other_up(
+    session: sa.Connection, monkeypatch: pytest.MonkeyPatch, sick: str
+) -> None:
+    """Also where its rows are not what this code wrote, or the database refuses what it writes."""
     first = Judged()
     first.running()
-    Rollout.objects.filter(pk=first.id).update(plan={"steps": "none"})
+    stopped = first.jobs(2)
+    if sick == "plan":
+        Rollout.objects.filter(pk=first.id).update(plan={"steps": "none"})
+    elif sick == "evidence":
+        Evidence.objects.update_or_create(rollout=first.id, defaults={"document": {"evidence": 7}})
+    elif sick == "points":
+        monkeypatch.setattr(look, "add_point", lambda *_: execute(REFUSED))
+    else:
+        monkeypatch.setattr(look, "take_tallies", lambda _: execute(SLOW))
     make_version("other", "1")
     make_version("other", "2")
     other = start_rollout(model="other", alias="default", candidate="2", plan={}, actor="olga")
+    TakeBack.objects.create(rollout=first.id, closes=False)
     judge().step(session, ())
     other.refresh_from_db()
     assert other.state == "gating"
+    assert versions_of(stopped) == {first.stable.pk}
+
+
+def test_a_take_back_that_fails_holds_no_other_up(
+    session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Judged()
+    first.running()
+    jobs = first.jobs(2)
+    TakeBack.objects.create(rollout=first.id, closes=False)
+
+    def with_a_sick_one(session: sa.Connection) -> Any:
+        (back,) = any_take_back(session)
+        return [back._replace(candidate=0), back]
+
+    def sick(session: sa.Connection, back: Any, go_on: Any) -> int:
+        if back.candidate == 0:
+            with leases.fenced(session):
+                session.exec_driver_sql("SELECT 1 / 0")
+        return take_back(session, back, go_on)
+
+    monkeypatch.setattr(judge_loop, "any_take_back", with_a_sick_one)
+    monkeypatch.setattr(judge_loop, "take_back", sick)
+    judge().step(session, ())
+    assert versions_of(jobs) == {first.stable.pk}
 
 
 def test_without_a_live_roll_out_a_look_is_one_statement(session: sa.Connection) -> None:

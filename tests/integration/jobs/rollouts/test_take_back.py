@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from threading import Event as Stop
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -16,12 +17,14 @@ from sqlalchemy.exc import DBAPIError
 from jobs.core.states import State
 from jobs.db import leases
 from jobs.db.leases import HeldLeases, LeaseLostError
-from jobs.models import Batch, Circuit, Event, Follower, Outbox, TakeBack
+from jobs.db.session import transaction
+from jobs.models import Batch, Circuit, DeadLetter, Event, Follower, Job, Outbox, TakeBack
 from jobs.services.lifecycle.rerouting import reroute as rerouting
+from jobs.services.reuse import settle_followers
 from jobs.services.rollouts import acts
 from jobs.services.rollouts import take_back as taking
-from jobs.services.rollouts.judge_loop import RolloutJudge
-from jobs.services.rollouts.take_back import any_take_back, take_back
+from jobs.services.rollouts.judge_loop import LATE_S, RolloutJudge
+from jobs.services.rollouts.take_back import any_take_back, note_late, take_back
 from models_registry import selectors
 from models_registry.models import Rollout
 from tests.support.factories import make_batch, make_jobs, make_version, make_worker
@@ -141,6 +144,101 @@ def test_followers_go_with_their_leader(session: sa.Connection, rolled_back: Jud
     acts.roll_back(rolled_back.id, actor="olga")
     assert sweep(session) == 1
     assert versions_of([leader, *followers]) == {rolled_back.stable.pk}
+
+
+def behind(leader: Job, followers: list[Job], key: bytes = b"k" * 32) -> None:
+    """Let jobs wait for another's answer."""
+    Outbox.objects.filter(job__in=followers).delete()
+    Follower.objects.bulk_create(
+        Follower(job=job, leader=leader.pk, key=key, priority=job.priority) for job in followers
+    )
+
+
+def land(session: sa.Connection, leader: UUID) -> settle_followers.Landed:
+    with transaction(session):
+        return settle_followers.land(session, leader)
+
+
+@pytest.mark.parametrize("leads", ["pinned", "moved"])
+def test_a_routed_follower_that_no_leader_takes_along_goes_back_by_itself(
+    session: sa.Connection, rolled_back: Judged, leads: str
+) -> None:
+    """Its leader named the version, or went back while the follower was stored."""
+    version = rolled_back.candidate if leads == "pinned" else rolled_back.stable
+    (leader,) = make_jobs(1, version=version)
+    if leads == "moved":
+        rolled_back.route([leader])
+    followers = rolled_back.jobs(2)
+    behind(leader, followers)
+    acts.roll_back(rolled_back.id, actor="olga")
+    assert sweep(session) == 2
+    assert versions_of(followers) == {rolled_back.stable.pk}
+    assert Event.objects.filter(kind="take_back", job__in=followers).count() == 2
+    (nobody,) = set(Follower.objects.values_list("leader", flat=True))
+    assert land(session, nobody).running == 1
+    (row,) = Outbox.objects.filter(job__in=followers)
+    assert row.version_id == rolled_back.stable.pk
+    assert Follower.objects.get().leader == row.job_id
+
+
+def test_a_follower_is_not_answered_by_another_version_than_its_own(
+    session: sa.Connection, rolled_back: Judged
+) -> None:
+    (leader,) = rolled_back.jobs(1, version=rolled_back.stable, state=State.SUCCEEDED)
+    (late,) = rolled_back.jobs(1)
+    behind(leader, [late])
+    assert land(session, leader.pk).running == 1
+    late.refresh_from_db()
+    assert late.state == State.QUEUED
+
+
+def test_a_routed_follower_does_not_die_of_a_job_that_named_the_candidate(
+    session: sa.Connection, rolled_back: Judged
+) -> None:
+    (leader,) = make_jobs(1, version=rolled_back.candidate, state=State.DEAD)
+    DeadLetter.objects.update_or_create(
+        job=leader,
+        defaults={"epoch": 1, "model": "echo", "kind": "invalid", "code": "bad", "fingerprint": "f"},
+    )
+    (routed,), (pinned,) = rolled_back.jobs(1), make_jobs(1, version=rolled_back.candidate)
+    behind(leader, [routed, pinned])
+    landed = land(session, leader.pk)
+    assert (landed.running, landed.dead) == (1, 1)
+    assert Outbox.objects.get(job=routed).version_id == rolled_back.candidate.pk
+    pinned.refresh_from_db()
+    assert pinned.state == State.DEAD
+
+
+@pytest.mark.parametrize("stop", ["roll_back", "pause"])
+def test_a_job_that_comes_after_the_sweep_goes_back_though_the_circuit_stays_open(
+    session: sa.Connection, rolled_back: Judged, stop: str
+) -> None:
+    Rollout.objects.update(deaths=2)
+    getattr(acts, stop)(rolled_back.id, actor="olga")
+    later()
+    sweep(session)
+    assert not TakeBack.objects.exists()
+    late = rolled_back.jobs(1)
+    now = [0.0]
+    judge = RolloutJudge(stop=Stop(), trials=Trials(), clock=lambda: now[0])
+    judge.step(session, ())
+    assert versions_of(late) == {rolled_back.candidate.pk}
+    now[0] = LATE_S
+    judge.step(session, ())
+    assert versions_of(late) == {rolled_back.stable.pk}
+    later()
+    judge.step(session, ())
+    assert not TakeBack.objects.exists()
+    now[0] *= 3
+    judge.step(session, ())
+    assert not TakeBack.objects.exists()
+
+
+def test_nothing_is_taken_back_late_from_a_candidate_with_a_share(
+    session: sa.Connection, rolled_back: Judged
+) -> None:
+    rolled_back.jobs(1)
+    assert note_late(session) == []
 
 
 class Killed(Exception):  # noqa: N818  # no error of the program
