@@ -15,7 +15,7 @@ from jobs.core.canonical_json import digest
 from jobs.core.errors import PlatformError, UnavailableError
 from jobs.core.submission.parsed_job import ParsedJob, Parts, canonical_parts, parse_job
 from jobs.core.submission.request import JobRequest
-from jobs.core.submission.routed_job import JobRoute, routed_by, stored_key
+from jobs.core.submission.routed_job import JobRoute, RouteKind, kind_of, stored_key
 from jobs.core.submission.sticky_value import JOB
 from jobs.db.statement import once_more
 from jobs.services.access.owner import Owner
@@ -24,7 +24,7 @@ from jobs.services.circuits.reads import circuit_of
 from jobs.services.rollouts.asks import AskedJob, Asker, ask_of, sticky_digest
 from models_registry.core.refs import Ref
 from models_registry.core.registry_errors import InvalidInputError
-from models_registry.core.routing.decision import Arm, CompiledRule, decide
+from models_registry.core.routing.decision import Arm, CompiledRule, Decision, decide
 from models_registry.core.version import VersionInfo
 from models_registry.selectors import routed_all
 
@@ -32,7 +32,10 @@ Read = TypeVar("Read")
 OWN_BYTES = 16
 
 
-class Chosen(Struct, frozen=True):
+Answer = tuple[VersionInfo, RouteKind, tuple[VersionInfo, ...]]
+
+
+class Chosen(Struct, frozen=True, gc=False):
     """The version that answers a job, its route, and the versions whose schemas its input must fit."""
 
     version: VersionInfo
@@ -49,6 +52,7 @@ class Routing:
         self._named = once_more(lambda: routed_all(models))
         self._keyed = sticky_digest()
         self._rules = dict[str, CompiledRule | Chosen | PlatformError]()
+        self._kinds = dict[tuple[str, Arm, bool], Answer]()
         self._answers = dict[tuple[int, int], VersionInfo | PlatformError]()
 
     def may_answer(self, model: str) -> tuple[VersionInfo, ...]:
@@ -82,7 +86,7 @@ class Routing:
         if not isinstance(named, VersionInfo):
             raise named
         version = self._answering(named)
-        route = None if version.id == named.id else JobRoute(Arm.FALLBACK, model)
+        route = None if version.id == named.id else JobRoute(RouteKind(Arm.FALLBACK, model))
         return Chosen(version, route, (version,))
 
     def _decided(self, rule: CompiledRule, request: JobRequest, parts: Parts) -> Chosen:
@@ -98,13 +102,20 @@ class Routing:
         )
         ask = ask_of(rule, asked, self._keyed, counting=True)
         decision = decide(rule, ask)
+        kind = request.model, decision.arm, decision.counted
+        answer = self._kinds.get(kind)
+        if answer is None:
+            answer = self._kinds[kind] = self._answer(rule, decision, request.model)
+        version, routed, checked = answer
+        return Chosen(version, JobRoute(routed, stored_key(ask.key)), checked)
+
+    def _answer(self, rule: CompiledRule, decision: Decision, asked: str) -> Answer:
+        """Return what is the same for all jobs of a call for which a rule comes to such a decision."""
         version = self._answering(decision.version, instead=rule.stable)
-        if version.id == decision.version.id:
-            route = routed_by(rule, decision, key=ask.key, asked=request.model)
-        else:
-            route = JobRoute(Arm.FALLBACK, request.model, sticky=stored_key(ask.key))
+        is_own = version.id == decision.version.id
+        kind = kind_of(rule, decision, asked) if is_own else RouteKind(Arm.FALLBACK, asked)
         is_both = rule.document.schema == "both" and version in rule.versions
-        return Chosen(version, route, rule.versions if is_both else (version,))
+        return version, kind, rule.versions if is_both else (version,)
 
     def _answering(self, version: VersionInfo, *, instead: VersionInfo | None = None) -> VersionInfo:
         """Return the version that answers now; where its circuit is open, first of all `instead`."""
