@@ -116,10 +116,12 @@ def one_row(new: NewJob) -> dict[str, Any]:
     return new.columns if route is None else new.columns | route.columns
 
 
-def arrays_of(rows: Sequence[Mapping[str, Any]], jobs: Sequence[NewJob]) -> dict[str, list[Any]]:
-    """Return the `rows` of jobs, in their order, as arrays; where a job has a Route, those of Routes too."""
+def arrays_of(
+    rows: Sequence[Mapping[str, Any]], jobs: Sequence[NewJob], *, routed: bool
+) -> dict[str, list[Any]]:
+    """Return the `rows` of jobs, in their order, as arrays; where a job is `routed`, those of Routes too."""
     arrays = {name: [row[name] for row in rows] for name in rows[0]}
-    return arrays | route_arrays([new.job.route for new in jobs]) if any_routed(jobs) else arrays
+    return arrays | route_arrays([new.job.route for new in jobs]) if routed else arrays
 
 
 def in_key_order(jobs: Sequence[NewJob]) -> list[NewJob]:

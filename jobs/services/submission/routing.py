@@ -6,8 +6,9 @@ A circuit's fallback comes after that. What a call's jobs have in common is deci
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from secrets import token_bytes
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -21,7 +22,7 @@ from jobs.db.statement import once_more
 from jobs.services.access.owner import Owner
 from jobs.services.circuits.operate import answering
 from jobs.services.circuits.reads import circuit_of
-from jobs.services.rollouts.asks import AskedJob, Asker, ask_of, sticky_digest
+from jobs.services.rollouts.asks import AskedJob, Asker, Keyed, ask_of, sticky_digest
 from models_registry.core.refs import Ref
 from models_registry.core.registry_errors import InvalidInputError
 from models_registry.core.routing.decision import Arm, CompiledRule, Decision, decide
@@ -50,10 +51,13 @@ class Routing:
         """Read what the jobs of the call name."""
         self._owner, self._asker = owner, Asker(owner.id, owner.name)
         self._named = once_more(lambda: routed_all(models))
-        self._keyed = sticky_digest()
         self._rules = dict[str, CompiledRule | Chosen | PlatformError]()
         self._kinds = dict[tuple[str, Arm, bool], Answer]()
         self._answers = dict[tuple[int, int], VersionInfo | PlatformError]()
+
+    @cached_property
+    def _keyed(self) -> Keyed:
+        return sticky_digest()  # of no use to a call without a rule
 
     def may_answer(self, model: str) -> tuple[VersionInfo, ...]:
         """Return the versions of which one answers a job that names `model`; a PlatformError."""
@@ -62,7 +66,9 @@ class Routing:
 
     def parsed(self, request: JobRequest) -> tuple[ParsedJob, Chosen]:
         """Return a job as its version has it, with its route; a PlatformError."""
-        named = self._of(request.model)
+        named = self._rules.get(request.model)
+        if not isinstance(named, Chosen):
+            named = self._of(request.model)
         if isinstance(named, Chosen):
             return parse_job(request, named.version, route=named.route), named
         parts = canonical_parts(request)
@@ -132,14 +138,15 @@ class Routing:
         return answers
 
 
-def check_input(versions: tuple[VersionInfo, ...], check: Callable[[VersionInfo], None]) -> None:
-    """Raise InvalidInputError unless each version allows an input by `check`; of several it is named."""
+def check_input(versions: tuple[VersionInfo, ...], check: Callable[..., None], *value: Any) -> None:
+    """Raise InvalidInputError unless `check` allows each version an input; of several it is named."""
+    if len(versions) == 1:
+        check(versions[0], *value)
+        return
     for version in versions:
         try:
-            check(version)
+            check(version, *value)
         except InvalidInputError as error:
-            if len(versions) == 1:
-                raise
             raise InvalidInputError(
                 f"By the input schema of {version}, which the rule of this alias needs it to fit: {error}",
                 **error.details,

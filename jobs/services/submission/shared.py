@@ -36,8 +36,9 @@ def store_shared(
     for _ in range(ROUNDS):
         if not unsure:
             break
-        statement = PLACE_ROUTED if any_routed(unsure) else PLACE
-        places = fetch_all(statement, {**_params(owner, unsure), **event.columns})
+        routed = any_routed(unsure)
+        statement = PLACE_ROUTED if routed else PLACE
+        places = fetch_all(statement, {**_params(owner, unsure, routed=routed), **event.columns})
         made = {place.id: job for place in places if (job := _stored(place))}
         event.stored_with(len(made))
         if tracing.on:
@@ -50,9 +51,9 @@ def store_shared(
     return stored, unsure
 
 
-def _params(owner: Owner, jobs: Sequence[NewJob]) -> dict[str, Any]:
+def _params(owner: Owner, jobs: Sequence[NewJob], *, routed: bool) -> dict[str, Any]:
     sharing = [new for new in in_key_order(jobs) if new.reuse]
-    return arrays_of([new.columns | _shared(new.reuse) for new in sharing], sharing) | {
+    return arrays_of([new.columns | _shared(new.reuse) for new in sharing], sharing, routed=routed) | {
         "client": owner.id,
         "state": target(Verb.SUBMIT).value,
         "succeeded": target(Verb.ANSWER).value,

@@ -108,7 +108,7 @@ def _insert(owner: Owner, jobs: Sequence[NewJob], event: CallEvent) -> dict[UUID
     if len(jobs) == 1:
         made = fetch_all(INSERT_ONE_ROUTED if routed else INSERT_ONE, one_row(jobs[0]) | common)
     else:
-        columns = arrays_of([new.columns for new in in_order], in_order)
+        columns = arrays_of([new.columns for new in in_order], in_order, routed=routed)
         made = fetch_all(INSERT_MANY_ROUTED if routed else INSERT_MANY, columns | common)
     return {row.id: StoredJob(row.created_at, QUEUED) for row in made}
 
