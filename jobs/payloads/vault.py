@@ -6,7 +6,7 @@ It stands directly above the core, because submits, reads, the worker and the ad
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -57,9 +57,9 @@ def digest(purpose: str, body: bytes) -> bytes:
     return keyed_digest.keyed(_key(purpose), body)
 
 
-def digester(purpose: str) -> Callable[[bytes], bytes]:
-    """Return what computes such digests for one purpose, for many values."""
-    return partial(keyed_digest.keyed, _key(purpose))
+def short_digester(purpose: str) -> Callable[[bytes], bytes]:
+    """Return what computes keyed digests of eight bytes for one purpose, for many values."""
+    return keyed_digest.short_digester(_key(purpose))
 
 
 def token(value: Any) -> str:

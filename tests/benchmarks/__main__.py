@@ -31,6 +31,7 @@ from tests.benchmarks import (
     post,
     quiet,
     rollouts,
+    routed,
     told,
     tracing,
     waiters,
@@ -70,6 +71,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "dashboard": dashboard.measure,
     "rollouts": rollouts.measure,
     "live-rollouts": live_rollouts.measure,
+    "routed": routed.measure,
 }
 
 

@@ -1,8 +1,9 @@
-"""What a rule costs a submit: the decision alone, and the CPU of a job in this process and in Postgres.
+"""What a rule costs a submit: the decision, a job inside the services, and a job over HTTP.
 
 Rounds of an alias without a rule and of one with a rule take turns, so that what else the machine does meets
-both alike. `python -m tests.benchmarks.routed` prints the microseconds a job of each round as JSON; without
-`--ruled` of the alias without a rule alone, so that two checkouts can be compared.
+both alike. CPU is that of the server and of Postgres. `python -m tests.benchmarks.routed` prints the
+microseconds a job of each round inside the services as JSON; without `--ruled` of the alias without a rule
+alone, so that two checkouts can be compared.
 """
 
 from __future__ import annotations
@@ -15,17 +16,37 @@ import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
 from inference_site.stack.services import PROJECT
+from tests.benchmarks.bed import Bed, bed
 from tests.benchmarks.figure import Figure, at_least, at_most
+from tests.benchmarks.post import flood
+from tests.benchmarks.processes import POSTGRES, snapshot
+from tests.support.app import register
 from tests.support.services import TestServices
 
 ROUNDS, BULK, SINGLE = 15, 1_000, 150
 DECISIONS = 20_000
+CALLS, FLOODS, CALL_JOBS = 12, 4, 5_000
+GOAL = 0.97  # of the throughput of an alias without a rule
+STORED = "SELECT count(*) FROM jobs_outbox"
+RULE = {"stable": "1", "candidate": "2", "share": 0.05, "baseline": True}
 Rounds = dict[str, list[float]]
+
+
+class Cost(NamedTuple):
+    """A job over HTTP: CPU of the web process and of Postgres in microseconds, and jobs a second."""
+
+    web_us: float
+    postgres_us: float
+    per_s: float
+
+    @property
+    def us(self) -> float:
+        return self.web_us + self.postgres_us
 
 
 def measure() -> Iterator[Figure]:
@@ -41,7 +62,54 @@ def measure() -> Iterator[Figure]:
         ratios = [
             one / other for one, other in zip(spent[f"{road} plain"], spent[f"{road} ruled"], strict=True)
         ]
-        yield at_least(f"{road}: throughput by a rule of plain", median(ratios), 0.97)
+        yield at_least(f"{road}: throughput by a rule of plain", median(ratios), GOAL)
+    yield from _over_http()
+
+
+def _over_http() -> Iterator[Figure]:
+    with bed("routed", ("web",)) as ground:
+        for model in ("plain", "ruled"):
+            register(ground.stack, model, "1", "echo", "--alias", "default")
+        register(ground.stack, "ruled", "2", "echo")
+        ground.manage("rules", "put", "ruled", json.dumps(RULE), "--reason", "a benchmark")
+        yield from _compared("bulk calls", _in_turn(ground, _bulk_calls, CALLS))
+        yield from _compared("single POSTs", _in_turn(ground, lambda at, of, _: flood(at, of)[0], FLOODS))
+
+
+def _in_turn(ground: Bed, work: Callable[[Bed, str, int], float], rounds: int) -> dict[str, list[Cost]]:
+    costs: dict[str, list[Cost]] = {"plain": [], "ruled": []}
+    for number in range(rounds + 1):
+        for model in costs if number % 2 else reversed(costs):
+            stored, before = ground.one(STORED), snapshot(ground)
+            per_s = work(ground, model, number)
+            spent, jobs = before.until(snapshot(ground)).by_process, ground.one(STORED) - stored
+            cost = Cost(spent["web"] / jobs * 1e6, spent[POSTGRES] / jobs * 1e6, per_s)
+            if number:  # the first makes connections, caches and plans
+                costs[model].append(cost)
+    return costs
+
+
+def _compared(what: str, costs: dict[str, list[Cost]]) -> Iterator[Figure]:
+    for model, each in costs.items():
+        web_us, postgres_us = median(cost.web_us for cost in each), median(cost.postgres_us for cost in each)
+        yield Figure(f"{what}, {model}: CPU of a job", f"{web_us:.0f} web and {postgres_us:.0f} us Postgres")
+    pairs = list(zip(costs["plain"], costs["ruled"], strict=True))
+    yield at_least(
+        f"{what}: CPU, plain of by a rule", median(one.us / other.us for one, other in pairs), GOAL
+    )
+    ratio = median(other.per_s / one.per_s for one, other in pairs)
+    yield at_least(f"{what}: jobs/s by a rule of plain", ratio, GOAL)
+
+
+def _bulk_calls(ground: Bed, model: str, number: int) -> float:
+    """Return the jobs a second of one bulk call."""
+    inputs = ({"text": f"sentence {number} {index}"} for index in range(CALL_JOBS))
+    lines = b"\n".join(json.dumps({"model": model, "input": text}).encode() for text in inputs)
+    began = time.perf_counter()
+    kind = {"Content-Type": "application/x-ndjson"}
+    answer = ground.http.post("/api/v1/jobs/bulk", content=lines, headers=kind).raise_for_status().json()
+    assert answer["accepted"] == CALL_JOBS, answer["jobs"][:2]
+    return CALL_JOBS / (time.perf_counter() - began)
 
 
 def main(*, ruled: bool) -> None:

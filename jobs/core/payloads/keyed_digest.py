@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from hashlib import sha256
+from collections.abc import Callable
+from hashlib import blake2b, sha256
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 TOKEN: Final = "pii:"  # noqa: S105  # no secret
 TOKEN_DIGITS = 16
+SHORT_BYTES = 8
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
@@ -23,6 +25,21 @@ def derived(root: bytes, purpose: str) -> bytes:
 def keyed(key: bytes, body: bytes) -> bytes:
     """Return the HMAC-SHA-256 of `body`, 32 bytes."""
     return hmac.digest(key, body, sha256)
+
+
+def short_digester(key: bytes) -> Callable[[bytes], bytes]:
+    """Return what computes the keyed BLAKE2b (RFC 7693) of a value, eight bytes; the key is at most 64.
+
+    It takes a third of the time of an HMAC, because the key is hashed once for all values.
+    """
+    start = blake2b(key=key, digest_size=SHORT_BYTES)
+
+    def digested(body: bytes) -> bytes:
+        one = start.copy()
+        one.update(body)
+        return one.digest()
+
+    return digested
 
 
 def token_of(key: bytes, value: Any) -> str:

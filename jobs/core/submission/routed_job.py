@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -9,46 +10,65 @@ from msgspec import Struct
 from models_registry.core.routing.decision import Arm, CompiledRule, Decision
 
 MOST_SHOWN = 200
-# In the order of the columns that statements insert.
-ROUTE_COLUMNS = ("rollout", "rule", "arm", "sticky", "counted", "asked")
-_NONE: dict[str, Any] = {**dict.fromkeys(ROUTE_COLUMNS), "counted": False}
 
 
-class JobRoute(Struct, frozen=True):
-    """The decision for one job; `asked` is the model as its client wrote it.
-
-    `sticky` is the key as a signed number of eight bytes, as Postgres has them. A circuit's fallback has no
-    rule, and has a key where a rule had decided before.
-    """
+class RouteKind(Struct, frozen=True, gc=False):
+    """What the Routes of many jobs have in common; `asked` is the model as their client wrote it."""
 
     arm: Arm
     asked: str
     rollout: int | None = None
     rule: int | None = None
-    sticky: int | None = None
     counted: bool = False
+
+
+class JobRoute(Struct, frozen=True, gc=False):
+    """The decision for one job.
+
+    `sticky` is the key as a signed number of eight bytes, as Postgres has them. A circuit's fallback has no
+    rule, and has a key where a rule had decided before.
+    """
+
+    kind: RouteKind
+    sticky: int | None = None
 
     @property
     def columns(self) -> dict[str, Any]:
-        """Return the parameters of the statements that store a Route."""
+        """Return the parameters of the statement that stores one job with its Route."""
+        kind = self.kind
         return {
-            "rollout": self.rollout,
-            "rule": self.rule,
-            "arm": self.arm.value,
+            "rollout": kind.rollout,
+            "rule": kind.rule,
+            "arm": kind.arm.value,
             "sticky": self.sticky,
-            "counted": self.counted,
-            "asked": self.asked[:MOST_SHOWN],
+            "counted": kind.counted,
+            "asked": kind.asked[:MOST_SHOWN],
         }
 
 
-def routed_by(rule: CompiledRule, decision: Decision, *, key: bytes, asked: str) -> JobRoute:
-    """Return how a rule routed a job."""
-    return JobRoute(decision.arm, asked, rule.rollout, rule.id, stored_key(key), decision.counted)
+def kind_of(rule: CompiledRule, decision: Decision, asked: str) -> RouteKind:
+    """Return what the routes of a rule that come to such a decision have in common."""
+    return RouteKind(decision.arm, asked, rule.rollout, rule.id, decision.counted)
 
 
-def route_columns(route: JobRoute | None) -> dict[str, Any]:
-    """Return the parameters of a job's Route; its arm is None where it has none."""
-    return _NONE if route is None else route.columns
+def route_arrays(routes: Sequence[JobRoute | None]) -> dict[str, list[Any]]:
+    """Return the parameters of the statements that store several jobs, with the routes that they have.
+
+    `route` has a job's place, from 1, in the arrays of kinds, or None where it has no Route: to write one
+    number for six values of each job is what a rule costs least.
+    """
+    places = dict[RouteKind, int]()
+    place = places.setdefault
+    route = [None if one is None else place(one.kind, len(places) + 1) for one in routes]
+    return {
+        "route": route,
+        "sticky": [None if one is None else one.sticky for one in routes],
+        "rollouts": [kind.rollout for kind in places],
+        "rules": [kind.rule for kind in places],
+        "arms": [kind.arm.value for kind in places],
+        "counts": [kind.counted for kind in places],
+        "asked": [kind.asked[:MOST_SHOWN] for kind in places],
+    }
 
 
 def stored_key(key: bytes) -> int:

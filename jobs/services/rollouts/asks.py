@@ -15,7 +15,6 @@ from jobs.core.submission import sticky_value
 from jobs.payloads import vault
 from models_registry.core.routing.decision import Ask, CompiledRule, Decision, decide
 
-KEY_BYTES = 8
 Keyed = Callable[[bytes], bytes]
 
 
@@ -26,7 +25,7 @@ class Asker(Struct, frozen=True):
     name: str
 
 
-class AskedJob(Struct, frozen=True):
+class AskedJob(Struct, frozen=True, gc=False):
     """What a rule may look at of a job, whether it arrives or is stored.
 
     `body_sha256` is that of the input's canonical JSON, and `parameters_body` the parameters' canonical JSON.
@@ -43,8 +42,8 @@ class AskedJob(Struct, frozen=True):
 
 
 def sticky_digest() -> Keyed:
-    """Return the keyed digest of sticky values, for many jobs."""
-    return vault.digester("route")
+    """Return the keyed digest of sticky values, eight bytes, for many jobs."""
+    return vault.short_digester("route")
 
 
 def ask_of(rule: CompiledRule, job: AskedJob, keyed: Keyed, *, counting: bool = False) -> Ask:
@@ -54,7 +53,7 @@ def ask_of(rule: CompiledRule, job: AskedJob, keyed: Keyed, *, counting: bool = 
         value = sticky_value.input_value(job.body_sha256, job.parameters_body)
         if counting:
             metrics.STICKY_MISSING.labels(rule.stable.model).inc()
-    return _ask(keyed(value)[:KEY_BYTES], job)
+    return _ask(keyed(value), job)
 
 
 def decide_again(rule: CompiledRule, key: bytes, job: AskedJob) -> Decision:

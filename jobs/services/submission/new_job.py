@@ -13,7 +13,7 @@ from jobs.core.payloads.job_keys import JobIdentity
 from jobs.core.reuse.key import Reuse
 from jobs.core.states import Verb, target
 from jobs.core.submission.parsed_job import ParsedJob
-from jobs.core.submission.routed_job import JobRoute, route_columns
+from jobs.core.submission.routed_job import route_arrays
 from jobs.db import database_clock
 from jobs.db.new_ids import new_ids
 from jobs.payloads import vault
@@ -60,7 +60,9 @@ class NewJob:
             "output_form": job.output_form,
             "traceparent": self.traceparent,
         }
-        return columns if job.route is None else columns | _own_batches(job, job.route)
+        if job.route is not None and job.route.kind.arm is Arm.BASELINE:
+            columns["variant"] = _own_batches(job, job.route.kind.rollout)
+        return columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +100,9 @@ def made_now(new: NewJob, stored: StoredJob) -> Submitted:
     )
 
 
-def _own_batches(job: ParsedJob, route: JobRoute) -> dict[str, Any]:
+def _own_batches(job: ParsedJob, rollout: int | None) -> int:
     """Return the batching key of a baseline's job, which no other job has, whatever its parameters are."""
-    if route.arm is not Arm.BASELINE:
-        return {}
-    own = b"baseline/%d/" % (route.rollout or 0) + (job.parameters or b"")
-    return {"variant": vault.parameters_digest(own)}
+    return vault.parameters_digest(b"baseline/%d/" % (rollout or 0) + (job.parameters or b""))
 
 
 def any_routed(jobs: Iterable[NewJob]) -> bool:
@@ -111,11 +110,18 @@ def any_routed(jobs: Iterable[NewJob]) -> bool:
     return any(new.job.route is not None for new in jobs)
 
 
-def rows_of(jobs: Sequence[NewJob]) -> list[dict[str, Any]]:
-    """Return the columns of jobs; where one has a Route, those of Routes too."""
-    if not any_routed(jobs):
-        return [new.columns for new in jobs]
-    return [new.columns | route_columns(new.job.route) for new in jobs]
+def one_row(new: NewJob) -> dict[str, Any]:
+    """Return the parameters of the statements that store one job, with its Route where it has one."""
+    route = new.job.route
+    return new.columns if route is None else new.columns | route.columns
+
+
+def arrays_of(
+    rows: Sequence[Mapping[str, Any]], jobs: Sequence[NewJob], *, routed: bool
+) -> dict[str, list[Any]]:
+    """Return the `rows` of jobs, in their order, as arrays; where a job is `routed`, those of Routes too."""
+    arrays = {name: [row[name] for row in rows] for name in rows[0]}
+    return arrays | route_arrays([new.job.route for new in jobs]) if routed else arrays
 
 
 def in_key_order(jobs: Sequence[NewJob]) -> list[NewJob]:

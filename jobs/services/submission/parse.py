@@ -88,7 +88,7 @@ class _Call:
         if bare.referred:
             job, version = self._attached(request, bare, files)
         else:
-            check_input(bare.chosen.checked, lambda version: validate_input(version, request.input))
+            check_input(bare.chosen.checked, validate_input, request.input)
         if request.callback_url is not None:
             check_callback(request.callback_url, has_secret=lambda: self._has_secret)
         if version.subject_marks:
@@ -106,7 +106,7 @@ class _Call:
         held = held_files(self._owner, bare.referred, files, encrypts=encrypts)
         stored = with_files(request, held)
         job, chosen = self._routing.parsed(stored)
-        check_input(chosen.checked, lambda version: validate_outline(version, *outline(stored.input)))
+        check_input(chosen.checked, validate_outline, *outline(stored.input))
         return sized_with(job, bare.referred, held), chosen.version
 
     @cached_property

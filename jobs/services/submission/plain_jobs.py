@@ -23,7 +23,15 @@ from jobs.db.statement import fetch_async
 from jobs.services.access.audit import ACTOR_CHARS, detail_json
 from jobs.services.access.owner import Owner
 from jobs.services.submission.earlier import earlier_outcomes, earlier_params
-from jobs.services.submission.new_job import QUEUED, NewJob, StoredJob, any_routed, made_now, rows_of
+from jobs.services.submission.new_job import (
+    QUEUED,
+    NewJob,
+    StoredJob,
+    any_routed,
+    arrays_of,
+    made_now,
+    one_row,
+)
 from jobs.services.submission.statements import (
     EARLIER,
     INSERT_JOINED,
@@ -71,15 +79,14 @@ def is_plain(new: NewJob) -> bool:
     return not beside and len(job.body) <= settings.INFERENCE.claim_check_bytes
 
 
-def plain_params(jobs: Sequence[PlainJob]) -> dict[str, Any]:
-    """Return the parameters of INSERT_JOINED for at least one job.
+def plain_params(jobs: Sequence[PlainJob], *, routed: bool = False) -> dict[str, Any]:
+    """Return the parameters of INSERT_JOINED for at least one job; `routed` for the text with Routes.
 
     All processes insert in the same order of clients and keys: in other orders two of them would deadlock.
     """
     in_order = sorted(jobs, key=attrgetter("place"))
-    own = rows_of([job.new for job in in_order])
-    rows = [columns | job.call_columns for job, columns in zip(in_order, own, strict=True)]
-    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
+    rows = [job.new.columns | job.call_columns for job in in_order]
+    columns: dict[str, Any] = arrays_of(rows, [job.new for job in in_order], routed=routed)
     return columns | {"state": QUEUED, "kind": AuditKind.SUBMIT.value}
 
 
@@ -120,8 +127,7 @@ async def _inserted(session: psycopg.AsyncConnection[Any], jobs: Sequence[PlainJ
     routed = any_routed(job.new for job in jobs)
     if len(jobs) > 1:
         joined = INSERT_JOINED_ROUTED if routed else INSERT_JOINED
-        return await fetch_async(session, joined, plain_params(jobs))
+        return await fetch_async(session, joined, plain_params(jobs, routed=routed))
     of_call = {"state": QUEUED, "kind": AuditKind.SUBMIT.value, "alone": True}
-    (own,) = rows_of([jobs[0].new])
     alone = INSERT_ONE_ROUTED if routed else INSERT_ONE
-    return await fetch_async(session, alone, own | jobs[0].call_columns | of_call)
+    return await fetch_async(session, alone, one_row(jobs[0].new) | jobs[0].call_columns | of_call)

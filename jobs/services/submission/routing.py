@@ -6,8 +6,9 @@ A circuit's fallback comes after that. What a call's jobs have in common is deci
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from secrets import token_bytes
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -15,16 +16,16 @@ from jobs.core.canonical_json import digest
 from jobs.core.errors import PlatformError, UnavailableError
 from jobs.core.submission.parsed_job import ParsedJob, Parts, canonical_parts, parse_job
 from jobs.core.submission.request import JobRequest
-from jobs.core.submission.routed_job import JobRoute, routed_by, stored_key
+from jobs.core.submission.routed_job import JobRoute, RouteKind, kind_of, stored_key
 from jobs.core.submission.sticky_value import JOB
 from jobs.db.statement import once_more
 from jobs.services.access.owner import Owner
 from jobs.services.circuits.operate import answering
 from jobs.services.circuits.reads import circuit_of
-from jobs.services.rollouts.asks import AskedJob, Asker, ask_of, sticky_digest
+from jobs.services.rollouts.asks import AskedJob, Asker, Keyed, ask_of, sticky_digest
 from models_registry.core.refs import Ref
 from models_registry.core.registry_errors import InvalidInputError
-from models_registry.core.routing.decision import Arm, CompiledRule, decide
+from models_registry.core.routing.decision import Arm, CompiledRule, Decision, decide
 from models_registry.core.version import VersionInfo
 from models_registry.selectors import routed_all
 
@@ -32,7 +33,10 @@ Read = TypeVar("Read")
 OWN_BYTES = 16
 
 
-class Chosen(Struct, frozen=True):
+Answer = tuple[VersionInfo, RouteKind, tuple[VersionInfo, ...]]
+
+
+class Chosen(Struct, frozen=True, gc=False):
     """The version that answers a job, its route, and the versions whose schemas its input must fit."""
 
     version: VersionInfo
@@ -47,9 +51,13 @@ class Routing:
         """Read what the jobs of the call name."""
         self._owner, self._asker = owner, Asker(owner.id, owner.name)
         self._named = once_more(lambda: routed_all(models))
-        self._keyed = sticky_digest()
         self._rules = dict[str, CompiledRule | Chosen | PlatformError]()
+        self._kinds = dict[tuple[str, Arm, bool], Answer]()
         self._answers = dict[tuple[int, int], VersionInfo | PlatformError]()
+
+    @cached_property
+    def _keyed(self) -> Keyed:
+        return sticky_digest()  # of no use to a call without a rule
 
     def may_answer(self, model: str) -> tuple[VersionInfo, ...]:
         """Return the versions of which one answers a job that names `model`; a PlatformError."""
@@ -58,7 +66,9 @@ class Routing:
 
     def parsed(self, request: JobRequest) -> tuple[ParsedJob, Chosen]:
         """Return a job as its version has it, with its route; a PlatformError."""
-        named = self._of(request.model)
+        named = self._rules.get(request.model)
+        if not isinstance(named, Chosen):
+            named = self._of(request.model)
         if isinstance(named, Chosen):
             return parse_job(request, named.version, route=named.route), named
         parts = canonical_parts(request)
@@ -82,7 +92,7 @@ class Routing:
         if not isinstance(named, VersionInfo):
             raise named
         version = self._answering(named)
-        route = None if version.id == named.id else JobRoute(Arm.FALLBACK, model)
+        route = None if version.id == named.id else JobRoute(RouteKind(Arm.FALLBACK, model))
         return Chosen(version, route, (version,))
 
     def _decided(self, rule: CompiledRule, request: JobRequest, parts: Parts) -> Chosen:
@@ -98,13 +108,20 @@ class Routing:
         )
         ask = ask_of(rule, asked, self._keyed, counting=True)
         decision = decide(rule, ask)
+        kind = request.model, decision.arm, decision.counted
+        answer = self._kinds.get(kind)
+        if answer is None:
+            answer = self._kinds[kind] = self._answer(rule, decision, request.model)
+        version, routed, checked = answer
+        return Chosen(version, JobRoute(routed, stored_key(ask.key)), checked)
+
+    def _answer(self, rule: CompiledRule, decision: Decision, asked: str) -> Answer:
+        """Return what is the same for all jobs of a call for which a rule comes to such a decision."""
         version = self._answering(decision.version, instead=rule.stable)
-        if version.id == decision.version.id:
-            route = routed_by(rule, decision, key=ask.key, asked=request.model)
-        else:
-            route = JobRoute(Arm.FALLBACK, request.model, sticky=stored_key(ask.key))
+        is_own = version.id == decision.version.id
+        kind = kind_of(rule, decision, asked) if is_own else RouteKind(Arm.FALLBACK, asked)
         is_both = rule.document.schema == "both" and version in rule.versions
-        return Chosen(version, route, rule.versions if is_both else (version,))
+        return version, kind, rule.versions if is_both else (version,)
 
     def _answering(self, version: VersionInfo, *, instead: VersionInfo | None = None) -> VersionInfo:
         """Return the version that answers now; where its circuit is open, first of all `instead`."""
@@ -121,14 +138,15 @@ class Routing:
         return answers
 
 
-def check_input(versions: tuple[VersionInfo, ...], check: Callable[[VersionInfo], None]) -> None:
-    """Raise InvalidInputError unless each version allows an input by `check`; of several it is named."""
+def check_input(versions: tuple[VersionInfo, ...], check: Callable[..., None], *value: Any) -> None:
+    """Raise InvalidInputError unless `check` allows each version an input; of several it is named."""
+    if len(versions) == 1:
+        check(versions[0], *value)
+        return
     for version in versions:
         try:
-            check(version)
+            check(version, *value)
         except InvalidInputError as error:
-            if len(versions) == 1:
-                raise
             raise InvalidInputError(
                 f"By the input schema of {version}, which the rule of this alias needs it to fit: {error}",
                 **error.details,

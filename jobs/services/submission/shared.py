@@ -15,7 +15,7 @@ from jobs.services.access.owner import Owner
 from jobs.services.lifecycle.end_times import EndedJob, observe_ends
 from jobs.services.submission import traced_jobs
 from jobs.services.submission.call_event import CallEvent
-from jobs.services.submission.new_job import NewJob, StoredJob, any_routed, in_key_order, rows_of
+from jobs.services.submission.new_job import NewJob, StoredJob, any_routed, arrays_of, in_key_order
 from jobs.services.submission.shared_statements import PLACE, PLACE_ROUTED, PlacedJob
 
 ROUNDS = 3  # the second finds who was first in the first; the third is for who took a key in between
@@ -36,8 +36,9 @@ def store_shared(
     for _ in range(ROUNDS):
         if not unsure:
             break
-        statement = PLACE_ROUTED if any_routed(unsure) else PLACE
-        places = fetch_all(statement, {**_params(owner, unsure), **event.columns})
+        routed = any_routed(unsure)
+        statement = PLACE_ROUTED if routed else PLACE
+        places = fetch_all(statement, {**_params(owner, unsure, routed=routed), **event.columns})
         made = {place.id: job for place in places if (job := _stored(place))}
         event.stored_with(len(made))
         if tracing.on:
@@ -50,10 +51,9 @@ def store_shared(
     return stored, unsure
 
 
-def _params(owner: Owner, jobs: Sequence[NewJob]) -> dict[str, Any]:
+def _params(owner: Owner, jobs: Sequence[NewJob], *, routed: bool) -> dict[str, Any]:
     sharing = [new for new in in_key_order(jobs) if new.reuse]
-    rows = [columns | _shared(new.reuse) for new, columns in zip(sharing, rows_of(sharing), strict=True)]
-    return {name: [row[name] for row in rows] for name in rows[0]} | {
+    return arrays_of([new.columns | _shared(new.reuse) for new in sharing], sharing, routed=routed) | {
         "client": owner.id,
         "state": target(Verb.SUBMIT).value,
         "succeeded": target(Verb.ANSWER).value,

@@ -22,9 +22,10 @@ from jobs.services.submission.new_job import (
     NewJob,
     StoredJob,
     any_routed,
+    arrays_of,
     in_key_order,
     made_now,
-    rows_of,
+    one_row,
 )
 from jobs.services.submission.shared import store_shared
 from jobs.services.submission.statements import (
@@ -103,11 +104,11 @@ def _insert(owner: Owner, jobs: Sequence[NewJob], event: CallEvent) -> dict[UUID
     if not jobs:
         return {}
     common = {"client": owner.id, "state": QUEUED, **event.columns}
-    rows, routed = rows_of(in_key_order(jobs)), any_routed(jobs)
-    if len(rows) == 1:
-        made = fetch_all(INSERT_ONE_ROUTED if routed else INSERT_ONE, rows[0] | common)
+    routed, in_order = any_routed(jobs), in_key_order(jobs)
+    if len(jobs) == 1:
+        made = fetch_all(INSERT_ONE_ROUTED if routed else INSERT_ONE, one_row(jobs[0]) | common)
     else:
-        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        columns = arrays_of([new.columns for new in in_order], in_order, routed=routed)
         made = fetch_all(INSERT_MANY_ROUTED if routed else INSERT_MANY, columns | common)
     return {row.id: StoredJob(row.created_at, QUEUED) for row in made}
 

@@ -175,13 +175,15 @@ def verdicts_of(batch: ClaimedBatch, expected_s: ExpectedS = at_once) -> list[st
 
 def watched_batch(batch: ClaimedBatch, verdicts: Sequence[store.Verdict]) -> WatchedBatch:
     """Return what roll-outs are to know of a batch: its first attempts, and whether it failed as a whole."""
-    firsts = {job.job: job for job in batch.jobs if job.attempts == 1}
-    found = [(v.job, finding_of(v.outcome)) for v in verdicts if v.job in firsts]
-    oldest_s = max((job.published_ago_s or job.due_ago_s or 0.0 for job in firsts.values()), default=0.0)
+    # Mostly all are first attempts; to look each job up by its id would cost most of all of this.
+    later = {job.job for job in batch.jobs if job.attempts != 1}
+    found = [(v, finding_of(v.outcome)) for v in verdicts if not later or v.job not in later]
+    waits_s = (job.published_ago_s or job.due_ago_s or 0.0 for job in batch.jobs if job.attempts == 1)
+    oldest_s = max(waits_s, default=0.0)
     return WatchedBatch(
         batch.id,
         batch.watches,
-        [FirstAttempt(job, firsts[job].epoch, finding) for job, finding in found if finding is not None],
+        [FirstAttempt(v.job, v.epoch, finding) for v, finding in found if finding is not None],
         latency_s=oldest_s + time.monotonic() - batch.claimed_at,
         broken=is_broken([v.outcome for v in verdicts], unprepared=batch.failure is not None),
         is_rest=batch.is_rest,

@@ -34,7 +34,11 @@ class Arm(StrEnum):
     FALLBACK = "fallback"
 
 
-class Ask(Struct, frozen=True):
+# A look at a member of an enum costs more than one at a name.
+_CANDIDATE, _BASELINE, _STABLE = Arm.CANDIDATE, Arm.BASELINE, Arm.STABLE
+
+
+class Ask(Struct, frozen=True, gc=False):
     """What a rule decides by: eight bytes of a keyed digest of the sticky value, and what cohorts look at.
 
     Absent metadata and parameters are empty objects.
@@ -51,7 +55,8 @@ class Ask(Struct, frozen=True):
 class CompiledRule:
     """The rule in force for an alias, with the versions that it names and the checks of its cohorts.
 
-    `matches` has a function for each cohort, in order; it is made from the document.
+    `matches` has a function for each cohort, in order; it and `bounds`, of the candidate, the counted and the
+    baseline, are made from the document once, because each job needs them.
     """
 
     id: int
@@ -61,10 +66,12 @@ class CompiledRule:
     stable: VersionInfo
     candidate: VersionInfo | None
     matches: tuple[Callable[[Any], bool], ...] = field(init=False, compare=False, repr=False)
+    bounds: tuple[int, int, int] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         matches = tuple(validator(cohort.when).is_valid for cohort in self.document.cohorts)
         object.__setattr__(self, "matches", matches)  # the class is frozen
+        object.__setattr__(self, "bounds", _bounds(self.document))
 
     @property
     def versions(self) -> tuple[VersionInfo, ...]:
@@ -72,7 +79,7 @@ class CompiledRule:
         return (self.stable,) if self.candidate is None else (self.stable, self.candidate)
 
 
-class Decision(Struct, frozen=True):
+class Decision(Struct, frozen=True, gc=False):
     """The version that answers a job, its arm and why; `counted` means that it is evidence.
 
     `why` is `share`, or `cohort 1` and so on.
@@ -104,13 +111,19 @@ def decide(rule: CompiledRule, ask: Ask) -> Decision:
 
 
 def _by_share(rule: CompiledRule, candidate: VersionInfo, bucket: int) -> Decision:
-    share = rule.document.share_ppm
+    share, counted, baseline = rule.bounds
     if bucket < share:
-        return Decision(candidate, Arm.CANDIDATE, BY_SHARE, counted=True, bucket=bucket)
-    if rule.document.baseline and share < PPM // 2 and bucket >= PPM - share:
-        return Decision(rule.stable, Arm.BASELINE, BY_SHARE, counted=True, bucket=bucket)
-    counted = bucket < share + SAMPLE * share
-    return Decision(rule.stable, Arm.STABLE, BY_SHARE, counted=counted, bucket=bucket)
+        return Decision(candidate, _CANDIDATE, BY_SHARE, counted=True, bucket=bucket)
+    if bucket >= baseline:
+        return Decision(rule.stable, _BASELINE, BY_SHARE, counted=True, bucket=bucket)
+    return Decision(rule.stable, _STABLE, BY_SHARE, counted=bucket < counted, bucket=bucket)
+
+
+def _bounds(document: RuleDocument) -> tuple[int, int, int]:
+    """Return where the candidate's buckets end, where the counted ones do, and where the baseline begins."""
+    share = document.share_ppm
+    has_baseline = document.baseline and share < PPM // 2
+    return share, share + SAMPLE * share, PPM - share if has_baseline else PPM
 
 
 def _cohort(rule: CompiledRule, ask: Ask) -> int | None:

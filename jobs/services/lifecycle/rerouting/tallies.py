@@ -61,7 +61,7 @@ SELECT route.rollout, route.arm, CASE WHEN watch.broken THEN '{{}}' ELSE array_a
   COALESCE(array_agg(route.key) FILTER (
     WHERE NOT watch.broken AND route.job_id = ANY(%(refused_firsts)b::uuid[])), '{{}}'),
   watch.broken, watch.latency_s
-FROM unnest(%(firsts)b::uuid[], %(first_epochs)b::int[], %(first_batches)b::int[]) AS seen(id, epoch, batch)
+FROM unnest(%(firsts)b::uuid[], %(first_batches)b::int[]) AS seen(id, batch)
 JOIN jobs_route route ON route.job_id = seen.id
 JOIN unnest(%(watched_batches)b::int[], %(watch_rollouts)b::bigint[], %(watch_candidates)b::bool[],
             %(watch_broken)b::bool[], %(watch_latencies)b::float8[])
@@ -69,7 +69,7 @@ JOIN unnest(%(watched_batches)b::int[], %(watch_rollouts)b::bigint[], %(watch_ca
   ON watch.batch = seen.batch AND watch.rollout = route.rollout
   AND watch.candidate = (route.arm = '{Arm.CANDIDATE}')
 WHERE route.counted AND route.key IS NOT NULL AND route.arm <> '{Arm.FALLBACK}'
-  AND (seen.epoch = 1 OR {times_of("seen.id", f"'{Verb.REPLAY}'")} = 0)
+  AND (seen.id <> ALL(%(later_firsts)b::uuid[]) OR {times_of("seen.id", f"'{Verb.REPLAY}'")} = 0)
 """  # noqa: S608  # built from our own constants
 TALLY_GROUPS: LiteralString = "GROUP BY watch.batch, route.rollout, route.arm, watch.broken, watch.latency_s"
 _TALLY = Statement(f"{TALLY} {TALLY_GROUPS}")
@@ -88,7 +88,7 @@ def tally_parameters(batches: Sequence[WatchedBatch]) -> dict[str, object]:
         "watch_broken": [batch.broken for _, batch, _ in watches],
         "watch_latencies": [batch.latency_s for _, batch, _ in watches],
         "firsts": [first.job for first in firsts],
-        "first_epochs": [first.epoch for first in firsts],
+        "later_firsts": [first.job for first in firsts if first.epoch != 1],  # only they may be replays
         "first_batches": [at for at, batch in enumerate(batches) for _ in batch.firsts],
         "failed_firsts": [first.job for first in firsts if first.finding is AttemptFinding.FAILED],
         "refused_firsts": [first.job for first in firsts if first.finding is AttemptFinding.REFUSED],
