@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -154,10 +154,10 @@ def test_a_roll_out_that_has_ended_counts_nothing(session: sa.Connection) -> Non
     assert not Tally.objects.exists()
 
 
-def rule_at(at: datetime, number: int) -> int:
-    """Return the id of a rule that was put in force at a moment."""
+def made_rule(number: int) -> int:
+    """Return the id of a rule that is put in force now."""
     return Rule.objects.create(
-        model="echo", alias="default", number=number, document={}, sha256="0" * 64, actor="tests", at=at
+        model="echo", alias="default", number=number, document={}, sha256="0" * 64, actor="tests"
     ).pk
 
 
@@ -169,9 +169,9 @@ def rule_at(at: datetime, number: int) -> int:
 def test_a_job_that_a_step_overtook_is_no_evidence(
     session: sa.Connection, *, before_step: bool, in_force: bool, counts: bool
 ) -> None:
-    now = timezone.now()
-    rule = rule_at(now - timedelta(seconds=1 if before_step else -1), 1)
-    rollout = make_rollout(step_since=now, rule=rule if in_force else rule_at(now, 2))
+    rule, later = made_rule(1), made_rule(2)
+    step_since = timezone.now() + timedelta(minutes=1 if before_step else -1)
+    rollout = make_rollout(step_since=step_since, rule=rule if in_force else later)
     jobs = make_jobs(2, version=rollout.candidate)
     route(jobs, rollout, rule=rule)
     row, running = claimed(session, jobs, rollout.candidate)

@@ -63,7 +63,7 @@ def test_these_cases_would_show_a_statistic_that_is_none(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(virtual_rollout, "absorb", with_z_test)
     drifting = GOOD_CASES["drift from 1 to 6 %"]
-    assert sum(end.state is ROLLED_BACK for end in runs(drifting, 2)) == 2
+    assert sum(end.state is ROLLED_BACK for end in runs(drifting, 4)) >= 2
 
 
 @pytest.mark.parametrize("name", IN_FLIGHT)
