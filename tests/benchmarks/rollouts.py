@@ -16,6 +16,7 @@ from models_registry.core.rollouts.rollout_states import RolloutState
 from models_registry.core.rollouts.simulation.rollout_cases import (
     DRIFT_UNDER_LAG,
     GOOD_CASES,
+    IN_FLIGHT,
     POWER_TABLE,
     VOLUMES,
     PowerRow,
@@ -58,11 +59,14 @@ def _good() -> Iterator[Figure]:
         yield at_most(f"A/A, {name}: rolled back, of {RUNS:,} runs", _rolled_back(ends), 1, "%")
     part = _rolled_back(_ends(DRIFT_UNDER_LAG, RUNS))
     yield Figure(f"A/A, drift while verdicts lag (not exact), of {RUNS:,}", f"{part:.2g} %")
+    for name, scenario in IN_FLIGHT.items():
+        part = _rolled_back(_ends(scenario, max(1, RUNS // SLOW_ROW)))
+        yield at_most(f"A/A, {name}: rolled back", part, 1, "%")
 
 
 def _power() -> Iterator[Figure]:
     for row in POWER_TABLE:
-        runs = RUNS // SLOW_ROW if row.errors > 0.01 else RUNS
+        runs = max(1, RUNS // SLOW_ROW) if row.errors > 0.01 else RUNS
         median, most = _met(_ends(power_scenario(row), runs))
         what = f"stable {row.errors:.1%}, +{100 * row.worse:g} pp: jobs until the roll-back"
         yield at_most(f"{what}, median", median, _limit(row.median))
@@ -83,15 +87,15 @@ def _met(ends: list[VirtualEnd]) -> tuple[int, int]:
 
 
 def _volumes() -> Iterator[Figure]:
-    for errors, daily in VOLUMES:
-        ends = _ends(volume_scenario(errors, daily), max(1, RUNS // SLOW_ROW))
+    for errors, daily, jobs_a_look in VOLUMES:
+        ends = _ends(volume_scenario(errors, daily, jobs_a_look), max(1, RUNS // SLOW_ROW))
         what = f"stable {errors:.1%}, {daily:,} jobs a day, +1 pp: rolled back inside the budget"
         yield at_least(what, _rolled_back(ends), 90, "%")
 
 
 def _proven() -> Iterator[Figure]:
-    for row in (PowerRow(errors, 0.01, 0, 0, 1_100 if errors > 0.01 else 100) for errors, _ in VOLUMES):
-        runs = RUNS // SLOW_ROW if row.errors > 0.01 else RUNS
+    for row in (PowerRow(errors, 0.01, 0, 0, 1_000 if errors > 0.01 else 100) for errors, *_ in VOLUMES):
+        runs = max(1, RUNS // SLOW_ROW) if row.errors > 0.01 else RUNS
         ends = _ends(power_scenario(row), runs, until_proven=True)
         part = 100 * sum(end.proven for end in ends) / len(ends)
         yield at_most(f"stable {row.errors:.1%}: proven though 1 pp worse, of {runs:,}", part, 10, "%")
@@ -100,7 +104,8 @@ def _proven() -> Iterator[Figure]:
 def _budgets() -> Iterator[Figure]:
     for daily in DAILY:
         scenario = volume_scenario(0.01, daily, worse=0.0)
-        ends = _ends(replace(scenario, plan=Plan(steps=(25, 100))), max(1, RUNS // SLOW_ROW))
+        scenario = replace(scenario, plan=Plan(steps=(25, 100)))
+        ends = _ends(scenario, max(1, RUNS // SLOW_ROW), until_proven=True)
         above = sum(end.over_budget > end.last_tick for end in ends)
         most = max(end.over_budget for end in ends)
         what = f"{daily:,} jobs a day, budget {ends[0].budget:,}: runs that met more than it and one tick"

@@ -43,12 +43,20 @@ def make_rollout(
     )  # fmt: skip
 
 
-def route(jobs: Sequence[Job], rollout: Rollout, arm: Arm = Arm.CANDIDATE, *, counted: bool = True) -> None:
-    """Say that `rollout` has routed `jobs`, each by a key of its own."""
+def route(
+    jobs: Sequence[Job], rollout: Rollout, arm: Arm = Arm.CANDIDATE, *, counted: bool = True, rule: int = 1
+) -> None:
+    """Say that `rollout` has routed `jobs` by a rule, each by a key of its own."""
     Route.objects.bulk_create(
         [
             Route(
-                job=job, rollout=rollout.id, rule=1, arm=arm, key=next(_keys), counted=counted, asked="echo"
+                job=job,
+                rollout=rollout.id,
+                rule=rule,
+                arm=arm,
+                key=next(_keys),
+                counted=counted,
+                asked="echo",
             )
             for job in jobs
         ]

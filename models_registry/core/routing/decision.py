@@ -1,7 +1,7 @@
 """The decision of a rule for one job: which version answers it, in which arm, and why. Pure.
 
     0 ······ share ············································ 10⁶ - share ······ 10⁶
-    candidate       stable, counted up to 11 shares, then not        baseline
+    candidate       stable, counted up to 21 shares, then not        baseline
 
 A share that grows keeps whom it had. The baseline is the stable version under batches of its own; it exists
 while the rule asks for it and the share is below a half.
@@ -21,7 +21,7 @@ from models_registry.core.patterns import validator
 from models_registry.core.routing.rule_document import PPM, RuleDocument
 from models_registry.core.version import VersionInfo
 
-SAMPLE = 10  # so many times the candidate's share of the stable version's jobs are evidence
+SAMPLE = 20  # so many times the candidate's share of the stable version's jobs are evidence
 BY_SHARE = "share"
 
 

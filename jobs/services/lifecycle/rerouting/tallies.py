@@ -4,6 +4,9 @@ Jobs count in the arm that they were routed to, and only at that arm's version: 
 the stable version. A first attempt has number 1, and its job was not replayed before. A job that a worker
 gave back without a verdict is still to be judged.
 
+What a rule of an earlier step decided is no evidence any more: beside jobs of the new step, of which the
+candidate has another part, a rate that changes in between for both would look like the candidate's.
+
 The latency runs from the last publish of a batch's oldest job until its verdict. What lies before, the wait
 in the outbox, is the same for all arms, but for jobs that the claim gate put back, which no baseline has.
 """
@@ -68,7 +71,10 @@ JOIN unnest(%(watched_batches)b::int[], %(watch_rollouts)b::bigint[], %(watch_ca
   AS watch(batch, rollout, candidate, broken, latency_s)
   ON watch.batch = seen.batch AND watch.rollout = route.rollout
   AND watch.candidate = (route.arm = '{Arm.CANDIDATE}')
+JOIN models_registry_rollout live ON live.id = route.rollout
+LEFT JOIN models_registry_rule rule ON rule.id = route.rule
 WHERE route.counted AND route.key IS NOT NULL AND route.arm <> '{Arm.FALLBACK}'
+  AND (route.rule = live.rule OR rule.at IS NULL OR rule.at >= live.step_since)
   AND (seen.id <> ALL(%(later_firsts)b::uuid[]) OR {times_of("seen.id", f"'{Verb.REPLAY}'")} = 0)
 """  # noqa: S608  # built from our own constants
 TALLY_GROUPS: LiteralString = "GROUP BY watch.batch, route.rollout, route.arm, watch.broken, watch.latency_s"

@@ -19,6 +19,13 @@ class ArmJobs:
     refused: set[int] = field(default_factory=set)
     jobs: int = 0
 
+    def add(self, more: ArmJobs) -> None:
+        """Take in the jobs of another arm, of other keys."""
+        self.seen |= more.seen
+        self.failed |= more.failed
+        self.refused |= more.refused
+        self.jobs += more.jobs
+
 
 class Rates(NamedTuple):
     """The rates of failures and refusals of one version."""

@@ -137,7 +137,7 @@ class VirtualRollout:
     def _some_duels(self) -> DuelEvidence:
         """Return the duels of a look: failures that both versions share, those of one alone, and times."""
         scenario, chance, pairs = self.scenario, self.chance, self.scenario.duels_per_look
-        alone = scenario.errors_at(self.now_s) * 0.1
+        alone = scenario.errors_at(self.now_s, self.step) * 0.1
         timed = max(1, pairs // _TIMED_PAIRS)
         allowed = scenario.slower / scenario.plan.slower
         slower = sum(allowed * exp(_DUEL_SIGMA * normal(chance)) > 1.0 for _ in range(timed))

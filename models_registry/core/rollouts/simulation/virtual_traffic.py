@@ -18,6 +18,7 @@ from models_registry.core.rollouts.simulation.arrivals_by_arm import (
 )
 from models_registry.core.rollouts.simulation.buckets import Buckets, buckets_at
 from models_registry.core.rollouts.simulation.chance import Chance, binomial_count, normal, poisson_count
+from models_registry.core.rollouts.simulation.in_flight import InFlight
 from models_registry.core.rollouts.simulation.scenario import RolloutScenario
 
 _MOST_BATCH = 16
@@ -48,9 +49,12 @@ class VirtualTraffic:
     _clients: list[StickyClient] = field(default_factory=list)
     _late: ArmJobs = field(default_factory=ArmJobs)
     _looks: int = 0
+    _in_flight: InFlight = field(init=False)
 
     def __post_init__(self) -> None:
         """Draw what stays for the whole roll-out: the buckets of the clients."""
+        flight_s = self.scenario.in_flight_s
+        self._in_flight = InFlight(self.scenario.look_s / flight_s if flight_s else 1.0)
         self._bad_bucket = int(self.chance() * PPM)
         usual = 1.0 / (1.0 + _BAD_CLIENTS * (_TIMES_WORSE - 1.0))
         for _ in range(self.scenario.clients):
@@ -64,7 +68,9 @@ class VirtualTraffic:
         arrived = poisson_count(self.chance, scenario.rate_per_s * scenario.look_s)
         baseline = share_ppm < _HALF_PPM and scenario.plan.baseline
         buckets = buckets_at(share_ppm, scenario.sampled, baseline=baseline, baking=baking)
-        dealt = self._dealt(arrived, now_s, buckets)
+        dealt = self._in_flight.ended(self.chance, self._dealt(arrived, now_s, step, buckets), step)
+        if not baseline:
+            dealt.stable.add(dealt.baseline)
         tick = Tick(
             self._arm(dealt.candidate, self._latencies_s(dealt.candidate, now_s, scenario.slower)),
             self._arm(self._without_late(dealt.stable)),
@@ -74,9 +80,9 @@ class VirtualTraffic:
         )
         return TrafficLook(tick, arrived, dealt.claimed)
 
-    def _dealt(self, arrived: int, now_s: float, buckets: Buckets) -> Dealt:
+    def _dealt(self, arrived: int, now_s: float, step: int, buckets: Buckets) -> Dealt:
         scenario = self.scenario
-        theirs = Rates(scenario.errors_at(now_s), scenario.refused)
+        theirs = Rates(scenario.errors_at(now_s, step), scenario.refused)
         ours = Rates(min(1.0, theirs.errors + scenario.worse), scenario.refused)
         if self._clients:
             dealt = deal_clients(self.chance, arrived, buckets, self._clients, (ours, theirs))

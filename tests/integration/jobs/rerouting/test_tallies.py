@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -21,7 +22,7 @@ from jobs.services.lifecycle.rerouting.watched_answers import settle_answers_wat
 from jobs.services.lifecycle.settle import SettledRow, Verdict
 from jobs.services.lifecycle.settle_answers import AnsweredBatch
 from models_registry.core.routing.decision import Arm
-from models_registry.models import Rollout
+from models_registry.models import Rollout, Rule
 from tests.support.factories import make_jobs
 from tests.support.locked import locked
 from tests.support.routes import (
@@ -31,6 +32,7 @@ from tests.support.routes import (
     claimed,
     keys_of,
     make_rollout,
+    route,
     routed_jobs,
     settled,
     watched_batch,
@@ -150,6 +152,31 @@ def test_a_roll_out_that_has_ended_counts_nothing(session: sa.Connection) -> Non
     assert watches
     settled(session, row, running, ANSWER)
     assert not Tally.objects.exists()
+
+
+def made_rule(number: int) -> int:
+    """Return the id of a rule that is put in force now."""
+    return Rule.objects.create(
+        model="echo", alias="default", number=number, document={}, sha256="0" * 64, actor="tests"
+    ).pk
+
+
+@pytest.mark.parametrize(
+    ("before_step", "in_force", "counts"),
+    [(False, False, True), (True, False, False), (True, True, True)],
+    ids=["of this step", "of an earlier step", "of an earlier step, still in force"],
+)
+def test_a_job_that_a_step_overtook_is_no_evidence(
+    session: sa.Connection, *, before_step: bool, in_force: bool, counts: bool
+) -> None:
+    rule, later = made_rule(1), made_rule(2)
+    step_since = timezone.now() + timedelta(minutes=1 if before_step else -1)
+    rollout = make_rollout(step_since=step_since, rule=rule if in_force else later)
+    jobs = make_jobs(2, version=rollout.candidate)
+    route(jobs, rollout, rule=rule)
+    row, running = claimed(session, jobs, rollout.candidate)
+    settled(session, row, running, ANSWER)
+    assert Tally.objects.exists() is counts
 
 
 def answered(row: BatchRow, running: Sequence[Claimed]) -> AnsweredBatch:

@@ -16,8 +16,10 @@ from models_registry.core.rollouts.evidence.tick import Tick, without_known
 from models_registry.core.rollouts.rollout_plan import Plan
 from models_registry.core.rollouts.rollout_states import HoldReason, RolloutState
 from models_registry.core.rollouts.simulation import virtual_rollout
+from models_registry.core.rollouts.simulation.in_flight import InFlight
 from models_registry.core.rollouts.simulation.rollout_cases import (
     GOOD_CASES,
+    IN_FLIGHT,
     POWER_TABLE,
     PowerRow,
     power_scenario,
@@ -61,7 +63,19 @@ def test_these_cases_would_show_a_statistic_that_is_none(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(virtual_rollout, "absorb", with_z_test)
     drifting = GOOD_CASES["drift from 1 to 6 %"]
-    assert sum(end.state is ROLLED_BACK for end in runs(drifting, 2)) == 2
+    assert sum(end.state is ROLLED_BACK for end in runs(drifting, 4)) >= 2
+
+
+@pytest.mark.parametrize("name", IN_FLIGHT)
+def test_jobs_that_a_step_overtakes_mislead_no_test(name: str) -> None:
+    assert {end.state for end in runs(IN_FLIGHT[name], 4)} == {DONE}
+
+
+def test_these_cases_would_show_jobs_that_count_under_a_later_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep = InFlight.ended
+    monkeypatch.setattr(InFlight, "ended", lambda self, chance, dealt, _step: keep(self, chance, dealt, 0))
+    ends = runs(IN_FLIGHT["10 min in flight, a jump at a step"], 4)
+    assert any(end.state is ROLLED_BACK for end in ends)
 
 
 def test_these_cases_would_show_keys_that_count_twice(monkeypatch: pytest.MonkeyPatch) -> None:
