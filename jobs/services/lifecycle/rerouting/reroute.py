@@ -99,7 +99,7 @@ WHERE job.version_id = %(candidate)s AND job.state = ANY(%(sources)s::text[])
   AND (theirs.job_id IS NULL OR leader.version_id IS DISTINCT FROM job.version_id)
 ORDER BY job.id LIMIT %(most)s FOR UPDATE OF job SKIP LOCKED
 """,
-    _Follower,
+    _RoutedFollower,
 )
 # A follower has no message, so nothing is fenced by its epoch, which stays that of a job that never ran. Its
 # key names the version that it leaves: one of its own keeps a later leader's answer from that version.
