@@ -94,7 +94,7 @@ def parse_job(
 
     `parts` are those of `canonical_parts`, where they were needed before.
     """
-    body, parameters = parts or canonical_parts(request)
+    body, parameters = parts or (canonical_bytes(request.input), _object_bytes(request.parameters))
     return ParsedJob(
         version=version,
         priority=request.priority,
