@@ -12,7 +12,7 @@ from models_registry.core.rollouts.simulation.chance import Chance
 
 
 @dataclass(slots=True)
-class InFlight:
+class AttemptsInFlight:
     """The jobs whose verdicts are still to come; each comes at a look with a chance of `part`."""
 
     part: float

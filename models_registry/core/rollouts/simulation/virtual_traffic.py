@@ -18,7 +18,7 @@ from models_registry.core.rollouts.simulation.arrivals_by_arm import (
 )
 from models_registry.core.rollouts.simulation.buckets import Buckets, buckets_at
 from models_registry.core.rollouts.simulation.chance import Chance, binomial_count, normal, poisson_count
-from models_registry.core.rollouts.simulation.in_flight import InFlight
+from models_registry.core.rollouts.simulation.in_flight import AttemptsInFlight
 from models_registry.core.rollouts.simulation.scenario import RolloutScenario
 
 _MOST_BATCH = 16
@@ -49,12 +49,12 @@ class VirtualTraffic:
     _clients: list[StickyClient] = field(default_factory=list)
     _late: ArmJobs = field(default_factory=ArmJobs)
     _looks: int = 0
-    _in_flight: InFlight = field(init=False)
+    _in_flight: AttemptsInFlight = field(init=False)
 
     def __post_init__(self) -> None:
         """Draw what stays for the whole roll-out: the buckets of the clients."""
         flight_s = self.scenario.in_flight_s
-        self._in_flight = InFlight(self.scenario.look_s / flight_s if flight_s else 1.0)
+        self._in_flight = AttemptsInFlight(self.scenario.look_s / flight_s if flight_s else 1.0)
         self._bad_bucket = int(self.chance() * PPM)
         usual = 1.0 / (1.0 + _BAD_CLIENTS * (_TIMES_WORSE - 1.0))
         for _ in range(self.scenario.clients):

@@ -16,7 +16,7 @@ from models_registry.core.rollouts.evidence.tick import Tick, without_known
 from models_registry.core.rollouts.rollout_plan import Plan
 from models_registry.core.rollouts.rollout_states import HoldReason, RolloutState
 from models_registry.core.rollouts.simulation import virtual_rollout
-from models_registry.core.rollouts.simulation.in_flight import InFlight
+from models_registry.core.rollouts.simulation.in_flight import AttemptsInFlight
 from models_registry.core.rollouts.simulation.rollout_cases import (
     GOOD_CASES,
     IN_FLIGHT,
@@ -72,8 +72,10 @@ def test_jobs_that_a_step_overtakes_mislead_no_test(name: str) -> None:
 
 
 def test_these_cases_would_show_jobs_that_count_under_a_later_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    keep = InFlight.ended
-    monkeypatch.setattr(InFlight, "ended", lambda self, chance, dealt, _step: keep(self, chance, dealt, 0))
+    keep = AttemptsInFlight.ended
+    monkeypatch.setattr(
+        AttemptsInFlight, "ended", lambda self, chance, dealt, _step: keep(self, chance, dealt, 0)
+    )
     ends = runs(IN_FLIGHT["10 min in flight, a jump at a step"], 4)
     assert any(end.state is ROLLED_BACK for end in ends)
 
