@@ -280,6 +280,6 @@ def test_a_job_of_a_model_that_a_client_may_no_longer_use_is_not_replayed(limite
 
 def test_the_fallback_of_a_model_is_no_way_to_another(limited: Client) -> None:
     good = {"model": "echo", "input": {"text": "a"}}
-    with mock.patch("jobs.services.submission.parse.answering", return_value=resolve("other")):
+    with mock.patch("jobs.services.submission.routing.answering", return_value=resolve("other")):
         refused = limited.post("/api/v1/jobs", good, "application/json")
     assert (refused.status_code, refused.json()["code"]) == (403, "model_not_allowed")
