@@ -30,7 +30,7 @@ class Outcome(NamedTuple):
 
 
 class Trials:
-    """A gate that ends as it is told, and duels that show what a test says."""
+    """A gate and duels with the results that a test chose."""
 
     def __init__(self) -> None:
         self.outcome: Outcome | None = Outcome()

@@ -103,6 +103,6 @@ class TrialAdmin(ReadOnlyAdmin):
 
     @admin.display(description="asked for")
     def spec_shown(self, trial: Trial) -> SafeString:
-        """Return what was asked for, without true labels of jobs."""
+        """Return the request of the trial, without true labels of jobs."""
         spec = {name: value for name, value in trial.spec.items() if name != _CONFIDENTIAL}
         return bounded_text(pretty(spec))

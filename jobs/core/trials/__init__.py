@@ -1,1 +1,1 @@
-"""Trials of versions: what is asked for, what is counted, and the report. Pure."""
+"""Trials of versions: their requests, their counts and their reports. Pure."""

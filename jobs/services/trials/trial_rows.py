@@ -127,7 +127,7 @@ def take(session: sa.Connection, *, worker: UUID, node: str, models: Sequence[st
 
 
 def beat(session: sa.Connection, trial: TakenTrial, worker: UUID) -> dict[str, Any] | None:
-    """Renew a trial; return what is asked for now, None where it is no longer this worker's, or cancelled."""
+    """Renew a trial; return its present request, None where another worker has it or it was cancelled."""
     return next(iter(run(session, _BEAT, {**_fence(trial, worker), "live": sorted(LIVE)})), None)
 
 

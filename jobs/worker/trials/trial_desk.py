@@ -72,7 +72,7 @@ class TrialPlace:
 
 @dataclass(slots=True)
 class TrialDesk:
-    """One trial at its worker; `lost` is set where it is no longer its own, `spec` is what is asked now."""
+    """One trial at its worker; `lost` is set where another worker has it, `spec` is its request."""
 
     place: TrialPlace
     trial: TakenTrial

@@ -100,7 +100,7 @@ class TrialRunner(ListenLoop):
 
 
 class _GateWork:
-    """The gate, as the other kinds of trials are; it is short, so that it begins anew at another worker."""
+    """The gate, in the form of the other trials; it is short, so another worker begins it anew."""
 
     progress: dict[str, object] | None = None
 

@@ -134,6 +134,7 @@ def killed_again_and_again(world: World, *, name: str, times: int) -> Iterator[N
     for _ in range(times):
         pid = world.stack.kill(name)
         world.stack.wait_restarted(name, old_pid=pid)
+        # At a moment of its work that no condition names: this is the fault, not a wait for something.
         time.sleep(world.chance.uniform(0.0, BETWEEN_KILLS_S))
         world.hit(1, "processes ended")
     yield

@@ -1,4 +1,4 @@
-"""The version of a replayed job: a job that named its version keeps it, a routed one is decided anew.
+"""The version of a replayed job: its own where the job named it, else what the rule in force decides.
 
 The key of its Route decides, so no input is read, and equal inputs get equal versions as at their admission.
 """

@@ -1,4 +1,4 @@
-"""What was read of a roll-out since the last look, arm by arm. The contract with whoever reads it.
+"""One look at a roll-out: the first attempts since the look before, arm by arm. The contract of its readers.
 
 1. A tick holds *first attempts* that ended since the last look, whatever the number of rows they came in.
 2. A key that failed or was refused counts once in a whole roll-out: `without_known` takes out keys that

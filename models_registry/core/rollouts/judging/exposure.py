@@ -14,7 +14,7 @@ def step_share_ppm(plan: Plan, step: int) -> int:
 
 
 def paced_share_ppm(standing: RolloutStanding, share_ppm: int) -> int:
-    """Return `share_ppm`, halved until the next tick's expected arrivals fit in what is left of the budget.
+    """Return `share_ppm`, halved until the next tick's expected arrivals fit in the rest of the budget.
 
     Halves, because each new share is a new rule. A share that is to grow needs twice the room, so that a
     rate that scatters does not change the rule at every look.

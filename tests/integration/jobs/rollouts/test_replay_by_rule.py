@@ -1,4 +1,4 @@
-"""A replay follows the rule in force: routed jobs are decided anew, those that named a version keep it."""
+"""A replay follows the rule in force: it decides for routed jobs, and those that named a version keep it."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ ROADS: dict[str, tuple[Callable[[str, str], None], int, dict[str, Any]]] = {
 }
 
 
-# Read again after some time, whoever submits what.
+# A process reads these again after some time, whatever the call.
 READ_BY_TIME = ("jobs_circuit", "jobs_workpause", "jobs_queuestanding", "clock_timestamp")
 PLAIN: dict[str, Statement[Any]] = {
     "INSERT_ONE": INSERT_ONE,

@@ -63,7 +63,7 @@ def cells(page: str, first: str) -> list[str]:
     """Return the cells of the table row that begins with a text."""
     row = re.search(rf"<tr><td>(?:<[^>]+>)*{re.escape(first)}.*?</tr>", page, re.DOTALL)
     assert row, first
-    return [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td>(.*?)</td>", row[0], re.DOTALL)]
+    return [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td>(.*?)</td>", row.group(), re.DOTALL)]
 
 
 def test_the_list_says_how_each_stands(browser: Browser, rollout: Rollout) -> None:
@@ -154,7 +154,7 @@ def test_jobs_that_the_candidate_did_not_answer_are_links(browser: Browser, roll
     for job, what, code in ((rescued, "rescue", "ValueError"), (taken, "take back", "-")):
         row = re.search(rf"<tr><td><a href=\"/admin/jobs/job/{job.pk}/change/\".*?</tr>", page, re.DOTALL)
         assert row, what
-        assert f"<td>{what}</td><td>{code}</td>" in row[0]
+        assert f"<td>{what}</td><td>{code}</td>" in row.group()
     for job in (good, of_another):
         assert str(job.pk) not in page
 

@@ -72,9 +72,9 @@ def test_what_answered_at_a_moment_and_who_had_decided_it(
 def test_without_a_model_every_alias_is_answered_for_and_before_all_none(
     browser: Browser, moments: Moments
 ) -> None:
-    aliases = [row[0] for row in answered(browser, moments["back"], "")]
+    aliases = [alias for alias, *_ in answered(browser, moments["back"], "")]
     assert aliases == ["echo@default", "other@default"]
-    assert [row[0] for row in answered(browser, moments["before"], "")] == ["other@default"]
+    assert [alias for alias, *_ in answered(browser, moments["before"], "")] == ["other@default"]
     assert answered(browser, moments["before"]) == []
     assert "Enter a valid date/time." in text_of(browser, f"{RULES}?at=yesterday&of=")
 

@@ -87,7 +87,7 @@ class Loads:
 
 def a_claimer(pool: Pool, loads: Loads | None = None, hold_s: Any = lambda *_: 0.0) -> Claimer:
     circuits = SimpleNamespace(hold_s=hold_s)
-    return Claimer(None, UUID(int=1), pool, lambda: False, circuits, loads or Loads(), NO_ROLLOUTS)  # type: ignore[arg-type]
+    return Claimer(None, UUID(int=1), pool, lambda: False, circuits, loads or Loads(), NO_ROLLOUTS)  # type: ignore[arg-type]  # no engine
 
 
 def prepared() -> ClaimedBatch:
