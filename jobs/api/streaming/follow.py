@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from time import monotonic
-from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.conf import settings
 
 from jobs.api.http.asgi_call import Call
+from jobs.api.streaming.event_stream import SseStream
 from jobs.api.streaming.hub import Hub
 from jobs.api.streaming.offload import run
-from jobs.api.streaming.sse import HEADERS, HEARTBEAT, events, knows_all, preamble
+from jobs.api.streaming.sse import events, knows_all
 from jobs.api.streaming.stream_auth import StreamAuth
 from jobs.api.streaming.waiters import Waiter
-from jobs.core.errors import UnauthenticatedError
 from jobs.core.event_id import EventId
 from jobs.metrics import STREAM_WAITING
 from jobs.services.access.owner import Owner
@@ -58,48 +54,14 @@ async def _row(job_id: UUID, owner: Owner, hub: Hub) -> JobRow:
     return only(rows)
 
 
-class Stream:
+class Stream(SseStream[JobSnapshot]):
     """One client's events; `last` is the id of the last event that it has."""
 
     def __init__(self, call: Call, auth: StreamAuth, waiter: Waiter, last: EventId | None, hub: Hub) -> None:
         """Prepare to send the snapshots of `waiter`."""
-        self._call, self._auth, self._waiter, self._last, self._hub = call, auth, waiter, last, hub
+        super().__init__(call, waiter)
+        self._auth, self._last, self._hub = auth, last, hub
         self._waited = False  # a snapshot was sent before the end
-
-    async def run(self, revoked: asyncio.Future[None]) -> None:
-        """Send until the job has ended or the client is gone; UnauthenticatedError once `revoked` is done."""
-        await self._call.begin(200, HEADERS)
-        await self._call.piece(preamble())
-        gone: asyncio.Future[Any] = asyncio.ensure_future(self._call.gone())
-        try:
-            await self._send_until(gone, revoked)
-        finally:
-            gone.cancel()
-
-    async def _send_until(self, gone: asyncio.Future[Any], no_token: asyncio.Future[Any]) -> None:
-        every_s = settings.INFERENCE.events_heartbeat_s
-        beat_at, ended = monotonic() + every_s, False
-        while not ended:
-            now = await self._news({gone, no_token}, beat_at - monotonic())
-            if gone.done():
-                return
-            if no_token.done():
-                raise UnauthenticatedError
-            if now is not None:
-                ended = await self.send(now)
-            if monotonic() >= beat_at:
-                await self._call.piece(HEARTBEAT)
-                beat_at = monotonic() + every_s
-        await self._call.piece(b"", last=True)
-
-    async def _news(self, ends: set[asyncio.Future[Any]], within_s: float) -> JobSnapshot | None:
-        """Return the next snapshot; None where none comes in time, or one of `ends` is done."""
-        news = asyncio.ensure_future(self._waiter.news())
-        try:
-            await asyncio.wait({news, *ends}, timeout=max(within_s, 0.0), return_when=asyncio.FIRST_COMPLETED)
-            return news.result() if news.done() else None
-        finally:
-            news.cancel()
 
     async def send(self, now: JobSnapshot) -> bool:
         """Send the events that the client does not have yet, and return whether the job has ended."""
