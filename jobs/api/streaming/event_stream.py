@@ -18,7 +18,7 @@ News_co = TypeVar("News_co", covariant=True)
 Ends = set[asyncio.Future[Any]]
 
 
-class Waits(Protocol[News_co]):
+class NewsSource(Protocol[News_co]):
     """What a stream takes its news from."""
 
     async def news(self) -> News_co: ...  # noqa: D102
@@ -27,7 +27,7 @@ class Waits(Protocol[News_co]):
 class SseStream(ABC, Generic[News]):
     """One client's events."""
 
-    def __init__(self, call: Call, waiter: Waits[News]) -> None:
+    def __init__(self, call: Call, waiter: NewsSource[News]) -> None:
         """Prepare to send what `waiter` gets."""
         self._call, self._waiter = call, waiter
 
