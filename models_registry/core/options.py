@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from models_registry.core.agreement.option import Agreement
+from models_registry.core.patterns import plain_ends
 from models_registry.core.registry_errors import RegistrationError
 from models_registry.core.struct_fields import FieldRow, about, field_rows, first_fault
 
@@ -260,7 +261,8 @@ class PlatformOptions(Struct, frozen=True):
 
 def options_schema() -> dict[str, Any]:
     """Return the JSON Schema of the platform's options; other properties are the loader's."""
-    return msgspec.json.schema(PlatformOptions)
+    schema: dict[str, Any] = plain_ends(msgspec.json.schema(PlatformOptions))
+    return schema
 
 
 def option_rows() -> list[FieldRow]:

@@ -7,6 +7,7 @@ knows backreferences nor lookaround.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
@@ -18,6 +19,7 @@ from models_registry.core.unique_items import UniqueItems
 
 LINEAR: Final = jsonschema_rs.RegexOptions()
 _DATA = frozenset({"const", "enum", "default", "examples"})  # their values are no schemas
+_END_OF_TEXT = re.compile(r"(?<!\\)((?:\\\\)*)\\Z")  # not an escaped backslash before a letter Z
 
 
 def validator(schema: Any) -> jsonschema_rs.Validator:
@@ -38,6 +40,18 @@ def patterns(schema: Any) -> Iterator[str]:
     elif isinstance(schema, list):
         for part in schema:
             yield from patterns(part)
+
+
+def plain_ends(schema: Any) -> Any:
+    r"""Return a schema made from Python's types with the end of a text as `$`: JSON Schema knows no `\Z`."""
+    if isinstance(schema, list):
+        return [plain_ends(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {name: plain_ends(part) for name, part in schema.items()}
+    if isinstance(plain.get("pattern"), str):
+        plain["pattern"] = _END_OF_TEXT.sub(r"\1$", plain["pattern"])
+    return plain
 
 
 def refusal(pattern: str, *, matched_here: bool = False) -> str:

@@ -22,6 +22,7 @@ from jobs.core.submission.erasure_request import ErasureRequest
 from jobs.core.submission.registration_request import RegistrationRequest
 from jobs.core.submission.request import MAX_KEY_CHARS, JobRequest
 from jobs.core.trials.trial_specs import BacktestRequest
+from models_registry.core.patterns import plain_ends
 from models_registry.core.rollouts.rollout_plan import Plan
 from models_registry.core.routing.rule_document import RuleDocument
 
@@ -39,7 +40,7 @@ def _requests() -> dict[str, Any]:
     requests = [JobRequest, ErasureRequest, RegistrationRequest, BulkRequest, BacktestRequest, *_ON_ROLLOUTS]
     _, named_parts = msgspec.json.schema_components(requests, ref_template="#/components/schemas/{name}")
     # Answers describe the enumerations by the same names.
-    schemas = {name: schema for name, schema in named_parts.items() if "properties" in schema}
+    schemas = {name: plain_ends(schema) for name, schema in named_parts.items() if "properties" in schema}
     for field in (field for schema in schemas.values() for field in schema["properties"].values()):
         for choice in field.get("anyOf", (field,)):
             if choice.get("type") == "object":
@@ -53,22 +54,9 @@ def _requests() -> dict[str, Any]:
         parsed["allOf"] = [named("Plan" if field == "plan" else "RuleContents")]
         for made in ("type", "additionalProperties", "default"):
             parsed.pop(made, None)
-    _use_plain_patterns(schemas)
     (key, *_) = schemas["JobRequest"]["properties"]["idempotency_key"]["anyOf"]
     key.update(_KEY_TEXT)
     return schemas
-
-
-def _use_plain_patterns(node: Any) -> None:
-    """Write the end of a text as `$`, which is what the regular expressions of OpenAPI have for it."""
-    if isinstance(node, dict):
-        if isinstance(node.get("pattern"), str):
-            node["pattern"] = node["pattern"].replace(r"\Z", "$")
-        for value in node.values():
-            _use_plain_patterns(value)
-    elif isinstance(node, list):
-        for value in node:
-            _use_plain_patterns(value)
 
 
 def named(name: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from models_registry.core.patterns import plain_ends
 from models_registry.core.registry_errors import InvalidInputError, LoadFailedError
 
 PARAMETERS, CONTEXT = "parameters", "context"
@@ -76,8 +77,9 @@ def _element(hint: Any) -> Any:
 
 def _schema(kind: Any, default: dict[str, Any] | None = None) -> dict[str, Any]:
     try:
-        return msgspec.json.schema(kind)
+        schema: dict[str, Any] = plain_ends(msgspec.json.schema(kind))
     except TypeError:
         if default is None:
             raise
         return default
+    return schema

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from models_registry.core import pii, schema
-from models_registry.core.patterns import linear, patterns, refusal, validator
+from models_registry.core.patterns import linear, patterns, plain_ends, refusal, validator
 from models_registry.core.registry_errors import InvalidInputError
 
 NAMES = {"patternProperties": {"^([a-z]+_?)+$": {"x-pii": True}}}
@@ -58,3 +58,14 @@ def test_a_stored_version_with_a_refused_pattern_is_reported_and_hides_what_the_
 
 def test_a_name_with_half_a_surrogate_pair_counts_as_marked() -> None:
     assert pii.marked(NAMES, {"\ud800": 7}) == [7]
+
+
+def test_the_end_of_a_text_as_python_writes_it_becomes_that_of_json_schema() -> None:
+    written = {"properties": {"default": {"pattern": r"^a\Z"}, "pattern": {"pattern": r"(a\Z|b\Z)"}}}
+    plain = plain_ends({"anyOf": [written, {"pattern": r"^\\Z$"}]})
+    assert plain["anyOf"][0]["properties"] == {
+        "default": {"pattern": "^a$"},
+        "pattern": {"pattern": "(a$|b$)"},
+    }
+    assert plain["anyOf"][1] == {"pattern": r"^\\Z$"}, "a backslash and a letter Z"
+    assert not validator(plain_ends({"pattern": r"^a\Z"})).is_valid("a\n")

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
@@ -36,6 +36,10 @@ def missing(self: Any, inputs: "list[Nowhere]") -> list[str]:  # type: ignore[na
     raise NotImplementedError
 
 
+def of_a_pattern(self: Any, inputs: list[Annotated[str, msgspec.Meta(pattern=r"^a\Z")]]) -> Any:
+    raise NotImplementedError
+
+
 def empty(self: Any) -> None:
     raise NotImplementedError
 
@@ -60,6 +64,7 @@ def test_schemas_are_made_of_the_hints() -> None:
     assert of_output == {"type": "number"}
     assert RunHints.of(bare).schemas() == ({}, {})
     assert RunHints.of(of_arrays).schemas()[1] == {}
+    assert RunHints.of(of_a_pattern).schemas()[0] == {"type": "string", "pattern": "^a$"}
 
 
 def test_what_cannot_be_read_says_what_to_write() -> None:
