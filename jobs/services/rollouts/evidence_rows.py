@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import msgspec
 
@@ -64,12 +65,14 @@ ON CONFLICT (rollout) DO UPDATE SET document = excluded.document, at = excluded.
 class KeptEvidence(msgspec.Struct, frozen=True):
     """What is known of a roll-out, and what the last look made of it.
 
-    `passes` means that nothing but time keeps it from the next step.
+    `passes` means that nothing but time keeps it from the next step. `guilty` are the jobs whose inputs
+    were to blame for a death: each excuses one.
     """
 
     evidence: GatheredEvidence = GatheredEvidence()
     numbers: dict[str, float] = {}
     passes: bool = False
+    guilty: frozenset[UUID] = frozenset()
 
 
 def kept_evidence(rollout: int) -> KeptEvidence:

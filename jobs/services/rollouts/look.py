@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from math import ceil
 from typing import NamedTuple, Protocol
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -116,17 +117,17 @@ SELECT (
     int,
 )
 
-_GUILTY_INPUT = Statement(
+_GUILTY_INPUTS = Statement(
     """
-SELECT EXISTS (
-  SELECT FROM jobs_deadletter letter JOIN jobs_route route ON route.job_id = letter.job_id
-  JOIN jobs_job job ON job.id = letter.job_id
-  WHERE letter.queue = %(model)s AND letter.kind = %(crash)s AND letter.discarded_at IS NULL
-    AND letter.created_at > (SELECT state_since FROM models_registry_rollout WHERE id = %(rollout)s)
-    AND route.rollout = %(rollout)s AND route.arm = 'candidate' AND job.version_id = %(stable)s
-)
+SELECT DISTINCT letter.job_id FROM jobs_deadletter letter
+JOIN jobs_route route ON route.job_id = letter.job_id JOIN jobs_job job ON job.id = letter.job_id
+WHERE letter.queue = %(model)s AND letter.kind = %(crash)s AND letter.discarded_at IS NULL
+  AND letter.created_at > (SELECT state_since FROM models_registry_rollout WHERE id = %(rollout)s)
+  AND route.rollout = %(rollout)s AND route.arm = 'candidate' AND job.version_id = %(stable)s
+  AND letter.job_id <> ALL(%(excused)b::uuid[])
+LIMIT %(most)s
 """,
-    bool,
+    UUID,
 )
 
 
@@ -190,17 +191,18 @@ class Looks:
         _follow_deaths(rollout)
         rows, plan = take_tallies(rollout.pk), plan_of(rollout)
         baseline = plan.baseline and 0 < rollout.share_ppm < PPM // 2
-        kept = kept_evidence(rollout.pk).evidence
+        kept = kept_evidence(rollout.pk)
+        guilty = _excuse_deaths(rollout, kept)
         evidence = absorbed(
-            kept, rows, rollout=rollout.pk, share_ppm=rollout.share_ppm, step=rollout.step,
-            baseline=baseline, excused=min(kept.deaths, _excuse_deaths(rollout)),
+            kept.evidence, rows, rollout=rollout.pk, share_ppm=rollout.share_ppm, step=rollout.step,
+            baseline=baseline, excused=len(guilty),
         )  # fmt: skip
         transaction.on_commit(partial(count_rows, rollout.model.name, rows))
         standing = self._standing(rollout)
         duels = self._trials.duel_evidence(rollout) if plan.duels else DuelEvidence()
         act = judge(plan, standing, evidence, duels)
         passes = RolloutCase.of(plan, standing, evidence, duels).passes
-        keep(rollout.pk, KeptEvidence(evidence, act.numbers, passes))
+        keep(rollout.pk, KeptEvidence(evidence, act.numbers, passes, kept.guilty.union(guilty)))
         if act.kind is not ActKind.ROLL_BACK and (lacks := lacks_approvals(rollout)):
             self._await_approval(rollout, lacks)
         elif held_for(rollout) is HoldReason.APPROVAL and act.kind is not ActKind.ROLL_BACK:
@@ -272,15 +274,18 @@ def _follow_deaths(rollout: Rollout) -> None:
         tell(rollout, "hold", by=BY_JUDGE, held=rollout.hold)
 
 
-def _excuse_deaths(rollout: Rollout) -> int:
-    """Return how many deaths an input is to blame for: its job ended a worker on the stable version too."""
-    if held_for(rollout) is not HoldReason.WORKER_DEATH or not rollout.deaths:
-        return 0
-    names = {"model": rollout.model.name, "rollout": rollout.pk, "stable": rollout.stable_id}
-    (guilty,) = execute(_GUILTY_INPUT, {**names, "crash": FailureKind.CRASH.value})
+def _excuse_deaths(rollout: Rollout, kept: KeptEvidence) -> list[UUID]:
+    """Return jobs with inputs to blame for a death each: they ended a worker on the stable version too."""
+    most = min(rollout.deaths, kept.evidence.deaths)
+    if held_for(rollout) is not HoldReason.WORKER_DEATH or not most:
+        return []
+    names = {"model": rollout.model.name, "rollout": rollout.pk, "stable": rollout.stable_id, "most": most}
+    guilty = execute(
+        _GUILTY_INPUTS, {**names, "crash": FailureKind.CRASH.value, "excused": list(kept.guilty)}
+    )
     if guilty:
-        change(rollout, deaths=rollout.deaths - 1)
-    return int(guilty)
+        change(rollout, deaths=rollout.deaths - len(guilty))
+    return guilty
 
 
 def _say(rollout: Rollout, sentence: str) -> None:

@@ -256,6 +256,20 @@ def test_an_input_that_ends_the_stable_version_s_worker_too_is_to_blame_alone() 
     assert (row.state, row.hold, row.deaths) == ("held", "worker_death", 1)
 
 
+def test_a_guilty_input_excuses_one_death_and_no_second_one_of_the_same_hold() -> None:
+    judged = Judged(budget=10_000)
+    judged.running()
+    died(judged)
+    judged.look()
+    died(judged)
+    guilty = judged.jobs(1, version=judged.stable, state=State.DEAD)
+    DeadLetter.objects.filter(job__in=guilty).update(kind="crash")
+    row = judged.look()
+    assert (row.state, row.deaths, Evidence.objects.get().document["evidence"]["deaths"]) == ("held", 1, 1)
+    row = judged.look(3)
+    assert (row.deaths, Evidence.objects.get().document["evidence"]["deaths"]) == (1, 1)
+
+
 def test_the_second_death_rolls_back() -> None:
     judged = Judged(budget=10_000)
     judged.running()
