@@ -37,4 +37,5 @@ ENDED = {
     **WAITING, "state": "done", "done": 1.0, "report": REPORT, "ended_at": DONE,
     "outcome": "980 jobs were run, of which the version failed 2, the other one 0; 970 of 978 outputs agree.",
 }  # fmt: skip
+CANCELLED = {**WAITING, "state": "cancelled", "ended_at": DONE, "outcome": "Cancelled by client:operators."}
 PAGE: Examples = {"the beginning of a page": "<!doctype html><title>Backtest 5 of minilm:2</title>"}

@@ -138,6 +138,7 @@ REFUSALS: Mapping[str, Kinds] = {
         registry_errors.TrialRefusedError, registry_errors.VersionStateError,
     ),
     "get backtests/{backtest_id}": (errors.ResourceNotFoundError,),
+    "post backtests/{backtest_id}/cancel": (errors.ResourceNotFoundError, errors.WrongStateError),
     "get backtests/{backtest_id}/report.html": (errors.ResourceNotFoundError, errors.WrongStateError),
     "post models/{name}/versions": (
         *_WITH_BODY, *_UNREADABLE, *_UNREGISTERED, errors.ModelNotAllowedError, errors.UploadNotFoundError,

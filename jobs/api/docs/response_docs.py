@@ -160,6 +160,9 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
             "The backtest.", {"it ended": backtest_examples.ENDED, "it waits": backtest_examples.WAITING}
         )
     },
+    "post backtests/{backtest_id}/cancel": {
+        200: ResponseDoc("The backtest.", {"it is cancelled": backtest_examples.CANCELLED})
+    },
     "get backtests/{backtest_id}/report.html": {200: ResponseDoc("The page.", backtest_examples.PAGE)},
     "get models/{name}/versions": {200: ResponseDoc("Its versions.", {"one version": [examples.VERSION]})},
     **{

@@ -1,4 +1,4 @@
-"""The calls that start a backtest of a version, and show its report."""
+"""The calls that start a backtest of a version, show its report, and cancel it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jobs.core.errors import ResourceNotFoundError, WrongStateError
 from jobs.core.trials.trial_specs import parse_backtest
 from jobs.models.rollouts.version_trial import TrialKind, TrialState
 from jobs.services.access.owner import Owner
-from jobs.services.trials.backtests import start_backtest
+from jobs.services.trials.backtests import cancel_backtest, start_backtest
 from jobs.services.trials.report_page import report_page
 from jobs.services.trials.start_trial import TrialView, trial_view
 from models_registry.api import router
@@ -91,6 +91,19 @@ def show_page(request: ApiRequest, backtest_id: int) -> HttpResponse:
     page = HttpResponse(report_page(trial), content_type="text/html; charset=utf-8")
     page["Cache-Control"], page["Content-Security-Policy"] = "no-store", PAGE_POLICY
     return page
+
+
+@router.post(
+    "/backtests/{int:backtest_id}/cancel",
+    operation_id="cancelBacktest",
+    response={200: BacktestSchema},
+    summary="Cancel a backtest",
+    **needs(Scope.ROLL_OUT),
+)
+def cancel(request: ApiRequest, backtest_id: int) -> HttpResponse:
+    """End a backtest without a report; its worker stops within seconds. 409 where it has ended otherwise."""
+    cancel_backtest(_seen(request.auth, backtest_id).id, actor=request.auth.actor)
+    return json_answer(_shown(_seen(request.auth, backtest_id)))
 
 
 def _seen(owner: Owner, trial_id: int) -> TrialView:

@@ -1,4 +1,4 @@
-"""Starts backtests: a version runs stored inputs of its model, alone or against another version."""
+"""Starts and cancels backtests: a version runs stored inputs, alone or against another version."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from uuid import UUID
 
 from jobs.core.errors import WrongStateError
 from jobs.core.trials.trial_specs import BacktestRequest, BacktestSpec
-from jobs.db.statement import Statement, fetch_all
-from jobs.models.rollouts.version_trial import TrialKind
+from jobs.db.statement import Statement, execute, fetch_all
+from jobs.models.rollouts.version_trial import TrialKind, TrialState
 from jobs.services.access.owner import client_id
-from jobs.services.trials.start_trial import start_trial
+from jobs.services.trials.start_trial import start_trial, trial_view
 from jobs.services.trials.stored_inputs import may_have_inputs
 from models_registry import selectors
 from models_registry.core.agreement.pointers import check_agreement
@@ -26,6 +26,14 @@ from models_registry.core.version_states import VersionState
 from models_registry.models import ModelVersion
 
 MOST_OPEN = 20
+# Its worker notices at its next beat and changes the row no more. True labels go as at every end.
+_CANCEL = Statement(
+    """
+UPDATE jobs_trial SET state = %(cancelled)s, ended_at = now(), outcome = %(outcome)s, spec = spec - 'labels'
+WHERE id = %(trial)s AND kind = 'backtest' AND ended_at IS NULL RETURNING id
+""",
+    int,
+)
 _OPEN = Statement("SELECT count(*) FROM jobs_trial WHERE kind = 'backtest' AND ended_at IS NULL", int)
 
 
@@ -44,6 +52,16 @@ def start_backtest(*, model: str, asked: BacktestRequest, actor: str) -> int:
     if (waiting := fetch_all(_OPEN)[0]) >= MOST_OPEN:
         raise WrongStateError(f"{waiting} backtests have not ended: wait for their end.")
     return start_trial(kind=TrialKind.BACKTEST, candidate=candidate, stable=stable, spec=spec, actor=actor)
+
+
+def cancel_backtest(trial_id: int, *, actor: str) -> None:
+    """End a backtest without a report; WrongStateError where it has ended otherwise."""
+    names = {"trial": trial_id, "cancelled": TrialState.CANCELLED.value, "outcome": f"Cancelled by {actor}."}
+    if execute(_CANCEL, names):
+        return
+    trial = trial_view(trial_id, kind=TrialKind.BACKTEST)
+    if trial is not None and trial.state != TrialState.CANCELLED:
+        raise WrongStateError(f"Backtest {trial_id} is {trial.state}: it cannot be cancelled.")
 
 
 def _spec(asked: BacktestRequest, candidate: VersionInfo, stable: VersionInfo | None) -> BacktestSpec:

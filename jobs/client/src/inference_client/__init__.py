@@ -35,6 +35,11 @@ A registered version reaches the jobs of an alias step by step, or goes back by 
         rollout = client.rollouts.start("iris", "2", reason="more data")
         for change in client.rollouts.watch(rollout.id):
             print(change.sentence)
+
+What it would have answered to stored jobs is seen before:
+
+        backtest = client.backtests.start("iris", "2", agreement={"by": "label", "at": "/species"})
+        print(client.backtests.wait(backtest.id).outcome)
 """
 
 from inference_client.answers import (
@@ -53,6 +58,7 @@ from inference_client.answers import (
     Timeline,
     UploadedFile,
 )
+from inference_client.backtest_answers import RemoteBacktest
 from inference_client.calls import Patience
 from inference_client.files import File, part
 from inference_client.for_asyncio import AsyncClient
@@ -78,6 +84,7 @@ __all__ = [
     "RanAttempt",
     "RegisteredVersion",
     "RemoteAct",
+    "RemoteBacktest",
     "RemoteJob",
     "RemoteRollout",
     "RemoteRule",

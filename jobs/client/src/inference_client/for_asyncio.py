@@ -21,6 +21,7 @@ from inference_client.answers import (
     Timeline,
     UploadedFile,
 )
+from inference_client.backtest_clients import AsyncBacktests
 from inference_client.calls import (
     ACCEPTED,
     NO_FILES,
@@ -33,6 +34,7 @@ from inference_client.calls import (
     Reply,
     Send,
 )
+from inference_client.calls_on_backtests import BacktestCalls
 from inference_client.calls_on_rollouts import RolloutCalls
 from inference_client.events import EventReader
 from inference_client.files import OCTETS, File, Source, UploadBody
@@ -63,6 +65,7 @@ class AsyncClient:
         self._patience = patience or Patience()
         self._calls = Calls(self._patience)
         self.rollouts = AsyncRollouts(RolloutCalls(self._patience), self._do, self._follow)
+        self.backtests = AsyncBacktests(BacktestCalls(self._patience), self._do)
 
     async def __aenter__(self) -> Self:
         """Return the client."""

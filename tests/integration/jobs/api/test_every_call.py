@@ -49,6 +49,7 @@ PROMISED = {
     "POST /api/v1/models/{name}/rollouts": Scope.ROLL_OUT,
     "POST /api/v1/models/{name}/backtests": Scope.ROLL_OUT,
     "GET /api/v1/backtests/{backtest_id}": Scope.ROLL_OUT,
+    "POST /api/v1/backtests/{backtest_id}/cancel": Scope.ROLL_OUT,
     "POST /api/v1/models/{name}/versions/{version}/unblock": Scope.ROLL_OUT,
     "POST /api/v1/rollouts/{rollout_id}/promote": Scope.ROLL_OUT,
     "POST /api/v1/rollouts/{rollout_id}/roll_back": Scope.ROLL_OUT,

@@ -15,7 +15,10 @@ from django.db import connection
 from django.test import Client
 
 from jobs.models import Client as ClientRow
+from jobs.models import Job
+from jobs.models.rollouts.version_trial import Trial, TrialState
 from jobs.services.access.tokens import create_token
+from jobs.services.trials import trial_rows
 from tests.support import digit_models
 from tests.support.factories import make_version
 from tests.support.trials import TrialWorker, stored_jobs
@@ -60,6 +63,38 @@ def test_a_backtest_is_started_followed_and_read(worker: TrialWorker, session: s
     assert text.count("data:image/png;base64,") == 2
     assert "The labels 3 and 8 are exchanged" in text
     assert "pixels" not in text
+
+
+def test_a_cancelled_backtest_has_no_report_and_its_worker_changes_it_no_more(
+    worker: TrialWorker, session: sa.Connection
+) -> None:
+    operators = app("roll_out")
+    begun = post(
+        operators, {**ASKED, "labels": {str(Job.objects.values_list("pk", flat=True)[0]): "3"}}
+    ).json()["id"]
+    place = f"/api/v1/backtests/{begun}"
+    taken = trial_rows.take(session, worker=worker.row.id, node="n", models=["digits"])
+    session.commit()
+    assert taken is not None
+    for _ in range(2):
+        assert operators.post(f"{place}/cancel").json()["state"] == "cancelled"
+    shown = operators.get(place).json()
+    assert shown["outcome"].startswith("Cancelled by client:operators")
+    assert (shown["report"], shown["ended_at"] is None) == (None, False)
+    assert "labels" not in Trial.objects.get(pk=begun).spec
+    assert trial_rows.beat(session, taken, worker.row.id) is None
+    late = trial_rows.TrialEnd(TrialState.DONE, "late", {})
+    assert not trial_rows.end(session, taken, worker.row.id, late)
+    assert operators.get(f"{place}/report.html").status_code == 409
+
+
+def test_a_backtest_that_is_done_cannot_be_cancelled(worker: TrialWorker, session: sa.Connection) -> None:
+    operators = app("roll_out")
+    begun = post(operators, ASKED).json()["id"]
+    worker.run(session, begun)
+    refused = operators.post(f"/api/v1/backtests/{begun}/cancel")
+    assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
+    assert operators.get(f"/api/v1/backtests/{begun}").json()["report"] is not None
 
 
 def test_only_the_scope_roll_out_reads_what_runs_on_the_inputs_of_all_clients(

@@ -106,6 +106,7 @@ OPERATION_IDS = {
     "post /api/v1/models/{name}/backtests": "startBacktest",
     "get /api/v1/backtests/{backtest_id}": "getBacktest",
     "get /api/v1/backtests/{backtest_id}/report.html": "getBacktestPage",
+    "post /api/v1/backtests/{backtest_id}/cancel": "cancelBacktest",
     "get /api/v1/workers": "listWorkers",
     "post /api/v1/uploads": "uploadFile",
     "post /api/v1/bulk-acts/cancel": "cancelMatching",
