@@ -14,8 +14,9 @@ from django.db.models.signals import pre_migrate
 from jobs.db import connections
 from jobs.db.session_settings import TIMES, Use, setting
 
-# A migration that waited longer for its lock would hold up everybody behind it; it can be run again.
-MIGRATION_LOCK_TIMEOUT = "10s"
+# A migration that waits for its lock holds up all others behind it, and the API gives up after a second.
+# `manage.py migrate` tries again.
+MIGRATION_LOCK_TIMEOUT = "500ms"
 
 
 def register() -> None:
@@ -56,3 +57,12 @@ def _lift_limits(using: str, **_kwargs: Any) -> None:
     version = wrapper.connection.info.server_version
     lifted = {name: "0" for name, since in TIMES.items() if version >= since}
     wrapper.connection.execute(*setting({**lifted, "lock_timeout": MIGRATION_LOCK_TIMEOUT}))
+
+
+def wait_for_locks(using: str, *, concurrently: bool) -> None:
+    """Limit how long the next migration waits for a lock; not where it locks out no other while it waits."""
+    if not connections.pooled():
+        wrapper = wrappers[using]
+        wrapper.ensure_connection()
+        timeout = "0" if concurrently else MIGRATION_LOCK_TIMEOUT
+        wrapper.connection.execute(*setting({"lock_timeout": timeout}))

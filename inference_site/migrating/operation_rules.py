@@ -1,0 +1,172 @@
+"""What each operation of a migration does to the release before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.contrib.postgres.operations import (
+    AddConstraintNotValid,
+    AddIndexConcurrently,
+    RemoveIndexConcurrently,
+)
+from django.db import models
+from django.db.migrations import operations as ops
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+
+from inference_site.migrating import field_rules, sql_rules
+from inference_site.migrating.field_rules import AnyField
+from inference_site.migrating.rules import LARGE, Rule
+from inference_site.migrating.sql_rules import Broken
+
+Found = Iterator[Broken]
+# They change a table that the release before uses; new tables are not among them.
+SCHEMA = (
+    ops.AddField, ops.AlterField, ops.RemoveField, ops.RenameField, ops.DeleteModel, ops.RenameModel,
+    ops.AlterModelTable, ops.AddIndex, ops.RemoveIndex, ops.AddConstraint, ops.RemoveConstraint,
+    ops.AlterUniqueTogether,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation, the models before it, and the tables that its migration has created so far."""
+
+    operation: Operation
+    app: str
+    state: ProjectState
+    created: set[str]
+    atomic: bool
+
+    def is_large(self, model: str) -> bool:
+        """Return whether a table has many rows: it is a large one, and older than this migration."""
+        return f"{self.app}.{model}" in LARGE and model not in self.created
+
+    def field_before(self, model: str, name: str) -> AnyField:
+        """Return a field as it is before this step."""
+        return _field(self.state, self.app, model, name)
+
+
+def flattened(operations: Iterable[Operation]) -> Iterator[Operation]:
+    """Yield what is done to the database: of separated operations that half."""
+    for operation in operations:
+        if isinstance(operation, ops.SeparateDatabaseAndState):
+            yield from flattened(operation.database_operations)
+        else:
+            yield operation
+
+
+def broken_by_step(step: Step) -> Found:
+    """Yield the rules that an operation breaks by itself."""
+    for kind, judge in _JUDGES:
+        if isinstance(step.operation, kind):
+            yield from judge(step, step.operation)
+    if isinstance(step.operation, ops.CreateModel):
+        step.created.add(step.operation.name_lower)
+
+
+def mixes_data(operations: Iterable[Operation]) -> bool:
+    """Return whether these change rows, and tables of the release before too."""
+    flat = [*flattened(operations)]
+    return any(map(_changes_rows, flat)) and any(isinstance(operation, SCHEMA) for operation in flat)
+
+
+def _changes_rows(operation: Operation) -> bool:
+    if isinstance(operation, ops.RunPython):
+        return True
+    return isinstance(operation, ops.RunSQL) and any(
+        map(sql_rules.changes_rows, sql_rules.statements_of(operation.sql))
+    )
+
+
+def _field(state: ProjectState, app: str, model: str, name: str) -> AnyField:
+    options = state.apps.get_model(app, model)._meta  # noqa: SLF001  # documented by Django
+    return cast("AnyField", options.get_field(name))
+
+
+def _adds_field(step: Step, operation: ops.AddField) -> Found:
+    if operation.model_name_lower not in step.created:
+        large = step.is_large(operation.model_name_lower)
+        yield from map(Broken, field_rules.broken_by_new(operation.field, large=large))
+
+
+def _alters_field(step: Step, operation: ops.AlterField) -> Found:
+    if operation.model_name_lower in step.created:
+        return
+    model, name = operation.model_name_lower, operation.name_lower
+    after = step.state.clone()
+    operation.state_forwards(step.app, after)
+    new = _field(after, step.app, model, name)
+    changes = field_rules.broken_by_change(step.field_before(model, name), new, large=step.is_large(model))
+    yield from map(Broken, changes)
+
+
+def _removes_field(step: Step, operation: ops.RemoveField) -> Found:
+    if operation.model_name_lower not in step.created:
+        yield Broken(Rule.TAKES_AWAY, f"{operation.model_name_lower}.{operation.name_lower}")
+
+
+def _deletes_model(_step: Step, operation: ops.DeleteModel) -> Found:
+    yield Broken(Rule.TAKES_AWAY, operation.name_lower)
+
+
+def _renames(_step: Step, operation: Operation) -> Found:
+    del operation
+    yield Broken(Rule.RENAMES)
+
+
+def _adds_index(step: Step, operation: ops.AddIndex) -> Found:
+    if isinstance(operation, AddIndexConcurrently):
+        yield from _concurrently(step, operation)
+    elif step.is_large(operation.model_name_lower):
+        yield Broken(Rule.LOCKS)
+
+
+def _concurrently(step: Step, operation: Operation) -> Found:
+    del operation
+    if step.atomic:
+        yield Broken(Rule.CONCURRENTLY)
+
+
+def _adds_constraint(step: Step, operation: ops.AddConstraint) -> Found:
+    if step.is_large(operation.model_name_lower) and not isinstance(operation, AddConstraintNotValid):
+        check = isinstance(operation.constraint, models.CheckConstraint)
+        yield Broken(Rule.SCANS if check else Rule.LOCKS)
+
+
+def _alters_unique(step: Step, operation: ops.AlterUniqueTogether) -> Found:
+    if step.is_large(operation.name_lower):
+        yield Broken(Rule.LOCKS)
+
+
+def _runs_python(_step: Step, operation: ops.RunPython) -> Found:
+    if operation.reverse_code is None:
+        yield Broken(Rule.NO_REVERSE)
+
+
+def _runs_sql(step: Step, operation: ops.RunSQL) -> Found:
+    if operation.reverse_sql is None:
+        yield Broken(Rule.NO_REVERSE)
+    for statement in sql_rules.statements_of(operation.sql):
+        yield from sql_rules.broken_by(statement)
+        if step.atomic and sql_rules.is_concurrent(statement):
+            yield Broken(Rule.CONCURRENTLY)
+
+
+_JUDGES: tuple[tuple[type[Operation], Callable[[Step, Any], Found]], ...] = (
+    (ops.AddField, _adds_field),
+    (ops.AlterField, _alters_field),
+    (ops.RemoveField, _removes_field),
+    (ops.DeleteModel, _deletes_model),
+    (ops.RenameField, _renames),
+    (ops.RenameModel, _renames),
+    (ops.AlterModelTable, _renames),
+    (ops.AddIndex, _adds_index),
+    (RemoveIndexConcurrently, _concurrently),
+    (ops.AddConstraint, _adds_constraint),
+    (ops.AlterUniqueTogether, _alters_unique),
+    (ops.RunPython, _runs_python),
+    (ops.RunSQL, _runs_sql),
+)
