@@ -12,7 +12,7 @@ from django.db.models.expressions import BaseExpression
 from django.db.models.fields import NOT_PROVIDED
 from django.db.models.functions import Now
 
-from inference_site.migrating.rules import Rule
+from inference_site.migrating.migration_rules import MigrationRule
 
 AnyField: TypeAlias = "Field[Any, Any]"
 STEADY = (Value, Now)  # one value for all rows: Postgres notes it and rewrites nothing
@@ -20,31 +20,31 @@ _SIZED = re.compile(r"varchar\((\d+)\)")
 _ENDLESS = 10**9
 
 
-def broken_by_new(field: AnyField, *, large: bool) -> Iterator[Rule]:
+def broken_by_new(field: AnyField, *, large: bool) -> Iterator[MigrationRule]:
     """Yield what a field breaks that is added to a table of the release before."""
     if isinstance(field, ManyToManyField):
         return  # a table of its own
     generated = isinstance(field, GeneratedField)
     if not generated and not field.null and not _has_default(field):
-        yield Rule.NOT_NULL
+        yield MigrationRule.NOT_NULL
     if generated or _is_volatile(field):
-        yield Rule.VOLATILE
+        yield MigrationRule.VOLATILE
     if large:
         yield from _locks_of(field)
 
 
-def broken_by_change(old: AnyField, new: AnyField, *, large: bool) -> Iterator[Rule]:
+def broken_by_change(old: AnyField, new: AnyField, *, large: bool) -> Iterator[MigrationRule]:
     """Yield what the change of a field breaks."""
     if isinstance(new, ManyToManyField):
         return
     if old.column != new.column:
-        yield Rule.RENAMES
+        yield MigrationRule.RENAMES
     if not _fits(old.db_type(connection) or "", new.db_type(connection) or ""):
-        yield Rule.CHANGES_TYPE
+        yield MigrationRule.CHANGES_TYPE
     if old.null and not new.null:
-        yield Rule.NOT_NULL
+        yield MigrationRule.NOT_NULL
     if _has_default(old) and not _has_default(new) and not new.null:
-        yield Rule.DROPS_DEFAULT
+        yield MigrationRule.DROPS_DEFAULT
     if large:
         yield from {*_locks_of(new)} - {*_locks_of(old)}
 
@@ -60,11 +60,11 @@ def _is_volatile(field: AnyField) -> bool:
     return not all(isinstance(part, STEADY) for part in default.flatten())
 
 
-def _locks_of(field: AnyField) -> Iterator[Rule]:
+def _locks_of(field: AnyField) -> Iterator[MigrationRule]:
     if field.unique or getattr(field, "db_index", False):
-        yield Rule.LOCKS
+        yield MigrationRule.LOCKS
     if getattr(field, "db_constraint", False):
-        yield Rule.SCANS
+        yield MigrationRule.SCANS
 
 
 def _fits(old: str, new: str) -> bool:

@@ -18,20 +18,20 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.migration import Migration
 from django.db.migrations.state import ProjectState
 
-from inference_site.migrating.operation_rules import Step, broken_by_step, flattened, mixes_data
-from inference_site.migrating.rules import SENTENCES, Rule
+from inference_site.migrating.migration_rules import SENTENCES, MigrationRule
+from inference_site.migrating.operation_rules import MigrationStep, broken_by_step, flattened, mixes_data
 from inference_site.migrating.sql_rules import Broken
 
 # The newest migration of each app that is older than the rules.
 BASELINE = {"jobs": "0070_trial_attempts", "models_registry": "0011_rollouts"}
 
 
-class Finding(NamedTuple):
+class BrokenMigration(NamedTuple):
     """A migration that breaks a rule."""
 
     migration: str
     operation: str
-    rule: Rule
+    rule: MigrationRule
 
     def __str__(self) -> str:
         """Return the line that is printed."""
@@ -47,7 +47,7 @@ def findings(
     state_before: Callable[[Key], ProjectState],
     *,
     baseline: Mapping[str, str] = BASELINE,
-) -> Iterator[Finding]:
+) -> Iterator[BrokenMigration]:
     """Yield what those of the migrations break that are newer than the baseline of their app."""
     for (app, name), migration in sorted(migrations.items(), key=itemgetter(0)):
         if app in baseline and name > baseline[app]:
@@ -55,30 +55,34 @@ def findings(
             yield from _of_migration(migration, state_before((app, name)), earlier=earlier)
 
 
-def _of_migration(migration: Migration, state: ProjectState, *, earlier: Sequence[str]) -> Iterator[Finding]:
+def _of_migration(
+    migration: Migration, state: ProjectState, *, earlier: Sequence[str]
+) -> Iterator[BrokenMigration]:
     contracts: dict[str, str] = getattr(migration, "contracts", {})
     allowed: dict[str, str] = getattr(migration, "lint_allows", {})
     used = set[str]()
     for words, broken in _broken(migration, state):
-        if broken.rule is Rule.TAKES_AWAY and contracts.get(broken.name) in earlier:
+        if broken.rule is MigrationRule.TAKES_AWAY and contracts.get(broken.name) in earlier:
             used.add(broken.name)
         elif allowed.get(broken.rule):
             used.add(broken.rule)
         else:
-            yield Finding(str(migration), words, broken.rule)
+            yield BrokenMigration(str(migration), words, broken.rule)
     if {*contracts, *allowed} - used:
-        yield Finding(str(migration), "", Rule.STALE_MARK)
+        yield BrokenMigration(str(migration), "", MigrationRule.STALE_MARK)
 
 
 def _broken(migration: Migration, state: ProjectState) -> Iterator[tuple[str, Broken]]:
     created = set[str]()
     for operation in flattened(migration.operations):
-        step = Step(operation, migration.app_label, state, created=created, atomic=bool(migration.atomic))
+        step = MigrationStep(
+            operation, migration.app_label, state, created=created, atomic=bool(migration.atomic)
+        )
         for broken in broken_by_step(step):
             yield operation.describe(), broken
         operation.state_forwards(migration.app_label, state)
     if migration.atomic and mixes_data(migration.operations):
-        yield "", Broken(Rule.DATA)
+        yield "", Broken(MigrationRule.DATA)
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from django.db.migrations.state import ProjectState
 
 from inference_site.migrating import field_rules, sql_rules
 from inference_site.migrating.field_rules import AnyField
-from inference_site.migrating.rules import LARGE, Rule
+from inference_site.migrating.migration_rules import LARGE, MigrationRule
 from inference_site.migrating.sql_rules import Broken
 
 Found = Iterator[Broken]
@@ -31,7 +31,7 @@ SCHEMA = (
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class MigrationStep:
     """One operation, the models before it, and the tables that its migration has created so far."""
 
     operation: Operation
@@ -58,7 +58,7 @@ def flattened(operations: Iterable[Operation]) -> Iterator[Operation]:
             yield operation
 
 
-def broken_by_step(step: Step) -> Found:
+def broken_by_step(step: MigrationStep) -> Found:
     """Yield the rules that an operation breaks by itself."""
     for kind, judge in _JUDGES:
         if isinstance(step.operation, kind):
@@ -86,13 +86,13 @@ def _field(state: ProjectState, app: str, model: str, name: str) -> AnyField:
     return cast("AnyField", options.get_field(name))
 
 
-def _adds_field(step: Step, operation: ops.AddField) -> Found:
+def _adds_field(step: MigrationStep, operation: ops.AddField) -> Found:
     if operation.model_name_lower not in step.created:
         large = step.is_large(operation.model_name_lower)
         yield from map(Broken, field_rules.broken_by_new(operation.field, large=large))
 
 
-def _alters_field(step: Step, operation: ops.AlterField) -> Found:
+def _alters_field(step: MigrationStep, operation: ops.AlterField) -> Found:
     if operation.model_name_lower in step.created:
         return
     model, name = operation.model_name_lower, operation.name_lower
@@ -103,59 +103,59 @@ def _alters_field(step: Step, operation: ops.AlterField) -> Found:
     yield from map(Broken, changes)
 
 
-def _removes_field(step: Step, operation: ops.RemoveField) -> Found:
+def _removes_field(step: MigrationStep, operation: ops.RemoveField) -> Found:
     if operation.model_name_lower not in step.created:
-        yield Broken(Rule.TAKES_AWAY, f"{operation.model_name_lower}.{operation.name_lower}")
+        yield Broken(MigrationRule.TAKES_AWAY, f"{operation.model_name_lower}.{operation.name_lower}")
 
 
-def _deletes_model(_step: Step, operation: ops.DeleteModel) -> Found:
-    yield Broken(Rule.TAKES_AWAY, operation.name_lower)
+def _deletes_model(_step: MigrationStep, operation: ops.DeleteModel) -> Found:
+    yield Broken(MigrationRule.TAKES_AWAY, operation.name_lower)
 
 
-def _renames(_step: Step, operation: Operation) -> Found:
+def _renames(_step: MigrationStep, operation: Operation) -> Found:
     del operation
-    yield Broken(Rule.RENAMES)
+    yield Broken(MigrationRule.RENAMES)
 
 
-def _adds_index(step: Step, operation: ops.AddIndex) -> Found:
+def _adds_index(step: MigrationStep, operation: ops.AddIndex) -> Found:
     if isinstance(operation, AddIndexConcurrently):
         yield from _concurrently(step, operation)
     elif step.is_large(operation.model_name_lower):
-        yield Broken(Rule.LOCKS)
+        yield Broken(MigrationRule.LOCKS)
 
 
-def _concurrently(step: Step, operation: Operation) -> Found:
+def _concurrently(step: MigrationStep, operation: Operation) -> Found:
     del operation
     if step.atomic:
-        yield Broken(Rule.CONCURRENTLY)
+        yield Broken(MigrationRule.CONCURRENTLY)
 
 
-def _adds_constraint(step: Step, operation: ops.AddConstraint) -> Found:
+def _adds_constraint(step: MigrationStep, operation: ops.AddConstraint) -> Found:
     if step.is_large(operation.model_name_lower) and not isinstance(operation, AddConstraintNotValid):
         check = isinstance(operation.constraint, models.CheckConstraint)
-        yield Broken(Rule.SCANS if check else Rule.LOCKS)
+        yield Broken(MigrationRule.SCANS if check else MigrationRule.LOCKS)
 
 
-def _alters_unique(step: Step, operation: ops.AlterUniqueTogether) -> Found:
+def _alters_unique(step: MigrationStep, operation: ops.AlterUniqueTogether) -> Found:
     if step.is_large(operation.name_lower):
-        yield Broken(Rule.LOCKS)
+        yield Broken(MigrationRule.LOCKS)
 
 
-def _runs_python(_step: Step, operation: ops.RunPython) -> Found:
+def _runs_python(_step: MigrationStep, operation: ops.RunPython) -> Found:
     if operation.reverse_code is None:
-        yield Broken(Rule.NO_REVERSE)
+        yield Broken(MigrationRule.NO_REVERSE)
 
 
-def _runs_sql(step: Step, operation: ops.RunSQL) -> Found:
+def _runs_sql(step: MigrationStep, operation: ops.RunSQL) -> Found:
     if operation.reverse_sql is None:
-        yield Broken(Rule.NO_REVERSE)
+        yield Broken(MigrationRule.NO_REVERSE)
     for statement in sql_rules.statements_of(operation.sql):
         yield from sql_rules.broken_by(statement)
         if step.atomic and sql_rules.is_concurrent(statement):
-            yield Broken(Rule.CONCURRENTLY)
+            yield Broken(MigrationRule.CONCURRENTLY)
 
 
-_JUDGES: tuple[tuple[type[Operation], Callable[[Step, Any], Found]], ...] = (
+_JUDGES: tuple[tuple[type[Operation], Callable[[MigrationStep, Any], Found]], ...] = (
     (ops.AddField, _adds_field),
     (ops.AlterField, _alters_field),
     (ops.RemoveField, _removes_field),

@@ -6,29 +6,41 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from inference_site.migrating.rules import LARGE, Rule
+from inference_site.migrating.migration_rules import LARGE, MigrationRule
 
 BODY = re.compile(r"(\$\w*\$).*?\1", re.DOTALL)  # of a function: it runs later
 COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 LARGE_TABLES = {name.replace(".", "_") for name in LARGE}
 _ANYWHERE = (
-    (Rule.RENAMES, re.compile(r"\bALTER\b.*\bRENAME\b")),
-    (Rule.NOT_NULL, re.compile(r"\bSET NOT NULL\b|\bADD COLUMN\b(?!.*\bDEFAULT\b).*\bNOT NULL\b")),
-    (Rule.DROPS_DEFAULT, re.compile(r"\bDROP DEFAULT\b")),
-    (Rule.CHANGES_TYPE, re.compile(r"\bALTER (?:COLUMN )?\w+ (?:SET DATA )?TYPE\b")),
-    (Rule.VOLATILE, re.compile(r"\bDEFAULT (?:GEN_RANDOM_UUID|UUIDV7|RANDOM|CLOCK_TIMESTAMP|NEXTVAL)\b")),
-    (Rule.REWRITES, re.compile(r"^(?:LOCK|VACUUM FULL|CLUSTER|TRUNCATE)\b|^REINDEX\b(?!.*\bCONCURRENTLY\b)")),
+    (MigrationRule.RENAMES, re.compile(r"\bALTER\b.*\bRENAME\b")),
+    (MigrationRule.NOT_NULL, re.compile(r"\bSET NOT NULL\b|\bADD COLUMN\b(?!.*\bDEFAULT\b).*\bNOT NULL\b")),
+    (MigrationRule.DROPS_DEFAULT, re.compile(r"\bDROP DEFAULT\b")),
+    (MigrationRule.CHANGES_TYPE, re.compile(r"\bALTER (?:COLUMN )?\w+ (?:SET DATA )?TYPE\b")),
+    (
+        MigrationRule.VOLATILE,
+        re.compile(r"\bDEFAULT (?:GEN_RANDOM_UUID|UUIDV7|RANDOM|CLOCK_TIMESTAMP|NEXTVAL)\b"),
+    ),
+    (
+        MigrationRule.REWRITES,
+        re.compile(r"^(?:LOCK|VACUUM FULL|CLUSTER|TRUNCATE)\b|^REINDEX\b(?!.*\bCONCURRENTLY\b)"),
+    ),
 )
 _ON_LARGE = (
-    (Rule.LOCKS, re.compile(r"^CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY\b).*?\bON (?:ONLY )?(\w+)")),
-    (Rule.LOCKS, re.compile(r"^ALTER TABLE (?:ONLY )?(\w+) .*\b(?:UNIQUE|PRIMARY KEY)\b(?! USING INDEX)")),
+    (MigrationRule.LOCKS, re.compile(r"^CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY\b).*?\bON (?:ONLY )?(\w+)")),
     (
-        Rule.SCANS,
+        MigrationRule.LOCKS,
+        re.compile(r"^ALTER TABLE (?:ONLY )?(\w+) .*\b(?:UNIQUE|PRIMARY KEY)\b(?! USING INDEX)"),
+    ),
+    (
+        MigrationRule.SCANS,
         re.compile(
             r"^ALTER TABLE (?:ONLY )?(\w+) .*\bADD CONSTRAINT \w+ (?:CHECK|FOREIGN KEY)\b(?!.*\bNOT VALID\b)"
         ),
     ),
-    (Rule.REWRITES, re.compile(r"^ALTER TABLE (?:ONLY )?(\w+) .*\bSET (?:UNLOGGED|LOGGED|TABLESPACE)\b")),
+    (
+        MigrationRule.REWRITES,
+        re.compile(r"^ALTER TABLE (?:ONLY )?(\w+) .*\bSET (?:UNLOGGED|LOGGED|TABLESPACE)\b"),
+    ),
 )
 _TAKES_AWAY = re.compile(
     r"^DROP (?:TABLE|VIEW|MATERIALIZED VIEW) (?:IF EXISTS )?(\w+)|\bDROP COLUMN (?:IF EXISTS )?(\w+)"
@@ -40,7 +52,7 @@ _CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b")
 class Broken(NamedTuple):
     """A broken rule, and the name of what is taken away where there is one."""
 
-    rule: Rule
+    rule: MigrationRule
     name: str = ""
 
 
@@ -60,7 +72,7 @@ def broken_by(statement: str) -> Iterator[Broken]:
         if match and match[1].lower() in LARGE_TABLES:
             yield Broken(rule)
     for match in _TAKES_AWAY.finditer(statement):
-        yield Broken(Rule.TAKES_AWAY, (match[1] or match[2]).lower())
+        yield Broken(MigrationRule.TAKES_AWAY, (match[1] or match[2]).lower())
 
 
 def changes_rows(statement: str) -> bool:

@@ -22,8 +22,8 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 from django.db.models.functions import Now
 
-from inference_site.migrating.lint import BASELINE, Finding, findings
-from inference_site.migrating.rules import LARGE, SENTENCES, Rule
+from inference_site.migrating.lint import BASELINE, BrokenMigration, findings
+from inference_site.migrating.migration_rules import LARGE, SENTENCES, MigrationRule
 from inference_site.stack.services import PROJECT
 
 OLDER, NEW = "0070_trial_attempts", "0090_new"
@@ -35,14 +35,14 @@ ONCE = models.UniqueConstraint(fields=["idempotency_key"], name="once")
 
 def found(
     operations: Sequence[Operation], state: ProjectState | None = None, **attributes: Any
-) -> list[Finding]:
+) -> list[BrokenMigration]:
     """What the linter finds in one new migration upon the models as they are."""
     new = type("Migration", (Migration,), {"operations": [*operations], **attributes})
     migrations = {("jobs", OLDER): Migration(OLDER, "jobs"), ("jobs", NEW): new(NEW, "jobs")}
     return [*findings(migrations, lambda _: state or ProjectState.from_apps(apps))]
 
 
-def broken(*operations: Operation, **attributes: Any) -> set[Rule]:
+def broken(*operations: Operation, **attributes: Any) -> set[MigrationRule]:
     return {finding.rule for finding in found(operations, **attributes)}
 
 
@@ -58,46 +58,55 @@ def nothing(apps: Any, editor: Any) -> None:
     """Stand for a data migration."""
 
 
-BREAKS: list[tuple[Rule, Operation]] = [
-    (Rule.TAKES_AWAY, ops.RemoveField("worker", "host")),
-    (Rule.TAKES_AWAY, ops.DeleteModel("Outage")),
-    (Rule.TAKES_AWAY, sql("DROP TABLE jobs_outage")),
-    (Rule.TAKES_AWAY, sql('ALTER TABLE jobs_worker\n  DROP COLUMN IF EXISTS "host"')),
-    (Rule.RENAMES, ops.RenameField("worker", "host", "node_host")),
-    (Rule.RENAMES, ops.RenameModel("Outage", "Absence")),
-    (Rule.RENAMES, ops.AlterModelTable("outage", "absences")),
-    (Rule.RENAMES, sql("ALTER TABLE jobs_worker RENAME host TO node_host")),
-    (Rule.RENAMES, ops.AlterField("worker", "host", models.CharField(max_length=255, db_column="node_host"))),
-    (Rule.NOT_NULL, add("worker", models.IntegerField())),
-    (Rule.NOT_NULL, add("worker", models.IntegerField(default=0))),
-    (Rule.NOT_NULL, ops.AlterField("job", "deadline", models.DateTimeField())),
-    (Rule.NOT_NULL, sql("ALTER TABLE jobs_job ALTER COLUMN deadline SET NOT NULL")),
-    (Rule.NOT_NULL, sql("ALTER TABLE jobs_worker ADD COLUMN fresh int NOT NULL")),
-    (Rule.DROPS_DEFAULT, ops.AlterField("job", "created_at", models.DateTimeField())),
-    (Rule.DROPS_DEFAULT, sql("ALTER TABLE jobs_job ALTER COLUMN created_at DROP DEFAULT")),
-    (Rule.CHANGES_TYPE, ops.AlterField("job", "attempts", models.BigIntegerField(db_default=0))),
-    (Rule.CHANGES_TYPE, ops.AlterField("job", "error_code", models.CharField(max_length=3, db_default=""))),
-    (Rule.CHANGES_TYPE, sql("ALTER TABLE jobs_job ALTER COLUMN attempts TYPE bigint")),
-    (Rule.VOLATILE, add("worker", models.UUIDField(db_default=RandomUUID()))),
-    (Rule.VOLATILE, sql("ALTER TABLE jobs_worker ADD COLUMN fresh uuid DEFAULT gen_random_uuid()")),
-    (Rule.LOCKS, ops.AddIndex("job", KEYS)),
-    (Rule.LOCKS, ops.AddConstraint("job", ONCE)),
-    (Rule.LOCKS, add("job", models.IntegerField(null=True, db_index=True))),
-    (Rule.LOCKS, add("job", models.IntegerField(null=True, unique=True))),
-    (Rule.LOCKS, ops.AlterField("job", "deadline", models.DateTimeField(null=True, db_index=True))),
-    (Rule.LOCKS, ops.AlterUniqueTogether("job", {("id", "state")})),
-    (Rule.LOCKS, sql("CREATE INDEX job_keys ON jobs_job (idempotency_key)")),
-    (Rule.LOCKS, sql("ALTER TABLE jobs_job ADD CONSTRAINT once UNIQUE (idempotency_key)")),
-    (Rule.SCANS, ops.AddConstraint("job", POSITIVE)),
-    (Rule.SCANS, add("job", models.ForeignKey("jobs.worker", models.PROTECT, null=True, db_index=False))),
-    (Rule.SCANS, sql("ALTER TABLE jobs_job ADD CONSTRAINT positive CHECK (attempts >= 0)")),
-    (Rule.REWRITES, sql("ALTER TABLE jobs_job SET UNLOGGED")),
-    (Rule.REWRITES, sql("-- first\nLOCK TABLE jobs_worker; SELECT 1")),
-    (Rule.NO_REVERSE, ops.RunPython(nothing)),
-    (Rule.NO_REVERSE, ops.RunSQL("SELECT 1")),
-    (Rule.CONCURRENTLY, AddIndexConcurrently("job", KEYS)),
-    (Rule.CONCURRENTLY, RemoveIndexConcurrently("job", "job_by_client")),
-    (Rule.CONCURRENTLY, sql("CREATE INDEX CONCURRENTLY job_keys ON jobs_job (idempotency_key)")),
+BREAKS: list[tuple[MigrationRule, Operation]] = [
+    (MigrationRule.TAKES_AWAY, ops.RemoveField("worker", "host")),
+    (MigrationRule.TAKES_AWAY, ops.DeleteModel("Outage")),
+    (MigrationRule.TAKES_AWAY, sql("DROP TABLE jobs_outage")),
+    (MigrationRule.TAKES_AWAY, sql('ALTER TABLE jobs_worker\n  DROP COLUMN IF EXISTS "host"')),
+    (MigrationRule.RENAMES, ops.RenameField("worker", "host", "node_host")),
+    (MigrationRule.RENAMES, ops.RenameModel("Outage", "Absence")),
+    (MigrationRule.RENAMES, ops.AlterModelTable("outage", "absences")),
+    (MigrationRule.RENAMES, sql("ALTER TABLE jobs_worker RENAME host TO node_host")),
+    (
+        MigrationRule.RENAMES,
+        ops.AlterField("worker", "host", models.CharField(max_length=255, db_column="node_host")),
+    ),
+    (MigrationRule.NOT_NULL, add("worker", models.IntegerField())),
+    (MigrationRule.NOT_NULL, add("worker", models.IntegerField(default=0))),
+    (MigrationRule.NOT_NULL, ops.AlterField("job", "deadline", models.DateTimeField())),
+    (MigrationRule.NOT_NULL, sql("ALTER TABLE jobs_job ALTER COLUMN deadline SET NOT NULL")),
+    (MigrationRule.NOT_NULL, sql("ALTER TABLE jobs_worker ADD COLUMN fresh int NOT NULL")),
+    (MigrationRule.DROPS_DEFAULT, ops.AlterField("job", "created_at", models.DateTimeField())),
+    (MigrationRule.DROPS_DEFAULT, sql("ALTER TABLE jobs_job ALTER COLUMN created_at DROP DEFAULT")),
+    (MigrationRule.CHANGES_TYPE, ops.AlterField("job", "attempts", models.BigIntegerField(db_default=0))),
+    (
+        MigrationRule.CHANGES_TYPE,
+        ops.AlterField("job", "error_code", models.CharField(max_length=3, db_default="")),
+    ),
+    (MigrationRule.CHANGES_TYPE, sql("ALTER TABLE jobs_job ALTER COLUMN attempts TYPE bigint")),
+    (MigrationRule.VOLATILE, add("worker", models.UUIDField(db_default=RandomUUID()))),
+    (MigrationRule.VOLATILE, sql("ALTER TABLE jobs_worker ADD COLUMN fresh uuid DEFAULT gen_random_uuid()")),
+    (MigrationRule.LOCKS, ops.AddIndex("job", KEYS)),
+    (MigrationRule.LOCKS, ops.AddConstraint("job", ONCE)),
+    (MigrationRule.LOCKS, add("job", models.IntegerField(null=True, db_index=True))),
+    (MigrationRule.LOCKS, add("job", models.IntegerField(null=True, unique=True))),
+    (MigrationRule.LOCKS, ops.AlterField("job", "deadline", models.DateTimeField(null=True, db_index=True))),
+    (MigrationRule.LOCKS, ops.AlterUniqueTogether("job", {("id", "state")})),
+    (MigrationRule.LOCKS, sql("CREATE INDEX job_keys ON jobs_job (idempotency_key)")),
+    (MigrationRule.LOCKS, sql("ALTER TABLE jobs_job ADD CONSTRAINT once UNIQUE (idempotency_key)")),
+    (MigrationRule.SCANS, ops.AddConstraint("job", POSITIVE)),
+    (
+        MigrationRule.SCANS,
+        add("job", models.ForeignKey("jobs.worker", models.PROTECT, null=True, db_index=False)),
+    ),
+    (MigrationRule.SCANS, sql("ALTER TABLE jobs_job ADD CONSTRAINT positive CHECK (attempts >= 0)")),
+    (MigrationRule.REWRITES, sql("ALTER TABLE jobs_job SET UNLOGGED")),
+    (MigrationRule.REWRITES, sql("-- first\nLOCK TABLE jobs_worker; SELECT 1")),
+    (MigrationRule.NO_REVERSE, ops.RunPython(nothing)),
+    (MigrationRule.NO_REVERSE, ops.RunSQL("SELECT 1")),
+    (MigrationRule.CONCURRENTLY, AddIndexConcurrently("job", KEYS)),
+    (MigrationRule.CONCURRENTLY, RemoveIndexConcurrently("job", "job_by_client")),
+    (MigrationRule.CONCURRENTLY, sql("CREATE INDEX CONCURRENTLY job_keys ON jobs_job (idempotency_key)")),
 ]
 PASSES: list[Operation] = [
     add("worker", models.IntegerField(db_default=0)),
@@ -119,7 +128,7 @@ PASSES: list[Operation] = [
 
 
 @pytest.mark.parametrize(("rule", "operation"), BREAKS, ids=lambda value: str(value)[:60])
-def test_what_breaks_the_release_before_is_refused(rule: Rule, operation: Operation) -> None:
+def test_what_breaks_the_release_before_is_refused(rule: MigrationRule, operation: Operation) -> None:
     assert broken(operation) == {rule}
 
 
@@ -135,8 +144,8 @@ def test_outside_of_a_transaction_an_index_is_built_beside_the_writes() -> None:
 
 def test_rows_are_not_changed_in_the_transaction_that_changes_tables() -> None:
     column = add("worker", models.IntegerField(null=True))
-    assert broken(column, ops.RunPython(nothing, ops.RunPython.noop)) == {Rule.DATA}
-    assert broken(column, sql("UPDATE jobs_worker SET fresh = 1")) == {Rule.DATA}
+    assert broken(column, ops.RunPython(nothing, ops.RunPython.noop)) == {MigrationRule.DATA}
+    assert broken(column, sql("UPDATE jobs_worker SET fresh = 1")) == {MigrationRule.DATA}
     assert broken(column, ops.RunPython(nothing, ops.RunPython.noop), atomic=False) == set()
 
 
@@ -151,15 +160,21 @@ def test_a_table_that_the_same_migration_makes_is_not_used_yet() -> None:
 def test_what_was_unused_since_an_earlier_migration_may_go() -> None:
     gone = ops.RemoveField("worker", "host"), ops.DeleteModel("Outage")
     assert broken(*gone, contracts={"worker.host": OLDER, "outage": OLDER}) == set()
-    assert broken(gone[0], contracts={"worker.host": NEW}) == {Rule.TAKES_AWAY, Rule.STALE_MARK}
-    assert broken(contracts={"worker.host": OLDER}) == {Rule.STALE_MARK}
+    assert broken(gone[0], contracts={"worker.host": NEW}) == {
+        MigrationRule.TAKES_AWAY,
+        MigrationRule.STALE_MARK,
+    }
+    assert broken(contracts={"worker.host": OLDER}) == {MigrationRule.STALE_MARK}
 
 
 def test_an_exception_has_a_reason_and_is_needed() -> None:
     index = ops.AddIndex("job", KEYS)
-    assert broken(index, lint_allows={Rule.LOCKS: "the table is empty until 1.0"}) == set()
-    assert broken(index, lint_allows={Rule.LOCKS: ""}) == {Rule.LOCKS, Rule.STALE_MARK}
-    assert broken(lint_allows={Rule.LOCKS: "nothing to allow"}) == {Rule.STALE_MARK}
+    assert broken(index, lint_allows={MigrationRule.LOCKS: "the table is empty until 1.0"}) == set()
+    assert broken(index, lint_allows={MigrationRule.LOCKS: ""}) == {
+        MigrationRule.LOCKS,
+        MigrationRule.STALE_MARK,
+    }
+    assert broken(lint_allows={MigrationRule.LOCKS: "nothing to allow"}) == {MigrationRule.STALE_MARK}
 
 
 def test_migrations_that_are_older_than_the_rules_are_not_read() -> None:
@@ -169,12 +184,14 @@ def test_migrations_that_are_older_than_the_rules_are_not_read() -> None:
 
 def test_a_finding_names_the_migration_the_operation_and_what_to_do() -> None:
     (finding,) = found([ops.DeleteModel("Outage")])
-    assert str(finding) == (f"jobs.{NEW}: Delete model Outage [takes_away]\n    {SENTENCES[Rule.TAKES_AWAY]}")
+    assert str(finding) == (
+        f"jobs.{NEW}: Delete model Outage [takes_away]\n    {SENTENCES[MigrationRule.TAKES_AWAY]}"
+    )
 
 
 def test_every_rule_has_a_sentence_and_is_broken_by_a_test() -> None:
-    assert {*SENTENCES} == {*Rule}
-    assert {rule for rule, _ in BREAKS} == {*Rule} - {Rule.DATA, Rule.STALE_MARK}
+    assert {*SENTENCES} == {*MigrationRule}
+    assert {rule for rule, _ in BREAKS} == {*MigrationRule} - {MigrationRule.DATA, MigrationRule.STALE_MARK}
 
 
 def test_the_large_tables_and_the_baseline_exist() -> None:

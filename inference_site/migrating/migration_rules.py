@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Rule(StrEnum):
+class MigrationRule(StrEnum):
     """A rule by its stable name, which a migration's `lint_allows` uses too."""
 
     TAKES_AWAY = "takes_away"
@@ -27,52 +27,54 @@ class Rule(StrEnum):
     STALE_MARK = "stale_mark"
 
 
-SENTENCES: dict[Rule, str] = {
-    Rule.TAKES_AWAY: (
+SENTENCES: dict[MigrationRule, str] = {
+    MigrationRule.TAKES_AWAY: (
         "The release before still uses it. Stop using it in one release and remove it in the next: "
         "`contracts = {NAME: MIGRATION}` names the earlier migration since which no code uses it."
     ),
-    Rule.RENAMES: (
+    MigrationRule.RENAMES: (
         "The release before knows only the old name. Add the new one, write both, and remove the old one in "
         "a later release."
     ),
-    Rule.NOT_NULL: (
+    MigrationRule.NOT_NULL: (
         "The release before inserts rows without a value for this column. Give it a db_default, or null=True."
     ),
-    Rule.DROPS_DEFAULT: (
+    MigrationRule.DROPS_DEFAULT: (
         "The release before relies on the column's default in the database. Keep the db_default, or allow "
         "NULL."
     ),
-    Rule.CHANGES_TYPE: (
+    MigrationRule.CHANGES_TYPE: (
         "The table is rewritten under an exclusive lock, or values of the release before do not fit. Add a "
         "column of the new type, write both, and remove the old one in a later release."
     ),
-    Rule.VOLATILE: (
+    MigrationRule.VOLATILE: (
         "The value is computed for each row, so the table is rewritten under an exclusive lock. Add the "
         "column with null=True and fill it in small batches."
     ),
-    Rule.LOCKS: (
+    MigrationRule.LOCKS: (
         "On a large table nothing can be written until the index is built. Use AddIndexConcurrently (or "
         "CREATE INDEX CONCURRENTLY) in a migration with atomic = False; a unique constraint then takes that "
         "index."
     ),
-    Rule.SCANS: (
+    MigrationRule.SCANS: (
         "On a large table every row is checked under a lock. Use AddConstraintNotValid (or NOT VALID), and "
         "ValidateConstraint in a migration of its own; references to large tables have db_constraint=False."
     ),
-    Rule.REWRITES: ("The whole table is rewritten or locked. Do it in small steps outside of a migration."),
-    Rule.NO_REVERSE: (
+    MigrationRule.REWRITES: (
+        "The whole table is rewritten or locked. Do it in small steps outside of a migration."
+    ),
+    MigrationRule.NO_REVERSE: (
         "It cannot be taken back. Give reverse_code or reverse_sql; its noop where nothing is to be done."
     ),
-    Rule.DATA: (
+    MigrationRule.DATA: (
         "Rows are changed in the transaction that holds the schema's locks. Change rows in a migration of "
         "their own."
     ),
-    Rule.CONCURRENTLY: (
+    MigrationRule.CONCURRENTLY: (
         "CONCURRENTLY works outside of transactions only. Set atomic = False, and do nothing else in that "
         "migration."
     ),
-    Rule.STALE_MARK: (
+    MigrationRule.STALE_MARK: (
         "A mark in `contracts` names no earlier migration of the app, or a mark in `contracts` or "
         "`lint_allows` matches nothing here. Correct it or remove it."
     ),
