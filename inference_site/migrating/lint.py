@@ -19,7 +19,13 @@ from django.db.migrations.migration import Migration
 from django.db.migrations.state import ProjectState
 
 from inference_site.migrating.migration_rules import SENTENCES, MigrationRule
-from inference_site.migrating.operation_rules import MigrationStep, broken_by_step, flattened, mixes_data
+from inference_site.migrating.operation_rules import (
+    MigrationStep,
+    broken_by_step,
+    changed_tables,
+    flattened,
+    mixes_data,
+)
 from inference_site.migrating.sql_rules import Broken
 
 # The newest migration of each app that is older than the rules.
@@ -83,6 +89,8 @@ def _broken(migration: Migration, state: ProjectState) -> Iterator[tuple[str, Br
         operation.state_forwards(migration.app_label, state)
     if migration.atomic and mixes_data(migration.operations):
         yield "", Broken(MigrationRule.DATA)
+    if migration.atomic and len(changed_tables(migration.operations, migration.app_label)) > 1:
+        yield "", Broken(MigrationRule.SEVERAL)
 
 
 def main() -> int:

@@ -24,6 +24,7 @@ class MigrationRule(StrEnum):
     NO_REVERSE = "no_reverse"
     DATA = "data_with_schema"
     CONCURRENTLY = "concurrently_in_transaction"
+    SEVERAL = "several_tables"
     STALE_MARK = "stale_mark"
 
 
@@ -73,6 +74,10 @@ SENTENCES: dict[MigrationRule, str] = {
     MigrationRule.CONCURRENTLY: (
         "CONCURRENTLY works outside of transactions only. Set atomic = False, and do nothing else in that "
         "migration."
+    ),
+    MigrationRule.SEVERAL: (
+        "It holds one table while it waits for another, and whoever joins both waits for it: a deadlock. "
+        "Change one table of the release before in a migration."
     ),
     MigrationRule.STALE_MARK: (
         "A mark in `contracts` names no earlier migration of the app, or a mark in `contracts` or "

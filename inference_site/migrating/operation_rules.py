@@ -73,6 +73,22 @@ def mixes_data(operations: Iterable[Operation]) -> bool:
     return any(map(_changes_rows, flat)) and any(isinstance(operation, SCHEMA) for operation in flat)
 
 
+def changed_tables(operations: Iterable[Operation], app: str) -> set[str]:
+    """Return the tables of the release before that these operations lock."""
+    flat = [*flattened(operations)]
+    created = {operation.name_lower for operation in flat if isinstance(operation, ops.CreateModel)}
+    models_changed = {_model_of(operation) for operation in flat if isinstance(operation, SCHEMA)}
+    tables = {f"{app}_{name}" for name in models_changed}
+    for operation in flat:
+        if isinstance(operation, ops.RunSQL):
+            tables |= sql_rules.altered_tables(operation.sql)
+    return tables - {f"{app}_{name}" for name in created}
+
+
+def _model_of(operation: Operation) -> str:
+    return str(getattr(operation, "model_name_lower", "") or getattr(operation, "name_lower", ""))
+
+
 def _changes_rows(operation: Operation) -> bool:
     if isinstance(operation, ops.RunPython):
         return True

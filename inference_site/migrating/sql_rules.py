@@ -45,6 +45,7 @@ _ON_LARGE = (
 _TAKES_AWAY = re.compile(
     r"^DROP (?:TABLE|VIEW|MATERIALIZED VIEW) (?:IF EXISTS )?(\w+)|\bDROP COLUMN (?:IF EXISTS )?(\w+)"
 )
+_ALTERED = re.compile(r"^ALTER TABLE (?:ONLY )?(\w+)")
 _DATA = re.compile(r"^(?:WITH\b.*)?\b(?:UPDATE|DELETE FROM|INSERT INTO)\b")
 _CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b")
 
@@ -73,6 +74,12 @@ def broken_by(statement: str) -> Iterator[Broken]:
             yield Broken(rule)
     for match in _TAKES_AWAY.finditer(statement):
         yield Broken(MigrationRule.TAKES_AWAY, (match[1] or match[2]).lower())
+
+
+def altered_tables(sql: object) -> set[str]:
+    """Return the tables that a RunSQL's `sql` alters."""
+    found = (_ALTERED.search(statement) for statement in statements_of(sql))
+    return {match[1].lower() for match in found if match}
 
 
 def changes_rows(statement: str) -> bool:

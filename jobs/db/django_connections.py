@@ -8,15 +8,18 @@ from typing import Any
 
 from django.db import connections as wrappers
 from django.db.backends.postgresql.base import DatabaseWrapper
+from django.db.backends.postgresql.schema import DatabaseSchemaEditor
 from django.db.backends.signals import connection_created
+from django.db.migrations.migration import Migration
 from django.db.models.signals import pre_migrate
 
 from jobs.db import connections
+from jobs.db.burst_schema_editor import BurstSchemaEditor, may_burst
 from jobs.db.session_settings import TIMES, Use, setting
 
-# A migration that waits for its lock holds up all others behind it, and the API gives up after a second.
-# `manage.py migrate` tries again.
-MIGRATION_LOCK_TIMEOUT = "500ms"
+# A migration that waits for its lock holds up all others behind it, and the API gives up after a second: a
+# transaction that locks three tables must have failed before. `manage.py migrate` tries again.
+MIGRATION_LOCK_TIMEOUT = "200ms"
 
 
 def register() -> None:
@@ -59,10 +62,15 @@ def _lift_limits(using: str, **_kwargs: Any) -> None:
     wrapper.connection.execute(*setting({**lifted, "lock_timeout": MIGRATION_LOCK_TIMEOUT}))
 
 
-def wait_for_locks(using: str, *, concurrently: bool) -> None:
-    """Limit how long the next migration waits for a lock; not where it locks out no other while it waits."""
+def prepare_for(migration: Migration, *, using: str) -> None:
+    """Let the next migration hold its locks for an instant, and wait for none that others wait behind.
+
+    One without a transaction waits for as long as it takes: CREATE INDEX CONCURRENTLY locks out no other.
+    """
+    wrapper = wrappers[using]
+    editor = BurstSchemaEditor if may_burst(migration) else DatabaseSchemaEditor
+    vars(wrapper)["SchemaEditorClass"] = editor
     if not connections.pooled():
-        wrapper = wrappers[using]
         wrapper.ensure_connection()
-        timeout = "0" if concurrently else MIGRATION_LOCK_TIMEOUT
+        timeout = MIGRATION_LOCK_TIMEOUT if migration.atomic else "0"
         wrapper.connection.execute(*setting({"lock_timeout": timeout}))

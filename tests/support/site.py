@@ -25,8 +25,8 @@ from tests.support.wait import wait_until
 START_S, STOP_S = 90.0, 60.0
 ENDED = {0, -signal.SIGTERM}
 WEB = (
-    "-m", "granian", "--interface", "asgi", "--host", LOOPBACK, "--workers", "1", "--workers-kill-timeout", "8",
-    "--no-ws", "--http", "1", "inference_site.asgi:application",
+    "-m", "granian", "--interface", "asgi", "--host", LOOPBACK, "--workers", "1",
+    "--workers-kill-timeout", "8", "--no-ws", "--http", "1", "inference_site.asgi:application",
 )  # fmt: skip
 SETS_UP = """
 import sys, django; django.setup()
@@ -74,7 +74,7 @@ class Site:
         """Run management commands in one process, and return what they printed."""
         ran = subprocess.run(
             [sys.executable, "-c", SETS_UP, *lines],
-            cwd=tree, env=self._environment(tree, env), capture_output=True, text=True, check=False,
+            cwd=tree, env=self.environment(tree, env), capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert ran.returncode == 0, ran.stdout + ran.stderr[-3000:]
         return ran.stdout
@@ -84,7 +84,7 @@ class Site:
         with self.log_of(name).open("wb") as log:
             self.running[name] = subprocess.Popen(
                 [*death_words(signal.SIGKILL), sys.executable, *words],
-                cwd=tree, env=self._environment(tree, env), stdout=log, stderr=log,
+                cwd=tree, env=self.environment(tree, env), stdout=log, stderr=log,
             )  # fmt: skip
         return self.running[name]
 
@@ -151,10 +151,11 @@ class Site:
             counts = broker_queues.counts(connection, model)
         return 0 if counts is None else counts.consumers
 
-    def _environment(self, tree: Path, env: Mapping[str, str]) -> dict[str, str]:
+    def environment(self, tree: Path = PROJECT, env: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the environment of a process that runs the code of `tree`."""
         # The client's package would else be the one that the environment of Python knows, of this tree.
         path = os.pathsep.join([str(tree), str(tree / "jobs" / "client" / "src")])
-        return {**os.environ, "PYTHONPATH": path, **self.env, **env}
+        return {**os.environ, "PYTHONPATH": path, **self.env, **(env or {})}
 
     def _wait(self, name: str, holds: Any) -> None:
         process = self.running[name]

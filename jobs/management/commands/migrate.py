@@ -11,12 +11,12 @@ from django.core.management.commands import migrate
 from django.db import connections
 from django.db.migrations.migration import Migration
 
-from jobs.db.django_connections import wait_for_locks
+from jobs.db.django_connections import prepare_for
 from jobs.management.lock_patience import PATIENCE_S, LockNotGivenError, patiently
 
 
 class Command(migrate.Command):
-    help = f"{migrate.Command.help} A change that cannot lock its table within half a second is tried again."
+    help = f"{migrate.Command.help} A change that cannot lock its table at once is tried again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)  # type: ignore[arg-type]  # Django's own subclass of ArgumentParser
@@ -40,8 +40,8 @@ class Command(migrate.Command):
         migration: Migration | None = None,
         fake: bool = False,  # noqa: FBT001, FBT002  # Django's signature
     ) -> None:
-        """Let what runs outside of a transaction wait: CREATE INDEX CONCURRENTLY holds up nobody."""
+        """Give the connection what suits the migration that is next."""
         if migration is not None and action in {"apply_start", "unapply_start"}:
             for alias in connections:
-                wait_for_locks(alias, concurrently=not migration.atomic)
+                prepare_for(migration, using=alias)
         super().migration_progress_callback(action, migration, fake)

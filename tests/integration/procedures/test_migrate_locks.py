@@ -19,7 +19,7 @@ from tests.support.wait import wait_until
 TABLE, COLUMN = "jobs_trial", "attempts"
 BEFORE, AFTER = "0069", "0070"  # the migration between them adds the column
 AS_THE_API = "SET lock_timeout = '1s'"
-TRIES, BEHIND_S = 3, 0.3
+TRIES, BEHIND_S = 3, 0.1
 
 
 def migrating(target: str, *, patience_s: float) -> subprocess.Popen[str]:

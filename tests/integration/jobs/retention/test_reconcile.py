@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
@@ -16,6 +18,7 @@ from inference_site.backends import django_storages
 from inference_site.config import Config
 from jobs.payloads import object_store
 from jobs.services.erasure import unwanted_objects
+from models_registry.loaders.integrity import digest
 from models_registry.models import ModelVersion
 from models_registry.sources import content_store
 from tests.integration.jobs.secrecy.stored_objects import aged, names, pointer
@@ -58,7 +61,7 @@ def reconciled(*words: str, status: int = 0) -> Any:
 
 
 def stored(name: str) -> None:
-    object_store.storage().save(name, content_store.File(content_store.BytesIO(WORD.encode())))
+    object_store.storage().save(name, ContentFile(WORD.encode()))
 
 
 def test_where_all_agree_the_status_is_0(store: str) -> None:
@@ -117,7 +120,7 @@ def test_artifacts_are_compared_with_versions_file_by_file(store: str, tmp_path:
     version, members = artifact(tmp_path)
     assert len(members) == 3
     assert reconciled()["artifacts"]["objects"] == 3
-    hashed = content_store.digest(tmp_path / "model" / "weights.bin")
+    hashed = digest(tmp_path / "model" / "weights.bin")
     (weights,) = [name for name in members if name.endswith(hashed)]
     content_store.delete(weights)
     assert reconciled(status=1)["artifacts"]["missing_rows"] == [{"name": weights, "version": str(version)}]
@@ -138,7 +141,7 @@ def test_an_old_artifact_of_no_version_goes_only_when_that_is_asked_for(
     version, members = artifact(tmp_path)
     version.aliases.all().delete()
     version.delete()
-    long_ago = content_store.datetime(2020, 1, 1, tzinfo=content_store.UTC)
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
     monkeypatch.setattr(content_store, "stored_at", lambda _name: long_ago)
     assert reconciled("--delete", status=1)["artifacts"]["orphan_names"] == members
     assert reconciled("--delete-artifacts")["artifacts"]["deleted"] == 3
