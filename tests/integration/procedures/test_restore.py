@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,12 @@ class Caller:
         assert answer.status_code == status, answer.text
         return str(answer.json()["id"])
 
+    def erase(self, job: str) -> None:
+        assert self.http.delete(f"{JOBS}/{job}").is_success
+
+    def close(self) -> None:
+        self.http.close()
+
     def output(self, job: str) -> Any:
         answer = self.http.get(f"{JOBS}/{job}")
         assert answer.status_code == 200, answer.text
@@ -102,7 +109,14 @@ def live_through(
     site: Site, server: ArchivingPostgres, token: str, folder: Path
 ) -> tuple[Asked, Path, str, list[Any]]:
     """Run jobs until the moment, and more after it; return them, the backup, the moment and ended rows."""
-    caller, asked = Caller(started(site), token), Asked()
+    with closing(Caller(started(site), token)) as caller:
+        return lived_through(site, server, caller, folder)
+
+
+def lived_through(
+    site: Site, server: ArchivingPostgres, caller: Caller, folder: Path
+) -> tuple[Asked, Path, str, list[Any]]:
+    asked = Asked()
     for n in range(5):
         asked.ended[caller.submit("echo", {"n": n}, key=f"ended-{n}")] = {"n": n}
     asked.ended[caller.submit("echo:sealed", {"secret": "word"}, key="sealed")] = {"secret": "word"}
@@ -122,7 +136,7 @@ def live_through(
     moment = str(site.value("SELECT clock_timestamp()::text"))
 
     asked.late = [caller.submit("echo", {"late": BIG}, key="late")]
-    site.commands(f"erase --job {asked.erased}")
+    caller.erase(asked.erased)
     wait_until(lambda: '"kind":"erase"' in exported(folder / "audit"), what="the erasure in the export")
     all_succeed(site, [*asked.live])  # so these run a second time after the restore
     return asked, backup, moment, rows
@@ -146,8 +160,12 @@ def erasures_again(site: Site, asked: Asked, *, export: Path) -> None:
 
 
 def all_runs_again(site: Site, asked: Asked, token: str, rows: list[Any]) -> None:
-    caller = Caller(started(site), token)
-    all_succeed(site, [*asked.live])
+    with closing(Caller(started(site), token)) as caller:
+        all_succeed(site, [*asked.live])
+        as_before(site, asked, caller, rows)
+
+
+def as_before(site: Site, asked: Asked, caller: Caller, rows: list[Any]) -> None:
     assert site.rows(ENDED, [*asked.ended]) == rows, "results and times from before are as they were"
     for job, value in {**asked.ended, **asked.live}.items():
         if value is not None:
