@@ -70,7 +70,7 @@ class Site:
                 process.kill()
                 process.wait()
 
-    def commands(self, *lines: str, tree: Path = PROJECT, **env: str) -> str:
+    def commands(self, *lines: str, tree: Path = PROJECT, env: Mapping[str, str] | None = None) -> str:
         """Run management commands in one process, and return what they printed."""
         ran = subprocess.run(
             [sys.executable, "-c", SETS_UP, *lines],

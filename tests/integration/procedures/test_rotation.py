@@ -18,6 +18,7 @@ from tests.support.virtual_hosts import management, virtual_host
 from tests.support.wait import wait_until
 
 MODEL = "echo:sealed"
+SECOND = "the-second-of-a-test-of-rotations-on-loopback-and-worth-nothing"
 MORE = 30  # jobs between two steps
 SEALED = (
     'register_model echo sealed --no-load --loader entry_point --options {"encrypt":true}'
@@ -177,3 +178,16 @@ def test_the_keys_of_payloads(running: Running) -> None:
             headers={"Authorization": f"Bearer {running.token}"}, trust_env=False,
         )  # fmt: skip
         assert answer.json()["output"] == value, "sealed under the old key, read without it"
+
+
+def test_the_site_s_key(running: Running) -> None:
+    site = running.site
+    with running.load() as load:
+        site.commands("webhook_secret rotated")
+        goes_on(site, load)
+        site.env["SECRET_KEY_FALLBACKS"], site.env["SECRET_KEY"] = site.env["SECRET_KEY"], SECOND
+        running.replace(load)
+        assert "1 secrets of webhooks" in site.commands("rotate_secret_key")
+        site.env["SECRET_KEY_FALLBACKS"] = ""
+        running.replace(load)
+        all_answered(site, load)

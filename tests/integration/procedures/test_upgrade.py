@@ -51,9 +51,13 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 def site(servers: Services, tmp_path: Path, before: Path) -> Iterator[Site]:
     env = servers.env | servers.runtime_env | {"SECRET_KEY": SECRET}
     with Site(tmp_path, env) as site:
-        site.commands("database_roles", tree=before, **servers.superuser_env)
+        site.commands("database_roles", tree=before, env=servers.superuser_env)
         site.commands(
-            "migrate --verbosity 0", "retention", "register_builtin_models", tree=before, **servers.owner_env
+            "migrate --verbosity 0",
+            "retention",
+            "register_builtin_models",
+            tree=before,
+            env=servers.owner_env,
         )
         yield site
 
@@ -68,7 +72,7 @@ def test_a_site_is_upgraded_under_load_without_an_error(site: Site, servers: Ser
     site.wait_worker("worker-before")
     with SteadyLoad([url], token) as load:
         goes_on(load, site)
-        site.commands("migrate --verbosity 0", **servers.owner_env)
+        site.commands("migrate --verbosity 0", env=servers.owner_env)
         goes_on(load, site)  # the release before under this one's tables
 
         site.start_worker("worker-now", index=1)

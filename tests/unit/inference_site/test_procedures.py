@@ -39,10 +39,7 @@ def test_a_procedure_names_its_test_and_the_test_is_there(section: str) -> None:
 
 
 def test_every_test_of_a_procedure_is_named_by_one() -> None:
-    files = {f"tests/integration/procedures/{path.name}" for path in procedures()}
+    tests = (ROOT / "tests" / "integration" / "procedures").glob("test_*.py")
+    files = {f"tests/integration/procedures/{path.name}" for path in tests}
     assert files - {path for path, _ in PLACE.findall(TEXT)} == set()
     assert files
-
-
-def procedures() -> list[object]:
-    return [*(ROOT / "tests" / "integration" / "procedures").glob("test_*.py")]
