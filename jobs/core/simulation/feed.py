@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from jobs.core.priority import HIGHEST, broker_priority
+from jobs.core.priority import HIGHEST, LOWEST, broker_priority
 from jobs.core.relay.bundled_rows import bundles
 from jobs.core.relay.publish_policy import FastSide, reserve, rooms
 from jobs.core.relay.queue_depth import Depth
@@ -22,6 +22,7 @@ from jobs.core.simulation.plan import Model, SimulationPlan
 
 MOST, FEW = 1_024, 32  # rows of a look, and of the quick one
 POLL_S, FULL_S = 0.005, 0.02  # between two looks at a backlog, and while the queue is full
+_LEVEL = [[broker_priority(p, fast=fast) for fast in (False, True)] for p in range(LOWEST, HIGHEST + 1)]
 
 
 class MessageSink(Protocol):
@@ -57,18 +58,17 @@ class QueueFeed:
         self._held = Counter[Key]()
         self._in_flight = self._room = 0
         self._largest = 1
+        self._largest_of_all = max(model.limits.max_batch for model in versions.values())
         self._full_until_s = 0.0
         self._looks = False  # a look is scheduled
 
     def add(self, arrival: Arrival, *, retry: bool = False) -> None:
         """Take a job that is due now."""
-        row = OutboxRow(arrival, self._agenda.now, retry=retry)
         key = arrival.priority, arrival.client
-        if not self._waiting and self._in_flight + FEW < self._room:
-            row.turn = self._held[key] + 1
-            self._send(self._within_budget([row]))
+        if not self._waiting and self._in_flight + FEW < self._room and not self._retries:
+            self._send_one(key, arrival)
             return
-        self._wait(key, row)
+        self._wait(key, OutboxRow(arrival, self._agenda.now, retry=retry))
         if not self._looks:
             self._look_at(self._agenda.now)
 
@@ -141,6 +141,14 @@ class QueueFeed:
         self._budgets.published(passed, self._agenda.now)
         return passed
 
+    def _send_one(self, key: Key, arrival: Arrival) -> None:
+        turn = self._held[key] = self._held[key] + 1
+        self._in_flight += 1
+        self._depth.published(1)
+        if self._largest < self._largest_of_all:
+            self._largest = max(self._largest, self._max_batch(arrival.version))
+        self._sink.publish((arrival,), _LEVEL[key[0]][self._fast.may(turn)])
+
     def _send(self, rows: list[OutboxRow]) -> None:
         if not rows:
             return
@@ -150,12 +158,8 @@ class QueueFeed:
         self._in_flight += len(rows)
         self._depth.published(len(rows))
         sides = self._fast.choose(rows)
-        if len(rows) == 1:
-            only = rows[0].arrival
-            self._sink.publish((only,), broker_priority(only.priority, fast=sides[0]))
-            return
         for bundle, fast in bundles(rows, sides, kind=_kind, max_batch=self._max_batch):
-            level = broker_priority(bundle[0].arrival.priority, fast=fast)
+            level = _LEVEL[bundle[0].arrival.priority][fast]
             self._sink.publish([row.arrival for row in bundle], level)
 
     def _max_batch(self, version: int) -> int:

@@ -77,12 +77,16 @@ class SimulatedWorker:
         self._blocked: deque[tuple[int, ClaimedArrivals]] = deque()
         self._claiming = self._settling = False
         self._wake_s: float | None = None
+        self._settled_until_s = 0.0  # until then no arrival changes when a batch is due
+        self._smallest = min(model.limits.max_batch for model in plan.models.values())
 
     def deliver(self, arrivals: Sequence[Arrival]) -> None:
         """Add the jobs of a message to the buffer."""
         for arrival in arrivals:
             self._add(arrival)
-        self._collect()
+        # While the device is busy, only a full batch is due before the others.
+        if self._agenda.now >= self._settled_until_s or len(self._policy) >= self._smallest:
+            self._collect()
 
     def _add(self, arrival: Arrival) -> None:
         deadline_in_s = arrival.deadline_in_s
@@ -98,6 +102,7 @@ class SimulatedWorker:
 
     def _collect(self) -> None:
         """Seal a batch if one is due and a slot is free, or schedule the time when it will be due."""
+        self._settled_until_s = 0.0
         if self._claiming or not self._slots:
             return
         now = self._agenda.now
@@ -108,7 +113,10 @@ class SimulatedWorker:
         batch = self._policy.take(now, device_free_at=free_s) if due_s <= now else None
         if batch is not None:
             self._take(batch)
-        elif self._wake_s is None or due_s < self._wake_s:
+            return
+        if free_s > now and not self._busy:
+            self._settled_until_s = due_s
+        if self._wake_s is None or due_s < self._wake_s:
             self._wake_s = due_s
             self._agenda.at(due_s, self._wake)
 

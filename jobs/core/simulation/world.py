@@ -7,6 +7,7 @@ time for which two processes hold up each other at the database.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from jobs.core.batching.sealed_batch import SealedBatch
 from jobs.core.simulation.agenda import Agenda
@@ -53,13 +54,15 @@ class _World:
         self._queues = [ModelQueue(plan, part, agenda, chance, workers) for part in plan.queues.values()]
         self._by_version = {version: queue for queue in self._queues for version in queue.versions}
         self._attempts = Attempts(plan, chance)
+        self._count_due_s = self._queues[0].count_due_s
 
     def advance(self, until_s: float) -> None:
         """Run what happens up to `until_s`, with a count of the queues each time one is due."""
-        while (due_s := self._queues[0].count_due_s) <= until_s:
-            self._agenda.advance(due_s)
+        while self._count_due_s <= until_s:
+            self._agenda.advance(self._count_due_s)
             for queue in self._queues:
                 queue.count(self._agenda.now)
+            self._count_due_s = self._queues[0].count_due_s
         self._agenda.advance(until_s)
 
     def submit(self, arrival: Arrival) -> None:
@@ -72,7 +75,7 @@ class _World:
             return
         seconds = self._deliver.seconds(1, self._chance)
         if seconds:
-            self._agenda.after(seconds, lambda: queue.feed.add(arrival))
+            self._agenda.after(seconds, partial(queue.feed.add, arrival))
         else:
             queue.feed.add(arrival)
 
