@@ -80,7 +80,7 @@ class AdmissionControl:
         return sheds or arrival.deadline_in_s is not None or self._at_most() > _NEAR_FULL * model.max_waiting
 
     def _at_most(self) -> int:
-        """Return how many may wait as far as a process knows that has seen no job end since its last reads."""
+        """Return how many may wait as a process sees it that learned of no end since its last reads."""
         return self._total + sum(self._admitted)
 
     def _refusal(self, arrival: Arrival, now: float) -> Shed | None:

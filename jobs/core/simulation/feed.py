@@ -7,7 +7,7 @@ waits every few milliseconds, and more rarely while the queue is full.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from jobs.core.priority import HIGHEST, LOWEST, broker_priority
@@ -38,7 +38,7 @@ class QueueFeed:
     def __init__(
         self,
         plan: SimulationPlan,
-        versions: dict[int, Model],
+        versions: Mapping[int, Model],
         agenda: Agenda,
         chance: Chance,
         sink: MessageSink,
