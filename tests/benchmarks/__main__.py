@@ -15,6 +15,7 @@ from tests.benchmarks import (
     device,
     drain,
     feed,
+    foretold,
     gpu,
     horizon,
     ingest,
@@ -72,6 +73,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "rollouts": rollouts.measure,
     "live-rollouts": live_rollouts.measure,
     "routed": routed.measure,
+    "simulator": foretold.measure,
 }
 
 

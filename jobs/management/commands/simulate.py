@@ -8,11 +8,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs.core.errors import PlatformError
+from jobs.core.errors import ModelNotFoundError, NoHistoryError, PlatformError
 from jobs.management.simulate.draw import draw
 from jobs.management.simulate.runs import runs
 from jobs.management.simulate.simulation_arguments import SimulationArguments, add_arguments
 from jobs.management.simulate.simulation_table import show
+from jobs.management.simulate.sources import NoSourceError
+
+USAGE_STATUS = 2
 
 
 class Command(BaseCommand):
@@ -29,6 +32,8 @@ class Command(BaseCommand):
         arguments = SimulationArguments.of(options)
         try:
             results = list(runs(arguments))
+        except (ModelNotFoundError, NoHistoryError, NoSourceError) as error:
+            raise CommandError(str(error), returncode=USAGE_STATUS) from error
         except PlatformError as error:
             raise CommandError(str(error)) from error
         show(results)

@@ -65,7 +65,9 @@ def test_claim_and_settle_hide_behind_the_run_but_for_the_first_and_the_last() -
 
 
 def test_a_settle_slower_than_the_run_sets_the_pace() -> None:
-    report = run(plan(MODEL, FULL, crew=ROOMY, overheads=Overheads(settle=Timing(0.1))), heap(3_200))
+    report = run(
+        plan(MODEL, FULL, crew=ROOMY, overheads=Overheads(settle=Timing(0.0, 0.1 / 32))), heap(3_200)
+    )
     assert report.span_s == pytest.approx(FULL_S + 100 * 0.1, rel=0.03)
 
 
@@ -120,8 +122,8 @@ def test_every_job_has_one_end_and_the_books_balance(
     given_plan: SimulationPlan, jobs: list[Arrival], seed: int
 ) -> None:
     report = run(given_plan, jobs, seed)
-    assert report.offered == len(jobs) == report.served + report.refused + report.expired
-    assert report.batched == report.served + report.expired
+    assert report.offered == len(jobs) == report.served + report.refused + report.expired + report.dead
+    assert report.batched == report.served + report.expired + report.dead + report.retried
     assert report.busy_s <= given_plan.lanes * report.span_s + 1e-9
     assert report.mean_batch <= max(model.limits.max_batch for model in given_plan.models.values())
 
@@ -149,7 +151,7 @@ def test_equal_jobs_leave_one_lane_in_the_order_of_arrival(
 ) -> None:
     at_s = [sum(jobs[: number + 1]) for number in range(len(jobs))]
     model = Model(given_plan.models[0].run, BatchLimits(max_batch=given_plan.models[0].limits.max_batch))
-    alike = SimulationPlan({0: model}, given_plan.crew, given_plan.overheads)
+    alike = SimulationPlan({0: model}, given_plan.crew, given_plan.overheads, depth=given_plan.depth)
     report = run(alike, [Arrival(moment_s) for moment_s in at_s])
     ends_s = [came_s + took_s for came_s, took_s in zip(at_s, report.latencies_s, strict=True)]
     assert all(before <= after + 1e-9 for before, after in pairwise(ends_s))

@@ -82,13 +82,14 @@ def test_a_file_s_jobs_are_simulated(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
-    "text", ["arrival_s\n", "arrival_s\nsoon\n", "at\n1\n", "arrival_s,priority\n1,12\n"]
+    "text", ["arrival_s\n", "arrival_s\nsoon\n", "at\n1\n", "arrival_s,priority\n1,12\n", "arrival_s\nnan\n"]
 )
 def test_a_file_without_jobs_is_an_error_and_no_traceback(tmp_path: Path, text: str) -> None:
     path = tmp_path / "jobs.csv"
     path.write_text(text)
-    with pytest.raises(CommandError):
+    with pytest.raises(CommandError) as error:
         call_command("simulate", "--csv", str(path))
+    assert error.value.returncode == 2
 
 
 def test_a_simulated_worker_claims_ahead_as_a_real_one() -> None:
