@@ -20,6 +20,11 @@ def locate(artifact: str, model_dir: str = "") -> Path:
     return path
 
 
+def is_in_missing_package(artifact: str) -> bool:
+    """Return whether the artifact is `package:name/path` of a package that is not installed here."""
+    return artifact.startswith(PACKAGE) and _package_folder(artifact.removeprefix(PACKAGE)) is None
+
+
 def weight_file_bytes(path: Path) -> int:
     """Return the bytes of a file, or of a directory's safetensors: about the memory of the loaded model."""
     files = [path] if path.is_file() else path.glob("*.safetensors")
@@ -27,10 +32,17 @@ def weight_file_bytes(path: Path) -> int:
 
 
 def _in_package(artifact: str) -> Path:
-    name, _, rest = artifact.removeprefix(PACKAGE).partition("/")
-    spec = find_spec(name) if name.isidentifier() else None
-    if spec is None or not spec.submodule_search_locations:
+    inner = artifact.removeprefix(PACKAGE)
+    name, _, rest = inner.partition("/")
+    folder = _package_folder(inner)
+    if folder is None:
         raise LoadFailedError(
             f"The artifact {artifact!r} needs the package {name!r}, which is not installed."
         )
-    return Path(spec.submodule_search_locations[0], rest).absolute()
+    return Path(folder, rest).absolute()
+
+
+def _package_folder(inner: str) -> str | None:
+    name = inner.partition("/")[0]
+    spec = find_spec(name) if name.isidentifier() else None
+    return next(iter(spec.submodule_search_locations or ()), None) if spec else None

@@ -53,14 +53,19 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
 def register_builtin_models() -> list[VersionInfo]:
     """Register version 1 of each built-in model, and point the alias `default` at it, unless these exist.
 
-    A version that an earlier release registered stays as it is: versions do not change.
+    A version that an earlier release registered stays as it is: versions do not change. The weights of minilm
+    need not be installed here: this release knows their hash.
     """
     registered = []
     for name, fields in MODELS.items():
         stored = ModelVersion.objects.select_related("model").filter(model__name=name, version=VERSION)
         row = stored.first()
-        info = VersionInfo.of(row) if row else register_version(name=name, version=VERSION, **fields)
+        info = VersionInfo.of(row) if row else _register(name, fields)
         registered.append(info)
         if not Alias.objects.filter(model__name=name, name=DEFAULT_ALIAS).exists():
             move_alias(name=name, alias=DEFAULT_ALIAS, version=VERSION)
     return registered
+
+
+def _register(name: str, fields: Mapping[str, Any]) -> VersionInfo:
+    return register_version(name=name, version=VERSION, elsewhere=True, **fields)
