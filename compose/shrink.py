@@ -45,7 +45,7 @@ UNREAD = (
     "**/*.css.map",
 )
 _SETUP = "import django; django.setup(); from django.core.management import get_commands, load_command_class"
-# What each process imports from its start to its first pictures, by its service's name in compose.yaml.
+# What each process imports up to its first picture, by its service's name in compose.yaml.
 IMPORTS: Mapping[str, str] = {
     "web": """
 import inference_site.asgi, granian.cli
@@ -54,7 +54,8 @@ def walk(resolver):
     for pattern in getattr(resolver, "url_patterns", ()):
         walk(pattern)
 walk(get_resolver())
-import jobs.admin.drawing, matplotlib.figure, matplotlib.backends.backend_agg, matplotlib.dates, matplotlib.ticker
+import jobs.admin.drawing, matplotlib.figure, matplotlib.backends.backend_agg
+import matplotlib.dates, matplotlib.ticker
 """,
     "relay": f"{_SETUP}; load_command_class('jobs', 'relay')",
     "cpu-worker": """
@@ -72,8 +73,8 @@ import celery.bin.celery, celery.bin.beat, celery.apps.beat
 {_SETUP}
 from django.db.migrations.loader import MigrationLoader
 MigrationLoader(None)
-names = "check migrate createsuperuser retention register_builtin_models database_roles health create_token two_factor"
-for name in names.split():
+names = "check migrate createsuperuser retention register_builtin_models database_roles health"
+for name in f"{{names}} create_token two_factor".split():
     load_command_class(get_commands()[name], name)
 """,
 }
@@ -109,7 +110,7 @@ def trim() -> None:
 def strip() -> None:
     """Take out of the packages' own shared libraries the symbols that only a debugger reads.
 
-    Those in folders `*.libs` are others', moved there by the tool that made the wheel: `strip` breaks what it changed.
+    Those in folders `*.libs` were changed by the tool that put them into the wheel, and `strip` breaks them.
     """
     libraries = [path for path in PACKAGES.rglob("*.so") if path.is_file() and not path.is_symlink()]
     for library in libraries:
@@ -150,7 +151,7 @@ def compile_imported() -> None:
 
 
 def compile_all() -> None:
-    """Write the bytecode of the packages and the code; files that are templates of Python stay as they are."""
+    """Write the bytecode of the packages and the code; templates of Python files stay as they are."""
     for folder in (PACKAGES, CODE):
         compileall.compile_dir(folder, quiet=2, invalidation_mode=VALID, workers=0)
 

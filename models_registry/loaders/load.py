@@ -59,7 +59,6 @@ EXTRAS: Mapping[str, str] = {
     "torch": _WORKER,
     "transformers": _WORKER,
     "sentence_transformers": _WORKER,
-    "safetensors": _WORKER,
     "onnxruntime": "onnx",
     "skops": "sklearn",
     "sklearn": "sklearn",

@@ -86,12 +86,9 @@ def register_version(
     artifact: str,
     actor: str = "platform",
     derived: Mapping[str, Any] = NOTHING,
-    elsewhere: bool = False,
     **fields: Any,
 ) -> VersionInfo:
     """Register a version and return it; RegistrationError if it is registered with other contents.
-
-    `elsewhere` allows an artifact of a package that only workers have, whose `sha256` is then taken as given.
 
     `derived` are columns that the registration leaves to the artifact: a repeat keeps what is stored of them,
     because another release, or a repeat without a trial, may derive something else.
@@ -102,13 +99,13 @@ def register_version(
     contents again changes nothing.
     """
     row = ModelVersion(version=version, loader=loader, artifact=artifact, **{**fields, **derived})
-    row.sha256 = _checked(name, row, elsewhere=elsewhere)
+    row.sha256 = _checked(name, row)
     stored = _store(name, row, actor, compared=[column for column in CONTENTS if column not in derived])
     selectors.forget()
     return VersionInfo.of(stored)
 
 
-def _checked(name: str, row: ModelVersion, *, elsewhere: bool = False) -> str:
+def _checked(name: str, row: ModelVersion) -> str:
     """Check what is to be registered, and return the hash of its artifact; RegistrationError."""
     clean_row(RegisteredModel(name=name))
     if name.endswith(RESERVED_ENDING):
@@ -118,8 +115,6 @@ def _checked(name: str, row: ModelVersion, *, elsewhere: bool = False) -> str:
     _check_options(row)
     _check_schemas(row)
     _check_origin(row)
-    if elsewhere and row.sha256 and artifact.is_in_missing_package(row.artifact):
-        return row.sha256  # a worker compares it with the files at each load
     return _pinned_hash(row)
 
 
@@ -205,6 +200,8 @@ def _pinned_hash(row: ModelVersion) -> str:
         return ""
     if row.artifact.startswith(STORED):
         return _stored_hash(row.artifact)
+    if row.sha256 and row.sha256 == artifact.digest_of_missing_package(row.artifact):
+        return row.sha256  # a worker compares it with the files at each load
     try:
         path = artifact.locate(row.artifact, settings.INFERENCE.model_dir)
         if row.sha256:

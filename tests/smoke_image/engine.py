@@ -1,4 +1,4 @@
-"""podman with a storage and networks of its own, so that nothing else on this machine is touched or left behind."""
+"""podman with a storage and networks of its own: nothing else on this machine is touched or left behind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 NETWORK = "smoke"
 SUBNET, GATEWAY = "10.213.77.0/24", "10.213.77.1"
-# `crun` refuses cgroups of both versions at once; where limits are set by a supervisor, higher ones are refused.
+# `crun` refuses cgroups of both versions at once; podman's own limits may be above what this machine allows.
 CONFIG = f"""[containers]
 init_path = "{shutil.which("catatonit")}"
 default_ulimits = ["nofile=20000:20000", "nproc=30000:30000"]
@@ -43,7 +43,7 @@ class Engine:
         self.program.write_text(
             "#!/bin/sh\n"
             f"export CONTAINERS_CONF={home}/containers.conf\n"
-            f"exec {shutil.which('podman')} --root {home}/storage --runroot {home}/run --tmpdir {home}/tmp"
+            f"exec {shutil.which('podman')} --root {home}/storage --runroot {home}/run --tmpdir {home}/libpod"
             f' --network-config-dir {home}/networks "$@"\n'
         )
         self.program.chmod(0o755)
@@ -51,7 +51,7 @@ class Engine:
     def run(
         self, *words: str, check: bool = True, limit_s: float = PAST_S
     ) -> subprocess.CompletedProcess[str]:
-        """Run one command at a low priority, and write it with its output to the log; EngineError."""
+        """Run one command, and write it with its output to the log; EngineError."""
         done = command([str(self.program), *words], self.log, limit_s=limit_s)
         if check and done.returncode:
             raise EngineError(f"podman {' '.join(words[:6])} …: {done.stderr.strip()[-2000:]}")
@@ -96,15 +96,10 @@ class Engine:
 
 
 def command(words: Sequence[str], log: Path, *, limit_s: float = PAST_S) -> subprocess.CompletedProcess[str]:
-    """Run a program at a low priority, and append it with its output to the log."""
+    """Run a program, and append it with its output to the log."""
     environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
     done = subprocess.run(
-        ["nice", "-n", "10", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=limit_s,
-        env=environment,
+        words, capture_output=True, text=True, check=False, timeout=limit_s, env=environment
     )
     with log.open("a") as file:
         file.write(f"$ {' '.join(words)}\n{done.stdout}{done.stderr}-> {done.returncode}\n")

@@ -1,7 +1,8 @@
-"""The two images of compose/Dockerfile: built from wheels that this machine's pip fetched, and looked into."""
+"""The two images of compose/Dockerfile: built from wheels that pip fetched here, and looked into."""
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -44,8 +45,6 @@ def build_images(engine: Engine) -> None:
 
 def wrong_contents(engine: Engine) -> Iterator[str]:
     """Yield a sentence for each thing that an image should not have, or is too large."""
-    import json
-
     for image, most in MOST_BYTES.items():
         if (size := engine.image_bytes(image)) > most:
             yield f"{image} has {size / 1e6:,.0f} MB; {most / 1e6:,.0f} are allowed."
