@@ -1,0 +1,1 @@
+from tests.smoke.interim import Rendered as Rendered
