@@ -3,13 +3,14 @@
 
     ./render.py [FOLDER]                 make what is missing in FOLDER/rendered, by FOLDER/.env
     ./render.py [FOLDER] --rotate NAME   a new secret (RELAY_PASSWORD), certificate (proxy) or CA (ca)
+    ./render.py [FOLDER] --announce PAYLOAD_KEYS   a key that only reads; the next rotation lets it write
     ./render.py [FOLDER] --retire NAME   forget the old SECRET_KEY, PAYLOAD_KEYS or ca after a rotation
     ./render.py --names                  list what can be rotated
 
-Secrets, keys and certificates that exist are never overwritten; configuration files are written again, and are
-the same if nothing has changed. Run it as root for containers: then each file belongs to the user of the
-container that reads it. It needs Python's standard library and the program `openssl`. `.env` is read as text, never
-run, and a line that Docker Compose would read in another way is refused, as is a value of the example.
+Secrets, keys and certificates that exist are never overwritten; configuration files are written again, and
+are the same if nothing has changed. Run it as root for containers: then each file belongs to the user of the
+container that reads it. It needs Python's standard library and the program `openssl`. `.env` is read as text,
+never run, and a line that Docker Compose would read in another way is refused, as is a value of the example.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from rendering.env_file import RenderError, check, read_env  # noqa: E402
 from rendering.files import PUBLIC, write  # noqa: E402
 from rendering.known_names import known_names  # noqa: E402
 from rendering.owners import hand_over_all  # noqa: E402
-from rendering.places import hosts, places  # noqa: E402
+from rendering.places import check_grace, hosts, places  # noqa: E402
 from rendering.secret_store import SecretStore  # noqa: E402
 from rendering.templates import filled  # noqa: E402
 
@@ -57,17 +58,21 @@ class Rendering:
         self.values = read_env((folder / ".env").read_text())
         self.store = SecretStore(self.target / "secrets", self.values, self.users)
         check(self.values, REQUIRED, known_names(HERE, {*self.store.makers}))
+        check_grace(self.values)
         self.places = places(self.values)
         days = int(self.values.get("CERTIFICATE_DAYS") or CERTIFICATE_DAYS)
         self.authority = certificates.Authority(self.target / "ca", self.target / "tls", days)
         # A user of the broker has no host name: its certificate is good for no server.
         self.hosts: dict[str, list[str]] = {
             **hosts(self.values, self.places),
-            **dict.fromkeys(self.users, []),
+            **{user: [] for user in self.users},
         }
 
     def fill(self) -> None:
         """Make what is missing, and write the configuration."""
+        (self.target.parent / "own").mkdir(
+            mode=0o755, exist_ok=True
+        )  # certificates and keys of the operator's own
         secret = self.store.fill()
         self.authority.make(self.hosts)
         for name, url in logins.urls(secret, self.places, self.users):
@@ -126,7 +131,7 @@ class Rendering:
 
 
 def _delivery(secret: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
-    webhook = f"\n    webhook_configs:\n      - url_file: {known['PLACE']}/secrets/ALERT_WEBHOOK_URL"
+    webhook = f"\n    webhook_configs:\n      - url_file: {known['SECRETS_AT']}/ALERT_WEBHOOK_URL"
     return {"ALERT_DELIVERY": webhook if secret["ALERT_WEBHOOK_URL"] else ""}
 
 
@@ -147,6 +152,7 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("folder", nargs="?", type=Path, default=HERE)
     parser.add_argument("--rotate", metavar="NAME")
+    parser.add_argument("--announce", metavar="PAYLOAD_KEYS")
     parser.add_argument("--retire", metavar="NAME")
     parser.add_argument("--names", action="store_true")
     options = parser.parse_args(argv)
@@ -155,7 +161,8 @@ def main(argv: list[str]) -> None:
     if options.names:
         print(*rendering.names(), sep="\n")  # noqa: T201  # the answer
         return
-    for name, act in ((options.rotate, rendering.rotate), (options.retire, rendering.retire)):
+    asked = [(options.announce, rendering.store.announce), (options.rotate, rendering.rotate)]
+    for name, act in [*asked, (options.retire, rendering.retire)]:
         if name:
             print(act(name))  # noqa: T201
     rendering.fill()

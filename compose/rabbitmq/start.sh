@@ -2,7 +2,7 @@
 # Start a node with the cookie from its file, and with TLS between the nodes. Needs RENDERED (the folder) and N (1, 2, 3).
 set -eu
 umask 077
-cp "$RENDERED/secrets/ERLANG_COOKIE" "$HOME/.erlang.cookie.fresh"
+cp "${COOKIE:-$RENDERED/secrets/ERLANG_COOKIE}" "$HOME/.erlang.cookie.fresh"
 chmod 400 "$HOME/.erlang.cookie.fresh"
 mv -f "$HOME/.erlang.cookie.fresh" "$HOME/.erlang.cookie"
 ssl=$(erl -noinput -boot start_clean -eval 'io:format("~s", [filename:dirname(code:which(inet_tls_dist))]), halt().')

@@ -1,4 +1,4 @@
-"""A CA of this deployment's own, and a certificate for each server and each user of the broker, by `openssl`."""
+"""A CA of this deployment's own, and certificates for servers and for users of the broker, by `openssl`."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ class Authority:
                 work / "asked.pem",
             )
             _openssl(
-                "x509", "-req", "-in", work / "asked.pem", "-CA", self.ca / "issuer.pem", "-CAkey", self.ca / "issuer.key",
-                "-set_serial", _serial(), "-days", str(self.days), "-extfile", config, "-extensions", "leaf",
+                "x509", "-req", "-in", work / "asked.pem",
+                "-CA", self.ca / "issuer.pem", "-CAkey", self.ca / "issuer.key", "-set_serial", _serial(), "-days", str(self.days), "-extfile", config, "-extensions", "leaf",
                 "-out", work / "cert.pem",
             )  # fmt: skip
             folder = self.certificates / name

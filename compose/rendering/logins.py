@@ -35,7 +35,9 @@ def urls(secret: Mapping[str, str], places: Mapping[str, str], users: list[str])
 
 def database_url(role: str, password: str, places: Mapping[str, str]) -> str:
     """Return the URL of the server of the two that takes writes, its certificate and its name checked."""
-    hosts = f"{places['POSTGRES_HOST']}:{places['POSTGRES_PORT']},{places['REPLICA_HOST']}:{places['REPLICA_PORT']}"
+    hosts = ",".join(
+        f"{places[f'{server}_HOST']}:{places[f'{server}_PORT']}" for server in ("POSTGRES", "REPLICA")
+    )
     ca = quote(f"{places['PLACE']}/ca/ca.pem", safe="/")
     options = f"sslmode=verify-full&sslrootcert={ca}&target_session_attrs=read-write"
     return f"postgresql://{role}:{quote(password, safe='')}@{hosts}/inference?{options}"

@@ -1,4 +1,4 @@
-"""Where everything is: hosts, ports and paths. The defaults are those of the containers; `.env` may name others.
+"""Where everything is: hosts, ports and paths, by default those of the containers; `.env` may name others.
 
 So the same templates serve containers and, with 127.0.0.1 and free ports, one machine without containers.
 """
@@ -12,21 +12,24 @@ from rendering.env_file import EnvFileError
 from rendering.logins import NODES
 
 JOBS = {
-    "WEB": "web", "STREAM": "stream", "RELAY": "relay", "GPU_WORKER": "gpu-worker", "CPU_WORKER": "cpu-worker",
-    "BEAT": "beat", "FLOWER": "flower", "AUTOSCALE": "autoscale",
+    "WEB": "web", "STREAM": "stream", "RELAY": "relay", "GPU_WORKER": "gpu-worker",
+    "CPU_WORKER": "cpu-worker", "BEAT": "beat", "FLOWER": "flower", "AUTOSCALE": "autoscale",
 }  # fmt: skip
-HOUR_S = 3_600
 PROXY_SLACK_S = 20  # how much longer than the longest call the proxy waits
+WORKER_GRACE_S, WORKER_STOP_GRACE = "25", "40s"  # the defaults of the settings and of compose.yaml
+AFTER_GRACE_S = 10  # for what follows a worker's grace, and the container's own end
 MULTIPART_BYTES = 1_048_576  # what a form adds to its file
 
 DEFAULTS = {
     "PLACE": "/rendered",  # where processes find what this program writes
+    "SECRETS_AT": "/run/secrets",
     "POSTGRES_HOST": "postgres", "POSTGRES_PORT": "5432", "POSTGRES_LISTEN": "*",
     "REPLICA_HOST": "postgres-replica", "REPLICA_PORT": "5432",
     "POSTGRES_SOCKETS": "/var/run/postgresql", "WAL_ARCHIVE": "/wal-archive",
     "POSTGRES_SHARED_BUFFERS": "1GB", "POSTGRES_MAX_CONNECTIONS": "300", "POSTGRES_SYNCHRONOUS": "",
     "RABBITMQ_LISTEN": "0.0.0.0",  # noqa: S104  # inside a container
-    "RABBITMQ_MEMORY": "0.6", "RABBITMQ_DISK_FREE": "2GB", "RABBITMQ_DEFINITIONS": "{PLACE}/rabbitmq/definitions.json",
+    "RABBITMQ_MEMORY": "0.6", "RABBITMQ_DISK_FREE": "2GB",
+    "RABBITMQ_DEFINITIONS": "{PLACE}/rabbitmq/definitions.json",
     **{
         f"RABBITMQ_{n}_{key}": value
         for n in NODES
@@ -45,7 +48,7 @@ DEFAULTS = {
     "PROMETHEUS_RULES": "/etc/prometheus/rules", "ALERTMANAGER": "alertmanager:9093",
     "PROMETHEUS_SELF": "localhost:9090", "METRICS_NODE": "node-exporter:9100",
     "METRICS_PORT_OF_ALL": "9100",
-    **{f"METRICS_{job}": "" for job in JOBS},  # addresses with commas; by default all containers of the service
+    **{f"METRICS_{job}": "" for job in JOBS},  # addresses with commas; by default all of its containers
     "COLLECTOR_LISTEN": "0.0.0.0:4318",
     "COLLECTOR_HEALTH": "0.0.0.0:13133", "TRACE_BACKEND": "",
 }  # fmt: skip
@@ -56,6 +59,20 @@ def places(values: Mapping[str, str]) -> dict[str, str]:
     known = {**DEFAULTS, **{name: value for name, value in values.items() if name in DEFAULTS and value}}
     known = {name: value.replace("{PLACE}", known["PLACE"]) for name, value in known.items()}
     return {**known, **_of_proxy(known, values), **_of_prometheus(known), **_of_cluster(known)}
+
+
+def check_grace(values: Mapping[str, str]) -> None:
+    """Raise EnvFileError where a container would be killed before its worker's grace is over."""
+    grace = values.get("WORKER_GRACE_S") or WORKER_GRACE_S
+    stop = (values.get("WORKER_STOP_GRACE") or WORKER_STOP_GRACE).removesuffix("s")
+    try:
+        enough = float(stop) >= float(grace) + AFTER_GRACE_S
+    except ValueError:
+        raise EnvFileError("WORKER_GRACE_S must be seconds (25), WORKER_STOP_GRACE as well (40s)") from None
+    if not enough:
+        raise EnvFileError(
+            f"WORKER_STOP_GRACE must be {AFTER_GRACE_S} s longer than WORKER_GRACE_S ({grace})"
+        )
 
 
 def hosts(values: Mapping[str, str], known: Mapping[str, str]) -> dict[str, list[str]]:

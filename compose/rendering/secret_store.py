@@ -50,8 +50,8 @@ DATABASE = (
     "DATABASE_RUNTIME_PASSWORD",
     "REPLICATION_PASSWORD",
 )
-# What makes each secret. Those that only their owner knows begin empty: write them into their files, or into `.env`
-# before the first rendering.
+# What makes each secret. Those that only their owner knows begin empty: write them into their files, or into
+# `.env` before the first rendering.
 MAKERS: Mapping[str, Callable[[], str]] = {
     "SECRET_KEY": _site_key,
     FALLBACKS: _nothing,
@@ -65,8 +65,7 @@ MAKERS: Mapping[str, Callable[[], str]] = {
     "VAULT_TOKEN": _nothing,
     "ALERT_WEBHOOK_URL": _nothing,
 }
-# Whoever holds one of these cannot be given another without a loss: a token of personal data made with the old key
-# would match nothing, and the nodes of a cluster must have one cookie.
+# A change of one of these loses something.
 FIXED = {"PII_KEY": "tokens of personal data made with it would match no others"}
 KEPT_OUT = {"AWS_CREDENTIALS", "VAULT_TOKEN", "ALERT_WEBHOOK_URL", FALLBACKS}
 
@@ -103,11 +102,20 @@ class SecretStore:
         if name == "SECRET_KEY":
             self._keep_reading(old)
         elif name == "PAYLOAD_KEYS":
-            fresh = _prepended(old, _key()) if old else fresh
+            fresh = _newest_first(old) if old else fresh
         elif name == LOGIN:
             fresh = f"{old.partition(':')[0]}:{_word()}"
         write(self._folder / name, fresh)
         return f"{name} is new."
+
+    def announce(self, name: str) -> str:
+        """Add a key that reads before it writes: once all processes have it, a rotation puts it in front."""
+        if name != "PAYLOAD_KEYS":
+            raise RenderError(f"only PAYLOAD_KEYS can be announced, not {name}")
+        self._refuse(name)
+        entries = _entries(self.fill()[name])
+        write(self._folder / name, ",".join([*entries, _next(entries)]))
+        return "PAYLOAD_KEYS has another key, which only reads."
 
     def retire(self, name: str) -> str:
         """Forget what only reads: old site keys, or all payload keys but the first."""
@@ -140,6 +148,23 @@ def password_of(user: str) -> str:
     return f"{user.upper().replace('-', '_')}_PASSWORD"
 
 
-def _prepended(keys: str, fresh: str) -> str:
-    numbers = [int(number) for number in re.findall(r"(?:^|,)\s*k(\d+):", keys)]
-    return f"k{max(numbers, default=0) + 1}:{fresh},{keys}"
+def _newest_first(keys: str) -> str:
+    """Return the keys with one in front that was announced, or else with a new one."""
+    entries = _entries(keys)
+    newest = max(range(len(entries)), key=lambda place: _number(entries[place]))
+    if newest and _number(entries[newest]):
+        return ",".join([entries[newest], *entries[:newest], *entries[newest + 1 :]])
+    return ",".join([_next(entries), *entries])
+
+
+def _next(entries: list[str]) -> str:
+    return f"k{max(map(_number, entries), default=0) + 1}:{_key()}"
+
+
+def _entries(keys: str) -> list[str]:
+    return [entry.strip() for entry in keys.split(",") if entry.strip()]
+
+
+def _number(entry: str) -> int:
+    match = re.match(r"k(\d+):", entry)
+    return int(match[1]) if match else 0
