@@ -17,7 +17,10 @@ PROGRAMS = ("web", "stream", *RELAYS, *WORKERS, "cpu-worker", "beat", "flower")
 # What listens at each node, by the end of its port's name.
 AMQP, MANAGEMENT, METRICS, DISTRIBUTION = "amqp", "management", "metrics", "distribution"
 OF_NODE = (AMQP, MANAGEMENT, METRICS, DISTRIBUTION)
-SERVERS = ("proxy", "proxy-http", "web", "stream", "flower", "postgres", "replica", "mapper", "prometheus")
+OF_PROXY = ("http", "api", "stream", "admin", "flower", "status")
+SERVERS = (
+    "web", "stream", "flower", "postgres", "postgres-replica", "mapper", "prometheus", "alertmanager", "node-exporter",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class Addresses:
     @classmethod
     def choose(cls) -> Self:
         """Choose ports that are free now."""
-        names = [*SERVERS, *(f"{node} {kind}" for node in NODES for kind in OF_NODE)]
+        names = [*SERVERS, *(f"proxy {kind}" for kind in OF_PROXY)]
+        names += [*(f"{node} {kind}" for node in NODES for kind in OF_NODE)]
         names += [f"metrics of {program}" for program in PROGRAMS]
         return cls(dict(zip(names, free_ports(len(names)), strict=True)))
 
@@ -48,7 +52,12 @@ class Addresses:
     @property
     def api_url(self) -> str:
         """Return the API's URL as clients see it: the proxy's."""
-        return f"https://{LOOPBACK}:{self.port('proxy')}"
+        return f"https://{LOOPBACK}:{self.port('proxy api')}"
+
+    @property
+    def stream_url(self) -> str:
+        """Return the URL of the calls that wait, also at the proxy."""
+        return f"https://{LOOPBACK}:{self.port('proxy stream')}"
 
     def save(self, path: Path) -> None:
         """Write the ports down, for people."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import ssl
 from collections.abc import Sequence
@@ -12,16 +13,15 @@ import httpx
 
 from inference_site.stack.leash import Child, Command
 from inference_site.stack.ports import LOOPBACK
-from inference_site.stack.private_files import write_private
 from inference_site.stack.rabbitmq import Installation, Ports, RabbitMQ, find_installation
 from inference_site.stack.served import stop_together
 from inference_site.stack.services import UNPACK_ROOT
 from tests.smoke.addresses import AMQP, DISTRIBUTION, MANAGEMENT, NODES, Addresses
-from tests.smoke.rendering import Rendered
+from tests.smoke.rendering import COMPOSE, Rendered
 from tests.support.wait import wait_until
 
 START_S = 120.0
-PLUGINS = "[rabbitmq_management,rabbitmq_prometheus].\n"
+START_SCRIPT = COMPOSE / "rabbitmq" / "start.sh"
 
 
 class Node(RabbitMQ):
@@ -34,6 +34,13 @@ class Node(RabbitMQ):
         self._rendered = rendered
         ports = (addresses.of_node(node, kind) for kind in (AMQP, MANAGEMENT, DISTRIBUTION))
         self.ports = Ports(*ports, addresses.port("mapper"))
+
+    def start(self) -> None:
+        """Start the node by compose's own script, without waiting for it."""
+        self._write_files()
+        argv = ["/bin/sh", str(START_SCRIPT), "rabbitmq-server"]
+        env = self._environment(find_installation(UNPACK_ROOT))
+        self.child = Child(Command(name=self.name, argv=argv, env=env), run_dir=self.run_dir)
 
     def wait_ready(self) -> None:
         """Return once a client can log in over TLS."""
@@ -50,7 +57,7 @@ class Node(RabbitMQ):
         """Return the management API's JSON, asked over TLS as the user that only reads."""
         context = ssl.create_default_context(cafile=self._rendered.ca_file)
         url = f"https://{LOOPBACK}:{self._chosen_ports().management}{path}"
-        answer = httpx.get(url, auth=self._rendered.monitor, verify=context, timeout=10, trust_env=False)
+        answer = httpx.get(url, auth=self._rendered.monitor(), verify=context, timeout=10, trust_env=False)
         return answer.raise_for_status().json()
 
     def kill(self) -> None:
@@ -66,17 +73,16 @@ class Node(RabbitMQ):
             return False
 
     def _write_files(self) -> None:
-        write_private(self._home / "enabled_plugins", PLUGINS)
-        (self._home / ".erlang.cookie").unlink(missing_ok=True)
-        write_private(self._home / ".erlang.cookie", self._rendered.cookie)
-        (self._home / ".erlang.cookie").chmod(0o400)
+        shutil.copy(self._rendered.place / "rabbitmq" / "enabled_plugins", self._home / "enabled_plugins")
 
     def _environment(self, installation: Installation) -> dict[str, str]:
-        conf = {"RABBITMQ_CONFIG_FILE": str(self._rendered.node_conf(self.node))}
-        return {**super()._environment(installation), **conf}
-
-    def _start_mapper(self, env: dict[str, str]) -> None:
-        """Start none: the cluster has one."""
+        own = {
+            "RENDERED": str(self._rendered.place),
+            "N": self.node.rpartition("-")[2],
+            "RABBITMQ_CONFIG_FILE": str(self._rendered.node_conf(self.node)),
+            "RABBITMQ_LOGS": "-",  # as in a container
+        }
+        return {**super()._environment(installation), **own}
 
 
 class Brokers:

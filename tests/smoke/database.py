@@ -10,25 +10,31 @@ import subprocess
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 from inference_site.stack import debian
 from inference_site.stack.debian import Package
 from inference_site.stack.leash import Child, Command
+from inference_site.stack.ports import LOOPBACK
 from inference_site.stack.postgres import Postgres, unprivileged
 from inference_site.stack.private_files import private_dir, write_private
 from inference_site.stack.services import PROJECT
 from tests.smoke.addresses import Addresses
-from tests.smoke.rendering import Rendered
-from tests.support.wait import wait_until
+from tests.smoke.rendering import COMPOSE, Rendered
 
 # The embedded Postgres of the other tests is built without TLS.
 LIBRARIES = ("postgresql-client-15", "libpq5", "libxml2", "libicu", "libldap", "libsasl2", "libgssapi", "libkrb5")
 PACKAGE = Package("postgresql-15", LIBRARIES, "PATH to one's folder")
 INSTALLED = Path("/usr/lib/postgresql")
+SCRIPT = COMPOSE / "postgres" / "standby.sh"
 BACKUP_S = 120.0
-REPLICA = "replica"
-LAG = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::float8 FROM pg_stat_replication WHERE state = 'streaming'"
-SUPERUSER, OWNER, RUNTIME = "inference", "inference_owner", "inference_runtime"
+REPLICA = "postgres-replica"
+LAG = """
+SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::float8 FROM pg_stat_replication
+WHERE state = 'streaming'
+"""
+ROLE = "replicator"
+MAKE_ROLE = sql.SQL("CREATE ROLE {} LOGIN REPLICATION PASSWORD {}")
 
 
 class Primary(Postgres):
@@ -39,14 +45,15 @@ class Primary(Postgres):
     def __init__(self, run_dir: Path, *, rendered: Rendered, addresses: Addresses) -> None:
         """Prepare to serve from `run_dir`, with the superuser's rendered password."""
         home = private_dir(private_dir(run_dir) / "postgres")
-        write_private(home / "password", rendered.passwords[SUPERUSER])
+        write_private(home / "password", rendered.secret("POSTGRES_PASSWORD"))
         super().__init__(run_dir)
         self.port, self._rendered = addresses.port(self.name), rendered
+        self._primary_port = addresses.port(Primary.name)
 
     @property
     def url(self) -> str:
         """Return the URL of the superuser, over TLS with the server's name checked."""
-        return self._rendered.database_url(SUPERUSER)
+        return self._rendered.database_url("superuser")
 
     def start(self) -> None:
         """Start the server without waiting for it."""
@@ -62,9 +69,8 @@ class Primary(Postgres):
         return self.url.replace("/inference?", "/postgres?")
 
     def _run(self) -> None:
-        files = {"config_file": self._rendered.postgres_conf, "hba_file": self._rendered.hba, "port": self.port}
-        flags = [word for key, value in files.items() for word in ("-c", f"{key}={value}")]
-        argv = [str(self._programs / "postgres"), "-D", str(self._data), *flags]
+        config = f"config_file={self._rendered.server_conf(self.name)}"
+        argv = [str(self._programs / "postgres"), "-D", str(self._data), "-c", config]
         command = Command(
             name=self.name, argv=argv, env=os.environ, death=signal.SIGINT, before=unprivileged()
         )
@@ -72,32 +78,39 @@ class Primary(Postgres):
 
 
 class Replica(Primary):
-    """A copy of the primary that follows it."""
+    """The standby, which compose's own script makes of the primary."""
 
     name = REPLICA
 
-    def __init__(self, run_dir: Path, *, rendered: Rendered, addresses: Addresses) -> None:
-        """Prepare to follow the primary from `run_dir`."""
-        shutil.rmtree(run_dir, ignore_errors=True)
-        super().__init__(run_dir, rendered=rendered, addresses=addresses)
-        self.port = addresses.port(self.name)
-
     def start(self) -> None:
-        """Copy the primary, and follow it; return when the copy streams."""
-        program, source = str(self._programs / "pg_basebackup"), f"{self.url}&application_name={REPLICA}"
-        words = ["-D", str(self._data), "-d", source, "-R", "-X", "stream", "--checkpoint=fast", "--no-sync"]
-        subprocess.run([*unprivileged(), program, *words], check=True, timeout=BACKUP_S, env=os.environ)
-        self._run()
+        """Make the role that copies, then copy the primary and follow it, without waiting for that."""
+        with psycopg.connect(self.url) as connection:
+            word = sql.Literal(self._rendered.secret("REPLICATION_PASSWORD"))
+            connection.execute(MAKE_ROLE.format(sql.Identifier(ROLE), word))
+        shutil.rmtree(self._data, ignore_errors=True)
+        env = {
+            **os.environ,
+            "PATH": f"{self._programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "PGDATA": str(self._data),
+            "CONFIG": str(self._rendered.server_conf(REPLICA)),
+            "PRIMARY": LOOPBACK,
+            "PORT": str(self._primary_port),
+            "RENDERED": str(self._rendered.place),
+        }
+        argv = ["/bin/sh", str(SCRIPT)]
+        command = Command(name=self.name, argv=argv, env=env, death=signal.SIGINT, before=unprivileged())
+        self.child = Child(command, run_dir=self.run_dir)
 
     def wait_ready(self) -> None:
         """Return once it streams."""
-        wait_until(lambda: self.lag_bytes() is not None, what="a replica that streams")
+        assert self.child is not None
+        self.child.wait_until(lambda: self.lag_bytes() is not None, timeout_s=BACKUP_S)
 
     def lag_bytes(self) -> float | None:
         """Return by how many bytes it is behind the primary; None if it does not stream."""
         with psycopg.connect(self.url) as connection:
             rows = connection.execute(LAG).fetchall()
-        return next((lag for (lag,) in rows if lag is not None), None)
+        return next((float(lag) for (lag,) in rows if lag is not None), None)
 
 
 @functools.cache

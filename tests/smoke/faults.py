@@ -30,11 +30,15 @@ WHERE lease.name = %s AND holder.label LIKE %s
 
 @dataclass(frozen=True)
 class Fault:
-    """`act` injects on entering and heals on leaving; in between `hold_s` pass under load."""
+    """`act` injects on entering and heals on leaving; in between `hold_s` pass under load.
+
+    `alert` is the one that must page meanwhile: no other may, and none in a shorter fault.
+    """
 
     name: str
     act: Callable[[World], AbstractContextManager[None]]
     hold_s: float
+    alert: str = ""
 
 
 @contextlib.contextmanager
@@ -125,7 +129,7 @@ WHOLE = (
     Fault("a node that follows dies", follower_killed, 15.0),
     Fault("a relay stops past its lease", relay_stopped, PAST_LEASE_S),
     Fault("the next leader dies", leader_killed, 15.0),
-    Fault("a zone dies", zone_lost, 150.0),
+    Fault("a zone dies", zone_lost, 150.0, alert="TargetDown"),
 )
 SHORT = (
     Fault("the queue's leader dies", leader_killed, 8.0),

@@ -25,7 +25,7 @@ def programs(run_dir: Path, *, rendered: Rendered, addresses: Addresses) -> dict
     """Return each program by its name, not started."""
     plan = StackPlan(
         run_dir=run_dir, api_port=addresses.port("web"), stream_port=addresses.port("stream"),
-        flower_port=addresses.port("flower"), gpus=0, workers=2, login="", web_workers=WEB_PROCESSES,
+        flower_port=addresses.port("flower"), gpus=0, workers=2, login=rendered.secret("FLOWER_BASIC_AUTH"), web_workers=WEB_PROCESSES,
         models=",".join(MODELS), metrics_ports={name: addresses.metrics(name) for name in PROGRAMS},
     )  # fmt: skip
     return {

@@ -18,7 +18,7 @@ from tests.smoke.rendering import Rendered
 
 PACKAGE = Package("nginx", ("nginx", "libpcre2", "libssl3"), "PATH to one's folder")
 START_S, GRACE_S = 20.0, 5.0
-ERRORS = "stderr"  # until the configuration names a place
+ERRORS = "stderr"  # until it has read where the configuration wants them
 
 
 class Proxy:
@@ -29,7 +29,7 @@ class Proxy:
     def __init__(self, run_dir: Path, *, rendered: Rendered, addresses: Addresses) -> None:
         """Prepare to serve."""
         self.child: Child | None = None
-        self._run_dir, self._rendered, self._port = run_dir, rendered, addresses.port("proxy")
+        self._run_dir, self._rendered, self._port = run_dir, rendered, addresses.port("proxy api")
 
     def start(self) -> None:
         """Start it without waiting for it."""

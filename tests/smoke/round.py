@@ -18,7 +18,7 @@ from inference_site.stack.services import PROJECT
 from jobs.core.states import TERMINAL
 from tests.chaos import audit
 from tests.chaos.checker import Dump, History, Row, Verdict, gather, judge
-from tests.chaos.records import read
+from tests.chaos.records import Recorder, read
 from tests.chaos.waits import Waits, waits
 from tests.smoke.checks import Seen, complaints
 from tests.smoke.faults import Fault
@@ -96,7 +96,7 @@ class Round:
                 self._wait_accepted(self.jobs)
                 until = time.time()
             drained_s = self._drain()
-            return self._outcome(passed, (since, warm, until), started_s, drained_s)
+            return self._outcome(faults, passed, (since, warm, until), started_s, drained_s)
 
     @contextlib.contextmanager
     def _load(self) -> Iterator[None]:
@@ -154,7 +154,8 @@ class Round:
         return time.monotonic() - began
 
     def _outcome(
-        self, passed: list[Passed], span: tuple[float, float, float], started_s: float, drained_s: float
+        self, faults: Sequence[Fault], passed: list[Passed], span: tuple[float, float, float],
+        started_s: float, drained_s: float,
     ) -> Outcome:
         self.say("judges")
         world, (since, warm, until) = self.world, span
@@ -164,20 +165,17 @@ class Round:
         # No job of these models dies, so the queues of dead letters are to be as empty as the leftovers say.
         dump = Dump(rows, world.leftovers(), frozenset(), ledger)
         of = partial(self._pauses, history, *_times(history, self._path))
-        seen = Seen.of(world, since=self.began)
+        seen = Seen.of(world, since=warm, until=time.time())
+        expected = {fault.alert for fault in faults if fault.alert}
         return Outcome(
             passed, [of(fault.began, fault.ended) for fault in passed], of(warm, until),
-            judge(history, dump), complaints(world, seen, passed), seen,
+            judge(history, dump), complaints(world, seen, expected), seen,
             len(history.accepted), until - since, drained_s, started_s,
         )  # fmt: skip
 
     def _history(self) -> History:
-        world = self.world
-        kept = world.home / "suite.jsonl"
-        audit_of = world.rendered  # noqa: F841
-        from tests.chaos.records import Recorder
-
-        Recorder(kept).copy(audit.history(world.primary.url))
+        kept = self.world.home / "audit.jsonl"
+        Recorder(kept).copy(audit.history(self.world.primary.url))
         return gather(read([self._path, kept]))
 
     def _pauses(

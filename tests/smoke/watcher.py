@@ -10,10 +10,12 @@ from typing import Any
 
 import httpx
 
+from inference_site.stack import debian
+from inference_site.stack.debian import Package
 from inference_site.stack.leash import Child, Command
 from inference_site.stack.ports import LOOPBACK
 from inference_site.stack.program import answers
-from inference_site.watching.prometheus_tools import find_tool
+from inference_site.stack.services import PROJECT
 from tests.smoke.addresses import Addresses
 from tests.smoke.rendering import Rendered
 
@@ -31,37 +33,58 @@ class Alert:
     seconds: float
 
 
-class Watcher:
-    """Prometheus."""
+class Tool:
+    """One of Prometheus' programs, by the name of its Debian package."""
 
-    name = "prometheus"
-
-    def __init__(self, run_dir: Path, *, rendered: Rendered, addresses: Addresses) -> None:
-        """Prepare to scrape."""
+    def __init__(self, run_dir: Path, *, name: str, addresses: Addresses) -> None:
+        """Prepare to run it."""
         self.child: Child | None = None
-        self._run_dir, self._rendered = run_dir, rendered
-        self._where = f"{LOOPBACK}:{addresses.port(self.name)}"
+        self.name, self.run_dir = name, run_dir
+        self.where = f"{LOOPBACK}:{addresses.port(name)}"
 
     def start(self) -> None:
         """Start it without waiting for it."""
-        data = self._run_dir / "prometheus"
-        shutil.rmtree(data, ignore_errors=True)
-        argv = [
-            str(find_tool("prometheus")), f"--config.file={self._rendered.prometheus_conf}",
-            f"--storage.tsdb.path={data}", f"--web.listen-address={self._where}",
-        ]  # fmt: skip
-        self.child = Child(Command(name=self.name, argv=argv, env=os.environ), run_dir=self._run_dir)
+        argv = [str(self._program()), f"--web.listen-address={self.where}", *self.options()]
+        self.child = Child(Command(name=self.name, argv=argv, env=os.environ), run_dir=self.run_dir)
+
+    def options(self) -> list[str]:
+        """Return the further words of its command."""
+        return ["--collector.disable-defaults", "--collector.filesystem"]  # the host's disks, as in compose
 
     def wait_ready(self) -> None:
         """Return once it answers."""
         assert self.child is not None
-        self.child.wait_until(lambda: answers(f"http://{self._where}/-/ready"), timeout_s=START_S)
+        self.child.wait_until(lambda: answers(f"http://{self.where}{self.ready_path}"), timeout_s=START_S)
 
     def finish(self) -> None:
         """End it."""
         if self.child is not None:
             self.child.finish(0)
             self.child = None
+
+    ready_path = "/"
+
+    def _program(self) -> Path:
+        package = self.name if self.name.startswith("prometheus") else f"prometheus-{self.name}"
+        if found := shutil.which(package):
+            return Path(found)
+        root = PROJECT / ".run" / f"{package}-root"
+        return debian.unpacked(root, Package(package, (), "PATH to one's folder")) / "usr/bin" / package
+
+
+class Watcher(Tool):
+    """Prometheus."""
+
+    ready_path = "/-/ready"
+
+    def __init__(self, run_dir: Path, *, rendered: Rendered, addresses: Addresses) -> None:
+        """Prepare to scrape."""
+        super().__init__(run_dir, name="prometheus", addresses=addresses)
+        self._config = rendered.prometheus_conf
+
+    def options(self) -> list[str]:
+        """Return the further words of its command."""
+        return [f"--config.file={self._config}", f"--storage.tsdb.path={self.run_dir / 'prometheus'}"]
 
     def targets(self) -> dict[str, str]:
         """Return what Prometheus thinks of each target now, by its address: up, down, unknown."""
@@ -84,6 +107,6 @@ class Watcher:
         ]
 
     def _asked(self, what: str, **fields: Any) -> Any:
-        url = f"http://{self._where}/api/v1/{what}"
+        url = f"http://{self.where}/api/v1/{what}"
         answer = httpx.get(url, params=fields, timeout=20, trust_env=False)
         return answer.raise_for_status().json()["data"]

@@ -19,11 +19,11 @@ from jobs.broker.topology import dead_queue_name, queue_name
 from tests.chaos import audit
 from tests.smoke.addresses import NODES, RELAYS, WORKERS, Addresses
 from tests.smoke.brokers import Brokers, Node
-from tests.smoke.database import OWNER, RUNTIME, Primary, Replica
+from tests.smoke.database import Primary, Replica
 from tests.smoke.programs import MODELS, environment, programs
 from tests.smoke.proxy import Proxy
 from tests.smoke.rendering import Rendered
-from tests.smoke.watcher import Watcher
+from tests.smoke.watcher import Tool, Watcher
 from tests.support.wait import wait_until
 
 LIMIT_S, LOOK_S = 120.0, 0.2
@@ -54,6 +54,7 @@ class World:
         self.brokers = Brokers(self.home, **parts)
         self.primary, self.replica = Primary(self.home, **parts), Replica(self.home / "replica", **parts)
         self.proxy, self.watcher = Proxy(self.home, **parts), Watcher(self.home, **parts)
+        self._disks = Tool(self.home, name="node-exporter", addresses=self.addresses)
         self.programs = programs(self.home, **parts)
         self.token = ""
         self.hits: dict[str, int] = {}
@@ -82,20 +83,24 @@ class World:
             audit.install(self.primary.url)
             self.brokers.wait_ready()
             self.replica.wait_ready()
-            say(f"starts nginx, Prometheus, {', '.join(self.programs)}")
-            for part in (*self.programs.values(), self.proxy, self.watcher):
+            say(f"starts {', '.join(part.name for part in self._started_last)}")
+            for part in self._started_last:
                 part.start()
-            for part in (*self.programs.values(), self.proxy, self.watcher):
+            for part in self._started_last:
                 part.wait_ready()
             self.wait_whole()
             yield
 
+    @property
+    def _started_last(self) -> list[Program | Proxy | Tool]:
+        return [*self.programs.values(), self.proxy, self.watcher, self._disks]
+
     def _prepared(self, say: Callable[[str], None]) -> str:
-        owner = {"DATABASE_URL": self.rendered.database_url(OWNER)}
+        owner = {"DATABASE_URL": self.rendered.database_url("owner")}
         superuser = {
             "DATABASE_URL": self.primary.url,
-            "DATABASE_OWNER_PASSWORD": self.rendered.passwords[OWNER],
-            "DATABASE_RUNTIME_PASSWORD": self.rendered.passwords[RUNTIME],
+            "DATABASE_OWNER_PASSWORD": self.rendered.secret("DATABASE_OWNER_PASSWORD"),
+            "DATABASE_RUNTIME_PASSWORD": self.rendered.secret("DATABASE_RUNTIME_PASSWORD"),
         }
         env = environment(self.home, "migrate", self.rendered)
         made = prepare(self.home, env=env, project=PROJECT, say=say, superuser=superuser, owner=owner)
@@ -108,7 +113,7 @@ class World:
         for node in self.brokers.nodes.values():
             if node.child is not None:
                 node.kill()
-        for part in (*self.programs.values(), self.proxy, self.watcher, self.brokers):
+        for part in (*self._started_last, self.brokers):
             part.finish()
         for server in (self.replica, self.primary):
             server.ask_to_stop()
