@@ -70,7 +70,7 @@ class Postgres:
     """A Postgres server in a run directory; its port and password survive restarts."""
 
     name = "postgres"
-    _locale = ("--locale-provider=builtin", "--locale=C.UTF-8")
+    _locale: tuple[str, ...] = ("--locale-provider=builtin", "--locale=C.UTF-8")
 
     def __init__(self, run_dir: Path, *, durable: bool = True) -> None:
         """Prepare to serve from `run_dir`; if not `durable`, a power cut may lose all data."""

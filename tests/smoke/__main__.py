@@ -1,4 +1,4 @@
-"""`python -m tests.smoke`: compose's own configuration, natively on loopback, while parts of it die and return.
+"""`python -m tests.smoke`: compose's configuration, natively on loopback, while parts of it die and return.
 
 Exit status 1 if a job was lost or doubled, answers paused for over 30 s, or anything else is wrong.
 """

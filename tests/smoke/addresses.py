@@ -19,7 +19,8 @@ AMQP, MANAGEMENT, METRICS, DISTRIBUTION = "amqp", "management", "metrics", "dist
 OF_NODE = (AMQP, MANAGEMENT, METRICS, DISTRIBUTION)
 OF_PROXY = ("http", "api", "stream", "admin", "flower", "status")
 SERVERS = (
-    "web", "stream", "flower", "postgres", "postgres-replica", "mapper", "prometheus", "alertmanager", "node-exporter",
+    "web", "stream", "flower", "postgres", "postgres-replica", "mapper", "prometheus", "alertmanager",
+    "node-exporter",
 )  # fmt: skip
 
 
@@ -62,3 +63,8 @@ class Addresses:
     def save(self, path: Path) -> None:
         """Write the ports down, for people."""
         path.write_text(json.dumps(asdict(self), indent=1) + "\n")
+
+
+def service_of(program: str) -> str:
+    """Return the service of compose.yaml that a program is a replica of."""
+    return program.rstrip("-0123456789")

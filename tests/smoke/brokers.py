@@ -17,7 +17,8 @@ from inference_site.stack.rabbitmq import Installation, Ports, RabbitMQ, find_in
 from inference_site.stack.served import stop_together
 from inference_site.stack.services import UNPACK_ROOT
 from tests.smoke.addresses import AMQP, DISTRIBUTION, MANAGEMENT, NODES, Addresses
-from tests.smoke.rendering import COMPOSE, Rendered
+from tests.smoke.composed import COMPOSE
+from tests.smoke.rendering import Rendered
 from tests.support.wait import wait_until
 
 START_S = 120.0
@@ -32,8 +33,10 @@ class Node(RabbitMQ):
         super().__init__(run_dir / node, unpack_root=UNPACK_ROOT)
         self.name = self.node = node
         self._rendered = rendered
-        ports = (addresses.of_node(node, kind) for kind in (AMQP, MANAGEMENT, DISTRIBUTION))
-        self.ports = Ports(*ports, addresses.port("mapper"))
+        amqp, management, distribution = (
+            addresses.of_node(node, kind) for kind in (AMQP, MANAGEMENT, DISTRIBUTION)
+        )
+        self.ports = Ports(amqp, management, distribution, addresses.port("mapper"))
 
     def start(self) -> None:
         """Start the node by compose's own script, without waiting for it."""
@@ -78,6 +81,7 @@ class Node(RabbitMQ):
     def _environment(self, installation: Installation) -> dict[str, str]:
         own = {
             "RENDERED": str(self._rendered.place),
+            "COOKIE": str(self._rendered.place / "secrets" / "ERLANG_COOKIE"),
             "N": self.node.rpartition("-")[2],
             "RABBITMQ_CONFIG_FILE": str(self._rendered.node_conf(self.node)),
             "RABBITMQ_LOGS": "-",  # as in a container

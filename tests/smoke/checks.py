@@ -7,8 +7,7 @@ import socket
 import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import httpx
 import psutil
@@ -21,9 +20,13 @@ from tests.smoke.watcher import Alert
 from tests.smoke.world import World
 
 REFUSED = re.compile(r"\brefused\b|access_refused", re.IGNORECASE)
-OF_DATABASE = re.compile(r"permission denied|must be owner|no pg_hba.conf entry|password authentication failed")
+OF_DATABASE = re.compile(
+    r"permission denied|must be owner|no pg_hba.conf entry|password authentication failed"
+)
 ANSWER_S = 5.0
+LOOPBACKS = {LOOPBACK, "::1"}
 FIRING, PAGE = "firing", "page"
+AMQP_BEGINS = {b"\x01", b"A"}  # a method's frame, or the header of another version
 AMQP_HEADER, HTTP_CALL = b"AMQP\x00\x00\x09\x01", b"GET / HTTP/1.0\r\n\r\n"
 
 
@@ -66,9 +69,9 @@ def complaints(world: World, seen: Seen, expected_pages: set[str]) -> list[str]:
         *(f"{name} was down at the end" for name in seen.down if name not in seen.unscraped),
         *(f"the alert {name} fired" for name in sorted(seen.pages - expected_pages)),
         *(f"the alert {name} did not fire" for name in sorted(expected_pages - seen.pages)),
+        *_refusals(world),  # before the next, which causes some
         *_strange_ports(world),
         *_without_tls(world),
-        *_refusals(world),
     ]
 
 
@@ -80,7 +83,9 @@ def _refusals(world: World) -> Iterator[str]:
     for server, path in ((Primary.name, world.home), (REPLICA, world.home / "replica")):
         logs[server], patterns[server] = path / "log" / f"{server}.log", OF_DATABASE
     for name, path in logs.items():
-        lines = [line for line in path.read_text(errors="replace").splitlines() if patterns[name].search(line)]
+        lines = [
+            line for line in path.read_text(errors="replace").splitlines() if patterns[name].search(line)
+        ]
         if lines:
             yield f"{name} logged {len(lines)} refusals: {lines[0][:200]}"
 
@@ -90,7 +95,7 @@ def _strange_ports(world: World) -> Iterator[str]:
     known = {*world.addresses.ports.values()}
     for process in psutil.Process().children(recursive=True):
         for host, port in _listening(process):
-            if host != LOOPBACK or port not in known:
+            if host not in LOOPBACKS or port not in known:
                 yield f"process {process.pid} ({process.name()}) listens on {host}:{port}"
 
 
@@ -103,28 +108,49 @@ def _listening(process: psutil.Process) -> set[tuple[str, int]]:
 
 
 def _without_tls(world: World) -> Iterator[str]:
-    """Yield the servers that speak no TLS with the CA's certificate, or answer one that speaks in the clear."""
+    """Yield the servers that speak no TLS with the CA's certificate, or that answer without it."""
     port, node_port = world.addresses.port, world.addresses.of_node
     proxied = {f"proxy {kind}": port(f"proxy {kind}") for kind in ("api", "stream", "admin", "flower")}
     spoken = proxied | {f"{node} {kind}": node_port(node, kind)
                         for node in NODES for kind in (AMQP, MANAGEMENT, DISTRIBUTION)}  # fmt: skip
     yield from (f"{name} speaks no TLS" for name, port in spoken.items() if not _speaks_tls(port, world))
     for node in NODES:
-        if _answer(node_port(node, AMQP), AMQP_HEADER):
+        if _answer(node_port(node, AMQP), AMQP_HEADER)[:1] in AMQP_BEGINS:
             yield f"{node} answers AMQP in the clear"
+        if _takes_strangers(node_port(node, AMQP), world):
+            yield f"{node} takes connections that show no certificate"
     for name, number in [*proxied.items(), *((f"{n} {MANAGEMENT}", node_port(n, MANAGEMENT)) for n in NODES)]:
         if re.match(rb"HTTP/1.\d [23]", _answer(number, HTTP_CALL)):
             yield f"{name} answers HTTP in the clear"
     redirected = httpx.get(f"http://{LOOPBACK}:{port('proxy http')}/api/v1/jobs", trust_env=False)
-    if redirected.status_code != httpx.codes.PERMANENT_REDIRECT or "https://" not in redirected.headers["location"]:
+    if (
+        redirected.status_code != httpx.codes.PERMANENT_REDIRECT
+        or "https://" not in redirected.headers["location"]
+    ):
         yield f"the proxy answers http with {redirected.status_code}"
     for server in (Primary.name, REPLICA):
         if _database_in_the_clear(world, port(server)):
             yield f"{server} takes logins without TLS"
 
 
+def _takes_strangers(port: int, world: World) -> bool:
+    """Return whether a node answers AMQP to a client without a certificate."""
+    context = ssl.create_default_context(cafile=world.rendered.ca_file)
+    try:
+        with (
+            socket.create_connection((LOOPBACK, port), ANSWER_S) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as secure,
+        ):
+            secure.sendall(AMQP_HEADER)
+            return bool(secure.recv(64))
+    except OSError:
+        return False
+
+
 def _speaks_tls(port: int, world: World) -> bool:
     context = ssl.create_default_context(cafile=world.rendered.ca_file)
+    own = world.rendered.place / "tls" / NODES[0]  # nodes let in nobody but each other
+    context.load_cert_chain(own / "cert.pem", own / "key.pem")
     try:
         with (
             socket.create_connection((LOOPBACK, port), ANSWER_S) as plain,
@@ -146,7 +172,11 @@ def _answer(port: int, text: bytes) -> bytes:
 
 
 def _database_in_the_clear(world: World, port: int) -> bool:
-    login = {"user": "inference", "password": world.rendered.secret("POSTGRES_PASSWORD"), "dbname": "inference"}
+    login: dict[str, Any] = {
+        "user": "inference",
+        "password": world.rendered.secret("POSTGRES_PASSWORD"),
+        "dbname": "inference",
+    }
     try:
         psycopg.connect(host=LOOPBACK, port=port, sslmode="disable", connect_timeout=5, **login).close()
     except psycopg.OperationalError:

@@ -6,7 +6,6 @@ import functools
 import os
 import shutil
 import signal
-import subprocess
 from pathlib import Path
 
 import psycopg
@@ -20,10 +19,20 @@ from inference_site.stack.postgres import Postgres, unprivileged
 from inference_site.stack.private_files import private_dir, write_private
 from inference_site.stack.services import PROJECT
 from tests.smoke.addresses import Addresses
-from tests.smoke.rendering import COMPOSE, Rendered
+from tests.smoke.composed import COMPOSE
+from tests.smoke.rendering import Rendered
 
 # The embedded Postgres of the other tests is built without TLS.
-LIBRARIES = ("postgresql-client-15", "libpq5", "libxml2", "libicu", "libldap", "libsasl2", "libgssapi", "libkrb5")
+LIBRARIES = (
+    "postgresql-client-15",
+    "libpq5",
+    "libxml2",
+    "libicu",
+    "libldap",
+    "libsasl2",
+    "libgssapi",
+    "libkrb5",
+)
 PACKAGE = Package("postgresql-15", LIBRARIES, "PATH to one's folder")
 INSTALLED = Path("/usr/lib/postgresql")
 SCRIPT = COMPOSE / "postgres" / "standby.sh"
@@ -115,9 +124,13 @@ class Replica(Primary):
 
 @functools.cache
 def programs() -> Path:
-    """Return the folder of the programs of a Postgres with TLS: an installed one's, else Debian's, unpacked."""
+    """Return the folder of a Postgres with TLS: an installed one's, else Debian's, unpacked."""
     found = sorted(path.parent for path in INSTALLED.glob("*/bin/pg_basebackup") if _complete(path.parent))
-    return found[-1] if found else debian.unpacked(PROJECT / ".run/postgres-root", PACKAGE) / "usr/lib/postgresql/15/bin"
+    return (
+        found[-1]
+        if found
+        else debian.unpacked(PROJECT / ".run/postgres-root", PACKAGE) / "usr/lib/postgresql/15/bin"
+    )
 
 
 def _complete(folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""`python -m tests.smoke.load URL CA_FILE HISTORY SEED RATE`: posts jobs through the proxy, over verified TLS.
+"""`python -m tests.smoke.load URL CA_FILE HISTORY SEED RATE`: posts jobs through the proxy, with TLS.
 
 The token comes in the variable TOKEN, because every user can read command lines. For the rest it is the fault
 suite's load: a call without an answer is repeated with its Idempotency-Key until it has one.
@@ -43,9 +43,7 @@ def client(url: str, token: str, ca_file: str) -> AsyncClient:
 
 async def main(url: str, ca_file: str, path: str, seed: str, rate: str) -> None:
     """Post until standard input ends."""
-    load = Load(
-        client(url, os.environ["TOKEN"], ca_file), Recorder(Path(path)), seed, float(rate), draw=draw
-    )
+    load = Load(client(url, os.environ["TOKEN"], ca_file), Recorder(Path(path)), seed, float(rate), draw=draw)
     await load.run()
 
 

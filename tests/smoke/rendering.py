@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from inference_site.process_needs import BROKER, DATABASE, NEEDS, Process
 from inference_site.stack.ports import LOOPBACK
 from inference_site.stack.private_files import private_dir, write_private
-from inference_site.stack.services import PROJECT
 from jobs.broker.topology import BrokerUser
-from tests.smoke.addresses import AMQP, MANAGEMENT, METRICS, NODES, PROGRAMS, Addresses
-
-COMPOSE = PROJECT / "compose"
-# The kinds of process by the beginning of a program's name, with the user as which each logs in to the broker.
-KINDS: dict[str, tuple[Process, BrokerUser | None]] = {
-    "web": (Process.WEB, None),
-    "stream": (Process.STREAM, None),
-    "relay": (Process.RELAY, BrokerUser.RELAY),
-    "gpu-worker": (Process.GPU_WORKER, BrokerUser.WORKER),
-    "cpu-worker": (Process.CPU_WORKER, BrokerUser.CPU_WORKER),
-    "beat": (Process.BEAT, BrokerUser.BEAT),
-    "flower": (Process.FLOWER, BrokerUser.MONITOR),
-    "migrate": (Process.MIGRATE, None),
-}
+from tests.smoke.addresses import AMQP, MANAGEMENT, METRICS, NODES, PROGRAMS, Addresses, service_of
+from tests.smoke.composed import COMPOSE, environment
 
 
 class Rendered:
@@ -35,7 +21,8 @@ class Rendered:
         """Render for these ports."""
         self._folder, self._addresses = private_dir(folder), addresses
         self.place = self._folder / "rendered"
-        lines = "".join(f"{name}={value}\n" for name, value in self._variables())
+        self._values = {name: str(value) for name, value in self._variables()}
+        lines = "".join(f"{name}={value}\n" for name, value in self._values.items())
         write_private(self._folder / ".env", lines)
         subprocess.run([sys.executable, str(COMPOSE / "render.py"), str(self._folder)], check=True)
 
@@ -73,27 +60,19 @@ class Rendered:
 
     def database_url(self, role: str) -> str:
         """Return the URL of `superuser`, `owner` or `runtime`: TLS, the server's name checked."""
-        return (self.place / "urls" / f"database-{role}").read_text()
+        return self.file_of(role).read_text()
 
     def monitor(self) -> tuple[str, str]:
         """Return the login of the broker's user that only reads."""
         return BrokerUser.MONITOR.value, self.secret("MONITOR_PASSWORD")
 
-    def env(self, program: str) -> dict[str, str]:
-        """Return the variables of a program: its URLs, and of the secrets only those that it needs."""
-        process, user = KINDS[program.rstrip("-0123456789")]
-        needs = NEEDS[process].names
-        secrets = {name: self.secret(name) for name in needs if (self.place / "secrets" / name).exists()}
-        if DATABASE in needs:
-            secrets[DATABASE] = self.database_url("runtime")
-        if user is not None:
-            tls = self.place / "tls" / user.value
-            secrets[BROKER] = (self.place / "urls" / f"broker-{user.value}").read_text()
-            secrets["BROKER_CERT_FILE"], secrets["BROKER_KEY_FILE"] = str(tls / "cert.pem"), str(tls / "key.pem")
-        if process is Process.FLOWER:
-            port = self._addresses.of_node(NODES[0], MANAGEMENT)
-            secrets["RABBITMQ_MANAGEMENT_URL"] = f"https://{LOOPBACK}:{port}"
-        return {**secrets, "BROKER_CA_FILE": str(self.ca_file), "QUEUE_TYPE": "quorum", **self._site()}
+    def env(self, service: str, folders: Mapping[str, Path]) -> dict[str, str]:
+        """Return the variables that compose.yaml gives a service; `folders` are for the container's paths."""
+        return environment(service, values=self._values, folders={"/rendered": self.place, **folders})
+
+    def file_of(self, url: str) -> Path:
+        """Return the file of the URL of the database as `superuser` or `owner`."""
+        return self.place / "urls" / f"database-{url}"
 
     def _site(self) -> dict[str, str]:
         addresses = self._addresses
@@ -118,6 +97,8 @@ class Rendered:
         yield "WAL_ARCHIVE", private_dir(folder / "wal-archive")
         yield "POSTGRES_SHARED_BUFFERS", "256MB"
         yield "RABBITMQ_LISTEN", LOOPBACK
+        port = self._addresses.of_node(NODES[0], MANAGEMENT)
+        yield "RABBITMQ_MANAGEMENT_URL", f"https://{LOOPBACK}:{port}"
         yield "RABBITMQ_MEMORY", "0.2"
         yield "RABBITMQ_DISK_FREE", "50MB"
         for number, node in enumerate(NODES, 1):
@@ -141,9 +122,8 @@ class Rendered:
         yield from self._pages()
 
     def _pages(self) -> Iterator[tuple[str, object]]:
-        """Yield the addresses of the programs' pages of metrics, by the kind of program."""
-        for kind in KINDS:
-            pages = [self._addresses.metrics(name) for name in PROGRAMS if name.rstrip("-0123456789") == kind]
-            if pages:
-                name = f"METRICS_{kind.upper().replace('-', '_')}"
-                yield name, ",".join(f"{LOOPBACK}:{port}" for port in pages)
+        """Yield the addresses of the programs' pages of metrics, by service."""
+        for service in dict.fromkeys(map(service_of, PROGRAMS)):
+            pages = [self._addresses.metrics(name) for name in PROGRAMS if service_of(name) == service]
+            name = f"METRICS_{service.upper().replace('-', '_')}"
+            yield name, ",".join(f"{LOOPBACK}:{port}" for port in pages)

@@ -24,7 +24,12 @@ def status(outcome: Outcome) -> int:
 def wrong(outcome: Outcome) -> list[str]:
     """Return a sentence for each thing that is wrong."""
     violations = [f"{v.rule}: {v.detail} {v.job}" for v in outcome.verdict.violations]
-    return [*violations, *outcome.complaints, *_of_faults(outcome), *_too_long("the whole run", outcome.overall)]
+    return [
+        *violations,
+        *outcome.complaints,
+        *_of_faults(outcome),
+        *_too_long("the whole run", outcome.overall),
+    ]
 
 
 def _of_faults(outcome: Outcome) -> list[str]:
@@ -43,7 +48,15 @@ def _too_long(name: str, pauses: Pauses) -> list[str]:
 
 def show(console: Console, outcome: Outcome) -> None:
     """Print the table and the sentences."""
-    columns = ("fault", "hit", "lasted", "whole again", "no job ended", "no call accepted", "p50, p99 of a job")
+    columns = (
+        "fault",
+        "hit",
+        "lasted",
+        "whole again",
+        "no job ended",
+        "no call accepted",
+        "p50, p99 of a job",
+    )
     table = Table(*columns, title_justify="left")
     for passed, pauses in zip(outcome.passed, outcome.pauses, strict=True):
         table.add_row(passed.name, "; ".join(passed.hits), *_times(passed), *_cells(pauses))
@@ -66,9 +79,9 @@ def _cells(pauses: Pauses) -> tuple[str, str, str]:
 def _lines(outcome: Outcome) -> list[str]:
     counts = ", ".join(f"{count} {what}" for what, count in outcome.verdict.counts.items())
     states = Counter(f"{alert.name} {alert.state}" for alert in outcome.seen.alerts)
+    posted = f"posted for {outcome.loaded_s:.0f} s, the last ended {outcome.drained_s:.1f} s later"
     lines = [
-        f"{counts}; posted for {outcome.loaded_s:.0f} s, the last ended {outcome.drained_s:.1f} s later; "
-        f"started in {outcome.started_s:.0f} s",
+        f"{counts}; {posted}; started in {outcome.started_s:.0f} s",
         f"alerts: {', '.join(sorted(states)) or 'none'}",
     ]
     bad = wrong(outcome)

@@ -8,10 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
@@ -50,7 +50,7 @@ class Passed:
 
 @dataclass(frozen=True)
 class Pauses:
-    """The longest time in which no job ended, and in which no call was accepted, around a fault."""
+    """The longest time in which no job of some model ended, and in which no call was accepted, in a span."""
 
     no_end_s: float
     no_post_s: float
@@ -77,7 +77,9 @@ class Outcome:
 class Round:
     """A stack under load whose parts die."""
 
-    def __init__(self, world: World, *, seed: int, rate: float, jobs: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, world: World, *, seed: int, rate: float, jobs: int, say: Callable[[str], None]
+    ) -> None:
         """Prepare to post at least `jobs` jobs, `rate` a second."""
         self.world, self.seed, self.rate, self.jobs, self.say = world, seed, rate, jobs, say
         self._path = world.home / "load.jsonl"
@@ -154,17 +156,21 @@ class Round:
         return time.monotonic() - began
 
     def _outcome(
-        self, faults: Sequence[Fault], passed: list[Passed], span: tuple[float, float, float],
-        started_s: float, drained_s: float,
+        self,
+        faults: Sequence[Fault],
+        passed: list[Passed],
+        span: tuple[float, float, float],
+        started_s: float,
+        drained_s: float,
     ) -> Outcome:
         self.say("judges")
         world, (since, warm, until) = self.world, span
-        history = self._history()
+        history, models, posts = self._history()
         rows = {job: Row(*columns) for job, *columns in world.rows(audit.ROWS)}
         ledger = {batch: (counted, jobs) for batch, counted, jobs in world.rows(audit.LEDGER)}
         # No job of these models dies, so the queues of dead letters are to be as empty as the leftovers say.
         dump = Dump(rows, world.leftovers(), frozenset(), ledger)
-        of = partial(self._pauses, history, *_times(history, self._path))
+        of = partial(_pauses, history, _ends(history, models), posts)
         seen = Seen.of(world, since=warm, until=time.time())
         expected = {fault.alert for fault in faults if fault.alert}
         return Outcome(
@@ -173,25 +179,30 @@ class Round:
             len(history.accepted), until - since, drained_s, started_s,
         )  # fmt: skip
 
-    def _history(self) -> History:
+    def _history(self) -> tuple[History, dict[str, str], list[float]]:
+        """Return what happened, each job's model, and when calls were accepted."""
         kept = self.world.home / "audit.jsonl"
         Recorder(kept).copy(audit.history(self.world.primary.url))
-        return gather(read([self._path, kept]))
-
-    def _pauses(
-        self, history: History, ends: list[float], posts: list[float], since: float, until: float
-    ) -> Pauses:
-        return Pauses(
-            longest_pause_s(ends, since, until),
-            longest_pause_s(posts, since, until),
-            waits(history, since, until),
-        )
+        calls = [record for record in read([self._path]) if record["kind"] == "accepted"]
+        models = {job: call["model"] for call in calls for job in call["ids"]}
+        return gather(read([self._path, kept])), models, sorted(call["at"] for call in calls)
 
 
-def _times(history: History, path: Path) -> tuple[list[float], list[float]]:
-    """Return when jobs ended, and when calls were accepted, in order."""
-    ends = sorted(
-        change.at for changes in history.changes.values() for change in changes if change.after in TERMINAL
+Ends = Mapping[str, Sequence[float]]
+
+
+def _ends(history: History, models: Mapping[str, str]) -> Ends:
+    """Return when jobs of each model ended, in order: one relay feeds one of them, another the other."""
+    ends = defaultdict[str, list[float]](list)
+    for job, changes in history.changes.items():
+        ends[models.get(job, "")] += [change.at for change in changes if change.after in TERMINAL]
+    return {model: sorted(times) for model, times in ends.items() if model}
+
+
+def _pauses(history: History, ends: Ends, posts: Sequence[float], since: float, until: float) -> Pauses:
+    longest = {model: longest_pause_s(times, since, until) for model, times in ends.items()}
+    return Pauses(
+        max(longest.values(), default=until - since),
+        longest_pause_s(posts, since, until),
+        waits(history, since, until),
     )
-    posts = sorted(record["at"] for record in read([path]) if record["kind"] == "accepted")
-    return ends, posts

@@ -94,11 +94,13 @@ class Watcher(Tool):
     def scraped(self, since: float, until: float) -> set[str]:
         """Return the addresses that were scraped at least once between two times."""
         query = f"max_over_time(up[{max(1, int(until - since))}s]) == 1"
-        return {series["metric"]["instance"] for series in self._asked("query", query=query, time=until)["result"]}
+        return {
+            series["metric"]["instance"] for series in self._asked("query", query=query, time=until)["result"]
+        }
 
     def alerts(self, since: float, until: float) -> list[Alert]:
         """Return the alerts between two times, in each of their states."""
-        query = 'count by (alertname, severity, alertstate) (ALERTS)'
+        query = "count by (alertname, severity, alertstate) (ALERTS)"
         found = self._asked("query_range", query=query, start=since, end=until, step=STEP_S)["result"]
         return [
             Alert(of["alertname"], of["severity"], of["alertstate"], STEP_S * len(series["values"]))

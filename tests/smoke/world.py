@@ -27,6 +27,7 @@ from tests.smoke.watcher import Tool, Watcher
 from tests.support.wait import wait_until
 
 LIMIT_S, LOOK_S = 120.0, 0.2
+PASSWORDS = ("DATABASE_OWNER_PASSWORD", "DATABASE_RUNTIME_PASSWORD")
 BUSIEST = "sleeper"  # the model whose queue the faults are aimed at
 LIVE_WORKERS = """
 SELECT pid FROM jobs_worker WHERE ended_at IS NULL AND heartbeat_at > clock_timestamp() - interval '12 s'
@@ -96,13 +97,13 @@ class World:
         return [*self.programs.values(), self.proxy, self.watcher, self._disks]
 
     def _prepared(self, say: Callable[[str], None]) -> str:
-        owner = {"DATABASE_URL": self.rendered.database_url("owner")}
+        secrets = self.rendered.place / "secrets"
+        owner = {"DATABASE_URL_FILE": str(self.rendered.file_of("owner"))}
         superuser = {
-            "DATABASE_URL": self.primary.url,
-            "DATABASE_OWNER_PASSWORD": self.rendered.secret("DATABASE_OWNER_PASSWORD"),
-            "DATABASE_RUNTIME_PASSWORD": self.rendered.secret("DATABASE_RUNTIME_PASSWORD"),
+            "DATABASE_URL_FILE": str(self.rendered.file_of("superuser")),
+            **{f"{name}_FILE": str(secrets / name) for name in PASSWORDS},
         }
-        env = environment(self.home, "migrate", self.rendered)
+        env = environment(self.home, "web", self.rendered)
         made = prepare(self.home, env=env, project=PROJECT, say=say, superuser=superuser, owner=owner)
         return made.token
 
