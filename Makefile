@@ -13,7 +13,8 @@ LEASH := $(if $(shell command -v setpriv),setpriv --pdeathsig TERM --)
 STACK := $(LEASH) $(BIN)/python -m inference_site.stack
 DEMO_NEEDS := web,stream,relay,gpu-worker-0
 
-.PHONY: demo test test-unit check bench chaos up down openapi broker-definitions dashboards lock audit sbom digests clean
+.PHONY: demo test test-unit check bench chaos smoke up down openapi broker-definitions dashboards lock audit sbom digests \
+  clean
 
 demo: $(STAMP)
 	$(STACK) run --only $(DEMO_NEEDS) -- $(BIN)/python manage.py demo
@@ -42,6 +43,10 @@ bench: $(STAMP)
 # For example ARGS="--fault NAME --seed 7", ARGS=--short or ARGS="--minutes 30".
 chaos: $(STAMP)
 	$(LEASH) $(BIN)/python -m tests.chaos $(ARGS)
+
+# compose's configuration natively on loopback, while parts of it die: ARGS=--short, "--jobs 50000" or "--rate 150".
+smoke: $(STAMP)
+	$(LEASH) $(BIN)/python -m tests.smoke $(ARGS)
 
 # MODELS=./my_model,minilm serves these models: folders are registered first.
 up: $(STAMP)

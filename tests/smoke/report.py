@@ -55,7 +55,7 @@ def show(console: Console, outcome: Outcome) -> None:
         "whole again",
         "no job ended",
         "no call accepted",
-        "p50, p99 of a job",
+        "job p50, p99, most",
     )
     table = Table(*columns, title_justify="left")
     for passed, pauses in zip(outcome.passed, outcome.pauses, strict=True):
@@ -72,7 +72,7 @@ def _times(passed: Passed) -> tuple[str, str]:
 
 def _cells(pauses: Pauses) -> tuple[str, str, str]:
     span = pauses.waits
-    waited = f"{span.p50_s:.2f} s, {span.p99_s:.1f} s" if span else ""
+    waited = f"{span.p50_s:.2f} s, {span.p99_s:.1f} s, {pauses.slowest_s:.1f} s" if span else ""
     return f"{pauses.no_end_s:.1f} s", f"{pauses.no_post_s:.1f} s", waited
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -50,10 +51,14 @@ class Passed:
 
 @dataclass(frozen=True)
 class Pauses:
-    """The longest time in which no job of some model ended, and in which no call was accepted, in a span."""
+    """The longest time in which no job of some model ended, and in which no call was accepted, in a span.
+
+    `slowest_s` is the wait of the slowest job that was accepted in it, also of one that a dead worker held.
+    """
 
     no_end_s: float
     no_post_s: float
+    slowest_s: float
     waits: Waits | None
 
 
@@ -204,5 +209,16 @@ def _pauses(history: History, ends: Ends, posts: Sequence[float], since: float, 
     return Pauses(
         max(longest.values(), default=until - since),
         longest_pause_s(posts, since, until),
+        _slowest_s(history, since, until),
         waits(history, since, until),
     )
+
+
+def _slowest_s(history: History, since: float, until: float) -> float:
+    """Return the longest wait of a job that was accepted in a span; infinite where one never ended."""
+    waited = [
+        next((c.at for c in history.changes.get(job, ()) if c.after in TERMINAL), math.inf) - accepted.at
+        for job, accepted in history.accepted.items()
+        if since <= accepted.at <= until
+    ]
+    return max(waited, default=0.0)
