@@ -114,8 +114,10 @@ $(TOOLS)/.installed: compose/tools.lock
 	touch $@
 
 # The images that compose starts, by digest: put these lines into compose/.env. It asks the registry.
-IMAGES := BASE_IMAGE=python:3.11-slim-bookworm POSTGRES_IMAGE=postgres:18 RABBITMQ_IMAGE=rabbitmq:4-management \
-  PROMETHEUS_IMAGE=prom/prometheus:v3.5.0 GRAFANA_IMAGE=grafana/grafana:12.1.0 NODE_EXPORTER_IMAGE=prom/node-exporter:v1.9.1
+IMAGES := BASE_IMAGE=python:3.11-slim-bookworm PROXY_IMAGE=nginx:1.28 POSTGRES_IMAGE=postgres:18 \
+  RABBITMQ_IMAGE=rabbitmq:4.2-management PROMETHEUS_IMAGE=prom/prometheus:v3.5.0 ALERTMANAGER_IMAGE=prom/alertmanager:v0.28.1 \
+  GRAFANA_IMAGE=grafana/grafana:12.1.0 NODE_EXPORTER_IMAGE=prom/node-exporter:v1.9.1 \
+  COLLECTOR_IMAGE=otel/opentelemetry-collector:0.130.0
 digests:
 	@for image in $(IMAGES); do \
 	  digest=$$(docker buildx imagetools inspect "$${image#*=}" --format '{{.Manifest.Digest}}') || exit 1; \

@@ -98,8 +98,9 @@ class Authority:
             )
             _openssl(
                 "x509", "-req", "-in", work / "asked.pem",
-                "-CA", self.ca / "issuer.pem", "-CAkey", self.ca / "issuer.key", "-set_serial", _serial(), "-days", str(self.days), "-extfile", config, "-extensions", "leaf",
-                "-out", work / "cert.pem",
+                "-CA", self.ca / "issuer.pem", "-CAkey", self.ca / "issuer.key",
+                "-set_serial", _serial(), "-days", str(self.days),
+                "-extfile", config, "-extensions", "leaf", "-out", work / "cert.pem",
             )  # fmt: skip
             folder = self.certificates / name
             write(folder / "key.pem", (work / "key.pem").read_text())

@@ -43,6 +43,7 @@ DEFAULTS = {
     "PROXY_HTTP_PORT": "8080", "PROXY_API_PORT": "8443", "PROXY_STREAM_PORT": "8443",
     "PROXY_ADMIN_PORT": "8444", "PROXY_FLOWER_PORT": "8445", "PROXY_STATUS_PORT": "8081",
     "PROXY_TMP": "/tmp", "PROXY_LOG": "/dev/stdout", "PROXY_ERROR_LOG": "stderr",  # noqa: S108  # a tmpfs of the container
+    "PROXY_CALLS_OF_ADDRESS": "2000",
     "PROXY_RESOLVER": "127.0.0.11", "PROXY_WORKERS": "auto",
     "MAX_BULK_BODY_BYTES": "64000000", "MAX_UPLOAD_BYTES": "100000000", "RESULT_WAIT_LIMIT_S": "55",
     "PROMETHEUS_RULES": "/etc/prometheus/rules", "ALERTMANAGER": "alertmanager:9093",
