@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -14,11 +14,12 @@ from jobs.broker.topology import queue_name
 from jobs.db.leases import LEASE_S
 from tests.smoke.addresses import NODES, RELAYS
 from tests.smoke.world import BUSIEST, LIMIT_S, LOOK_S, World
-from tests.smoke.zones import ZONES
+from tests.smoke.zones import ZONES, zone_of
 from tests.support.wait import wait_until
 
 PAST_LEASE_S = 2 * LEASE_S
-BATCHES_OF = """
+WORKER = "gpu-worker"
+IN_HANDS = """
 SELECT coalesce(sum(size), 0) FROM jobs_batch batch JOIN jobs_worker worker ON worker.id = batch.worker_id
 WHERE batch.finished_at IS NULL AND worker.ended_at IS NULL AND worker.pid = %s
 """
@@ -55,12 +56,9 @@ def leader_killed(world: World) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def follower_killed(world: World) -> Iterator[None]:
-    """Kill a node that does not lead the busiest queue."""
-    leader = world.brokers.leader(queue_name(BUSIEST))
-    follower = next(node for node in reversed(NODES) if node != leader)
-    with _killed(world, (follower,)):
-        world.hit(1, f"follower ({follower})")
+def used_node_killed(world: World) -> Iterator[None]:
+    """Kill the node that most programs are connected to; each must go on at another one."""
+    with _killed(world, (_most_used(world, NODES),)):
         yield
 
 
@@ -94,23 +92,36 @@ def relay_stopped(world: World) -> Iterator[None]:
 
 @contextlib.contextmanager
 def zone_lost(world: World) -> Iterator[None]:
-    """Kill a node, a worker and a relay at once: the zone whose relay feeds the busiest queue."""
-    zone = next(name for name, members in ZONES.items() if world.feeder() in members)
-    worker = next(name for name in ZONES[zone] if name.startswith("gpu-worker"))
-    held = world.rows(BATCHES_OF, world.pid(worker))[0][0]
+    """Kill a node, a worker with jobs in its hands and a relay at once: the zone with the node in use."""
+    node = _most_used(world, [name for name in NODES if len(ZONES[zone_of(name)]) > 1])
+    zone = zone_of(node)
+    worker = next(name for name in ZONES[zone] if name.startswith(WORKER))
+    held = wait_until(
+        lambda: world.rows(IN_HANDS, world.pid(worker))[0][0],
+        limit_s=LIMIT_S, every_s=LOOK_S, what=f"jobs in the hands of {worker}",
+    )  # fmt: skip
     with _killed(world, ZONES[zone]):
         world.hit(len(ZONES[zone]), f"processes of zone {zone}")
-        world.hit(int(held), "jobs in its worker's hands a moment before")
+        world.hit(int(held), "jobs in its worker's hands")
         yield
 
 
 @contextlib.contextmanager
 def _killed(world: World, names: tuple[str, ...]) -> Iterator[None]:
+    others = [name for name in world.programs if name not in names]
+    cut = sum(count for node, count in world.connections(others).items() if node in names)
     world.kill(names)
+    world.hit(cut, "connections of others")
     try:
         yield
     finally:
         world.start(names)
+
+
+def _most_used(world: World, nodes: Sequence[str]) -> str:
+    """Return which of these nodes most programs are connected to."""
+    used = world.connections(world.programs)
+    return max(nodes, key=lambda node: used.get(node, 0))
 
 
 def _other_feeder(world: World, relay: str) -> str:
@@ -124,16 +135,16 @@ def _other_feeder(world: World, relay: str) -> str:
 
 # The last one lasts longer than the alert TargetDown waits.
 WHOLE = (
-    Fault("the queue's leader dies", leader_killed, 20.0),
-    Fault("a relay dies", relay_killed, 15.0),
-    Fault("a node that follows dies", follower_killed, 15.0),
+    Fault("the queue's leader dies", leader_killed, 12.0),
+    Fault("a relay dies", relay_killed, 8.0),
+    Fault("the node in use dies", used_node_killed, 12.0),
     Fault("a relay stops past its lease", relay_stopped, PAST_LEASE_S),
-    Fault("the next leader dies", leader_killed, 15.0),
+    Fault("the next leader dies", leader_killed, 12.0),
     Fault("a zone dies", zone_lost, 150.0, alert="TargetDown"),
 )
 SHORT = (
-    Fault("the queue's leader dies", leader_killed, 8.0),
+    Fault("the queue's leader dies", leader_killed, 5.0),
     Fault("a relay dies", relay_killed, 4.0),
     Fault("a relay stops past its lease", relay_stopped, 3.0),
-    Fault("a zone dies", zone_lost, 15.0),
+    Fault("a zone dies", zone_lost, 18.0),
 )

@@ -21,7 +21,7 @@ from tests.chaos.mix import Call
 from tests.chaos.records import FINE, Recorder
 
 BULK_SHARE, LARGEST = 0.4, 40
-MODELS = {"sleeper": 4, "echo": 1}
+MODELS = {"sleeper": 5, "sleeper:slow": 3, "echo": 2}
 
 
 def draw(chance: random.Random) -> Call:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
-from collections.abc import Callable, Iterator, Sequence
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
 from inference_site.stack.leash import end_recorded
@@ -15,20 +19,27 @@ from inference_site.stack.prepare import prepare
 from inference_site.stack.private_files import private_dir
 from inference_site.stack.program import Program
 from inference_site.stack.services import PROJECT
+from inference_site.stack.specs import manage
 from jobs.broker.topology import dead_queue_name, queue_name
 from tests.chaos import audit
-from tests.smoke.addresses import NODES, RELAYS, WORKERS, Addresses
+from tests.smoke.addresses import AMQP, NODES, RELAYS, WORKERS, Addresses
 from tests.smoke.brokers import Brokers, Node
 from tests.smoke.database import Primary, Replica
 from tests.smoke.programs import MODELS, environment, programs
 from tests.smoke.proxy import Proxy
 from tests.smoke.rendering import Rendered
 from tests.smoke.watcher import Tool, Watcher
+from tests.support.app import BUILT_IN
 from tests.support.wait import wait_until
 
 LIMIT_S, LOOK_S = 120.0, 0.2
 PASSWORDS = ("DATABASE_OWNER_PASSWORD", "DATABASE_RUNTIME_PASSWORD")
 BUSIEST = "sleeper"  # the model whose queue the faults are aimed at
+# A version whose batches take so long that a worker always has one in its hands.
+SLOW = (
+    "register_model", BUSIEST, "slow", "--loader", "entry_point", "--artifact", f"{BUILT_IN}:sleeper",
+    "--options", json.dumps({"base_s": 0.5}), "--no-load",
+)  # fmt: skip
 LIVE_WORKERS = """
 SELECT pid FROM jobs_worker WHERE ended_at IS NULL AND heartbeat_at > clock_timestamp() - interval '12 s'
 """
@@ -105,6 +116,7 @@ class World:
         }
         env = environment(self.home, "web", self.rendered)
         made = prepare(self.home, env=env, project=PROJECT, say=say, superuser=superuser, owner=owner)
+        subprocess.run(manage(*SLOW), env=env, cwd=PROJECT, check=True, capture_output=True)
         return made.token
 
     def _stop(self) -> None:
@@ -156,6 +168,15 @@ class World:
             self.part(name).start()
         for name in names:
             self.part(name).wait_ready()
+
+    def connections(self, names: Collection[str]) -> dict[str, int]:
+        """Return how many connections of these programs each node has."""
+        ports = {self.addresses.of_node(node, AMQP): node for node in NODES}
+        processes = [psutil.Process(self.pid(name)) for name in names]
+        remote = [
+            one.raddr.port for process in processes for one in process.net_connections("tcp") if one.raddr
+        ]
+        return Counter(ports[port] for port in remote if port in ports)
 
     def feeder(self) -> str:
         """Return the name of the relay that feeds the busiest queue."""
