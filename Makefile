@@ -13,7 +13,8 @@ LEASH := $(if $(shell command -v setpriv),setpriv --pdeathsig TERM --)
 STACK := $(LEASH) $(BIN)/python -m inference_site.stack
 DEMO_NEEDS := web,stream,relay,gpu-worker-0
 
-.PHONY: demo test test-unit check bench chaos smoke-image up down openapi broker-definitions dashboards lock audit sbom digests clean
+.PHONY: demo test test-unit check bench chaos smoke smoke-image up down openapi broker-definitions dashboards lock audit sbom \
+  digests clean
 
 demo: $(STAMP)
 	$(STACK) run --only $(DEMO_NEEDS) -- $(BIN)/python manage.py demo
@@ -45,6 +46,10 @@ bench: $(STAMP)
 # For example ARGS="--fault NAME --seed 7", ARGS=--short or ARGS="--minutes 30".
 chaos: $(STAMP)
 	$(LEASH) $(BIN)/python -m tests.chaos $(ARGS)
+
+# compose's configuration natively on loopback, while parts of it die: ARGS=--short, "--jobs 50000" or "--rate 150".
+smoke: $(STAMP)
+	$(LEASH) $(BIN)/python -m tests.smoke $(ARGS)
 
 # MODELS=./my_model,minilm serves these models: folders are registered first.
 up: $(STAMP)
@@ -120,8 +125,10 @@ $(TOOLS)/.installed: compose/tools.lock
 	touch $@
 
 # The images that compose starts, by digest: put these lines into compose/.env. It asks the registry.
-IMAGES := BASE_IMAGE=python:3.11-slim-bookworm BUILD_IMAGE=python:3.11-bookworm POSTGRES_IMAGE=postgres:18 RABBITMQ_IMAGE=rabbitmq:4-management \
-  PROMETHEUS_IMAGE=prom/prometheus:v3.5.0 GRAFANA_IMAGE=grafana/grafana:12.1.0 NODE_EXPORTER_IMAGE=prom/node-exporter:v1.9.1
+IMAGES := BASE_IMAGE=python:3.11-slim-bookworm BUILD_IMAGE=python:3.11-bookworm PROXY_IMAGE=nginx:1.28 POSTGRES_IMAGE=postgres:18 \
+  RABBITMQ_IMAGE=rabbitmq:4.2-management PROMETHEUS_IMAGE=prom/prometheus:v3.5.0 ALERTMANAGER_IMAGE=prom/alertmanager:v0.28.1 \
+  GRAFANA_IMAGE=grafana/grafana:12.1.0 NODE_EXPORTER_IMAGE=prom/node-exporter:v1.9.1 \
+  COLLECTOR_IMAGE=otel/opentelemetry-collector:0.130.0
 digests:
 	@for image in $(IMAGES); do \
 	  digest=$$(docker buildx imagetools inspect "$${image#*=}" --format '{{.Manifest.Digest}}') || exit 1; \

@@ -20,6 +20,7 @@ start_logging(CONFIG, PROCESS)
 LOGGING = logging_config(CONFIG, PROCESS)
 
 SECRET_KEY = CONFIG.secret_key  # where it is not set, Django refuses its first use
+SECRET_KEY_FALLBACKS = list(CONFIG.secret_key_fallbacks)
 DEBUG = CONFIG.debug
 ALLOWED_HOSTS = list(CONFIG.allowed_hosts)
 ROOT_URLCONF = "inference_site.urls"

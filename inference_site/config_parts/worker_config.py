@@ -50,6 +50,14 @@ class WorkerConfig:
             allowed="the path of a PEM file",
         ),
     ] = ""
+    gpu_lock_dir: Annotated[
+        str,
+        about(
+            "The folder of the locks by which workers of a host with `--gpu auto` share its GPUs.",
+            allowed="a path",
+            default="one of this user in the system's folder for temporary files",
+        ),
+    ] = ""
     model_dir: Annotated[str, about("The folder that relative artifacts are in.", allowed="a path")] = ""
     envs_dir: Annotated[
         str, about("The folder of environments that `manage.py make_env` makes.", allowed="a path")

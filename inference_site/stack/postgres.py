@@ -70,6 +70,7 @@ class Postgres:
     """A Postgres server in a run directory; its port and password survive restarts."""
 
     name = "postgres"
+    _locale: tuple[str, ...] = ("--locale-provider=builtin", "--locale=C.UTF-8")
 
     def __init__(self, run_dir: Path, *, durable: bool = True) -> None:
         """Prepare to serve from `run_dir`; if not `durable`, a power cut may lose all data."""
@@ -100,7 +101,7 @@ class Postgres:
             (self.port,) = self._ports.take(self.name)
         settings = {**self._settings, "port": str(self.port)}
         flags = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
-        argv = [str(binaries() / "postgres"), "-D", str(self._data), *flags]
+        argv = [str(self._programs / "postgres"), "-D", str(self._data), *flags]
         command = Command(
             name=self.name, argv=argv, env=os.environ, death=signal.SIGINT, before=unprivileged()
         )
@@ -128,6 +129,10 @@ class Postgres:
         """Make the next start choose another port."""
         self.port = 0
         self._ports.forget(self.name)
+
+    @property
+    def _programs(self) -> Path:
+        return binaries()
 
     @property
     def _data(self) -> Path:
@@ -163,8 +168,8 @@ class Postgres:
 
     def _initdb_words(self, data: Path) -> list[str]:
         options = ["--auth=scram-sha-256", f"--pwfile={self._home / 'password'}", "--no-sync"]
-        locale = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
-        return [str(binaries() / "initdb"), "-D", str(data), "-U", USER, *options, *locale]
+        locale = ["--encoding=UTF8", *self._locale]
+        return [str(self._programs / "initdb"), "-D", str(data), "-U", USER, *options, *locale]
 
     def _give_to_nobody(self) -> None:
         if "--reuid=nobody" in unprivileged():

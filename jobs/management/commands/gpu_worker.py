@@ -55,7 +55,8 @@ class Command(BaseCommand):
         device = parser.add_mutually_exclusive_group(required=True)
         device.add_argument(
             "--gpu",
-            help="An index within CUDA_VISIBLE_DEVICES, or a UUID as `nvidia-smi -L` shows it: GPU-…, MIG-….",
+            help="An index within CUDA_VISIBLE_DEVICES, a UUID of `nvidia-smi -L` (GPU-…, MIG-…), or `auto`:"
+            " the first that no other worker of this host took so; it waits for one.",
         )
         device.add_argument("--cpu", action="store_true", help="Run on the CPU.")
         parser.add_argument("--models", required=True, help="Names of models, separated by commas.")

@@ -1,0 +1,84 @@
+"""How processes log in: the URLs of the database and the broker, and RabbitMQ's definitions of its users."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from rendering.secret_store import password_of
+
+# Roles of the database and the secrets with their passwords. Every process but two runs as the last.
+SUPERUSER, OWNER, RUNTIME = "inference", "inference_owner", "inference_runtime"
+REPLICATOR = "replicator"
+ROLES = {
+    "superuser": (SUPERUSER, "POSTGRES_PASSWORD"),
+    "owner": (OWNER, "DATABASE_OWNER_PASSWORD"),
+    "runtime": (RUNTIME, "DATABASE_RUNTIME_PASSWORD"),
+}
+NODES = (1, 2, 3)
+SALT_BYTES = 4
+
+
+def urls(secret: Mapping[str, str], places: Mapping[str, str], users: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the name of each file with a URL, and the URL."""
+    for name, (role, password) in ROLES.items():
+        yield f"database-{name}", database_url(role, secret[password], places)
+    for user in users:
+        yield f"broker-{user}", broker_url(user, secret[password_of(user)], places)
+
+
+def database_url(role: str, password: str, places: Mapping[str, str]) -> str:
+    """Return the URL of the server of the two that takes writes, its certificate and its name checked."""
+    hosts = ",".join(
+        f"{places[f'{server}_HOST']}:{places[f'{server}_PORT']}" for server in ("POSTGRES", "REPLICA")
+    )
+    ca = quote(f"{places['PLACE']}/ca/ca.pem", safe="/")
+    options = f"sslmode=verify-full&sslrootcert={ca}&target_session_attrs=read-write"
+    return f"postgresql://{role}:{quote(password, safe='')}@{hosts}/inference?{options}"
+
+
+def broker_url(user: str, password: str, places: Mapping[str, str]) -> str:
+    """Return the URLs of the cluster's nodes."""
+    login = f"{user}:{quote(password, safe='')}"
+    nodes = [(places[f"RABBITMQ_{n}_HOST"], places[f"RABBITMQ_{n}_PORT"]) for n in NODES]
+    return ";".join(f"amqps://{login}@{host}:{port}//" for host, port in nodes)
+
+
+def passfile(secret: Mapping[str, str]) -> str:
+    """Return libpq's file with the password of the standby's role."""
+    password = secret["REPLICATION_PASSWORD"].replace("\\", "\\\\").replace(":", "\\:")
+    return f"*:*:*:{REPLICATOR}:{password}\n"
+
+
+def definitions(template: Mapping[str, Any], secret: Mapping[str, str], before: Path) -> str:
+    """Return RabbitMQ's definitions, with the users' passwords hashed as it expects them.
+
+    A hash in the file `before` that is still right remains, so that nothing changes without a reason.
+    """
+    whole = json.loads(json.dumps(template))
+    stored = {user["name"]: user["password_hash"] for user in _users(before)}
+    for user in whole["users"]:
+        password = secret[password_of(user["name"])]
+        old = base64.b64decode(stored.get(user["name"], ""))
+        salt = (
+            old[:SALT_BYTES]
+            if old == _salted(old[:SALT_BYTES], password)
+            else secrets.token_bytes(SALT_BYTES)
+        )
+        user["password_hash"] = base64.b64encode(_salted(salt, password)).decode()
+    return json.dumps(whole, indent=1) + "\n"
+
+
+def _users(path: Path) -> list[dict[str, str]]:
+    users: list[dict[str, str]] = json.loads(path.read_text())["users"] if path.exists() else []
+    return users
+
+
+def _salted(salt: bytes, password: str) -> bytes:
+    return salt + hashlib.sha256(salt + password.encode()).digest()

@@ -1,0 +1,60 @@
+"""`python -m tests.smoke`: compose's configuration, natively on loopback, while parts of it die and return.
+
+Exit status 1 if a job was lost or doubled, answers paused for over 30 s, or anything else is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import sys
+import time
+
+from rich.console import Console
+
+from inference_site.stack import debian
+from inference_site.stack.services import PROJECT
+from tests.smoke import report
+from tests.smoke.faults import SHORT, WHOLE
+from tests.smoke.round import Round
+from tests.smoke.world import World
+
+RATE, JOBS, SHORT_JOBS = 80.0, 20_000, 4_000
+BANNER = "!" * 100
+
+
+def main(words: list[str]) -> int:
+    """Run, print and return the exit status."""
+    arguments = _parser().parse_args(words)
+    if not debian.offered():
+        print(f"{BANNER}\nThe smoke test did NOT run: it needs Debian's package tools\n{BANNER}")
+        return 0
+    home = PROJECT / ".run" / "smoke"
+    shutil.rmtree(home, ignore_errors=True)
+    console, began = Console(width=160), time.monotonic()
+
+    def say(text: str) -> None:
+        console.print(f"{time.monotonic() - began:5.1f} s  {text}", highlight=False, soft_wrap=True)
+
+    jobs = arguments.jobs or (SHORT_JOBS if arguments.short else JOBS)
+    outcome = Round(World(home), seed=arguments.seed, rate=arguments.rate, jobs=jobs, say=say).run(
+        SHORT if arguments.short else WHOLE
+    )
+    report.show(console, outcome)
+    report.save(home / "verdict.json", outcome)
+    say(f"ended; logs and verdict.json in {home}")
+    return report.status(outcome)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.smoke", description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--jobs", type=int, default=0, help="go on until so many jobs were accepted")
+    parser.add_argument("--rate", type=float, default=RATE, help="jobs a second that are posted")
+    parser.add_argument("--short", action="store_true", help="one death of each, in three minutes at most")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
