@@ -54,7 +54,7 @@ def jobs_run(stack: Stack) -> Iterator[str]:
 
 
 def worker_drains(stack: Stack) -> Iterator[str]:
-    """A worker that is stopped under load ends within its grace, and each of its jobs runs once it is back."""
+    """A worker stopped under load ends within its grace, and each of its jobs runs once it is back."""
     name, grace_s = stack.container("gpu-worker"), stack.grace_s("gpu-worker")
     with _client(stack) as client:
         ids = _submit(client, 10 * JOBS)
@@ -77,7 +77,8 @@ def all_end_in_time(stack: Stack) -> Iterator[str]:
         status = stack.engine.inspect(stack.container(name))["State"]["ExitCode"]
         print(f"  {name}: status {status} after {time.monotonic() - began:.1f} s")
         if status not in {0, 143}:  # 143: ended by SIGTERM itself
-            yield f"{name} ended with status {status}{', killed after its grace' if status == KILLED else ''}."
+            how = "was killed after its grace" if status == KILLED else f"ended with status {status}"
+            yield f"{name} {how}."
 
 
 def _client(stack: Stack) -> Client:

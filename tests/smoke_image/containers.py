@@ -156,7 +156,7 @@ class Stack:
 
 
 def _services(compose: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the services that run here, each as it is but for what this program does: the order and the network."""
+    """Return the services that run here, without what this program does itself: order and network."""
     chosen = ("wal-archive-owner", *SERVERS, *OURS, "proxy")
     dropped = {"depends_on", "build", "profiles", "restart"}
     services = {

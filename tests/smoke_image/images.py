@@ -23,7 +23,8 @@ import importlib.util, json, os, sys
 from pathlib import Path
 found = [name for name in sys.argv[1:] if importlib.util.find_spec(name)]
 names = [str(path) for path in Path("/app").rglob("*")]
-odd = [name for name in names if name.endswith(("/.env", "/.git", "/.run", "/tests", "/rendered", ".key", ".pem"))]
+endings = ("/.env", "/.git", "/.run", "/tests", "/rendered", ".key", ".pem")
+odd = [name for name in names if name.endswith(endings)]
 mine = [name for name in ("/app", "/opt/packages", sys.prefix) if os.access(name, os.W_OK)]
 print(json.dumps({"uid": os.getuid(), "modules": found, "odd": odd, "writable": mine}))
 """

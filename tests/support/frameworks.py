@@ -23,7 +23,7 @@ def locked(lock: str) -> set[str]:
 
 
 def frameworks() -> set[str]:
-    """Return the modules that the worker's lock brings and the other does not, as far as they are installed."""
+    """Return the installed modules that the worker's lock brings, and the other lock does not."""
     only = locked("runtime.lock") - locked("web.lock")
     return {
         module

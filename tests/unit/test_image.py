@@ -1,4 +1,4 @@
-"""The images: which processes run without frameworks, what trimming leaves, and what the build's context holds."""
+"""The images: who runs without frameworks, what trimming leaves, and what the build's context holds."""
 
 from __future__ import annotations
 
@@ -87,9 +87,8 @@ def test_what_is_blocked_is_what_only_the_worker_s_image_has(tmp_path: Path) -> 
     } <= frameworks()
     assert not {"django", "numpy", "matplotlib", "celery"} & frameworks()
     program = [sys.executable, "-c", "import torch"]
-    done = subprocess.run(
-        program, env=without_frameworks(tmp_path), capture_output=True, text=True, check=False
-    )
+    environ = without_frameworks(tmp_path)
+    done = subprocess.run(program, env=environ, capture_output=True, text=True, check=False)
     assert "ModuleNotFoundError" in done.stderr
 
 
@@ -111,7 +110,7 @@ def test_trimming_removes_tests_and_languages_and_nothing_that_is_imported() -> 
 
 
 def sent(path: str) -> bool:
-    """Return whether a file is in the build's context: the last pattern of .dockerignore that matches counts."""
+    """Return whether a file is in the context of the build: the last matching pattern counts."""
     parts = path.split("/")
     above = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
     inside = True
