@@ -73,8 +73,7 @@ $(STAMP): requirements.lock compose/runtime.lock compose/torch-cpu.lock jobs/cli
 	$(BIN)/python -c 'import sysconfig; $(CLIENT_PTH)'
 	touch $@
 
-# Builds both images from Debian's packages and runs the stack of containers; needs root, and asks to be allowed with
-# ARGS=--install to install what it lacks. It takes the images and containers away again, but for ARGS=--keep-images.
+# Builds both images from Debian's packages and runs the stack of containers, as root; ARGS=--install installs what it lacks.
 smoke-image: $(STAMP)
 	$(LEASH) $(BIN)/python -m tests.smoke_image $(ARGS)
 

@@ -32,6 +32,7 @@ UNMIRRORED = {
     "test_documented.py": "the documents, against the names in the code",
     "test_documented_code.py": "the code in the documents",
     "test_house.py": "the tree itself",
+    "test_image.py": "the images of compose/Dockerfile, and what they hold",
     "test_imports.py": "the imports of the registry, in a process of its own",
     "test_locks.py": "the locks of dependencies, and what installs them",
     "test_sql.py": "every module that sends SQL",
