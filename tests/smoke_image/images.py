@@ -63,7 +63,7 @@ def _wheels(engine: Engine) -> list[str]:
     folder.mkdir(exist_ok=True)
     ours = engine.home / "ours.lock"
     ours.write_text(CUDA.sub("", (LOCKS / "runtime.lock").read_text()))
-    for lock in (ours, LOCKS / "torch-cpu.lock", LOCKS / "web.lock"):
+    for lock in (ours, LOCKS / "torch-cpu.lock"):  # web.lock has nothing that the first has not
         words = [
             "download",
             "--quiet",
@@ -108,7 +108,12 @@ _STARTS: tuple[tuple[str, tuple[str, ...], dict[str, str], str], ...] = (
     (WEB, (*_CELERY, "worker"), {}, "DATABASE_URL is not set"),
     (WEB, (*_CELERY, "beat"), {}, "BROKER_URL is not set"),
     (WEB, ("python", "-m", "inference_site.viewer.serve_events"), {}, "BROKER_URL is not set"),
-    (WORKER, ("python", "manage.py", "gpu_worker"), {}, "DATABASE_URL is not set"),
+    (
+        WORKER,
+        ("python", "manage.py", "gpu_worker", "--cpu", "--models", "minilm"),
+        {},
+        "DATABASE_URL is not set",
+    ),
     (WEB, ("python", "manage.py", "relay"), {**_WHOLE, "QUEUE_DEPTH": "many"}, "QUEUE_DEPTH"),
     (WEB, ("python", "manage.py", "relay"), {**_WHOLE, "BROKER_URL": "relay"}, "BROKER_URL"),
 )
