@@ -22,7 +22,7 @@ from inference_site.stack.services import PROJECT
 from jobs.broker import broker_queues
 from tests.support.wait import wait_until
 
-START_S, STOP_S = 90.0, 60.0
+START_S, STOP_S = 180.0, 60.0
 ENDED = {0, -signal.SIGTERM}
 WEB = (
     "-m", "granian", "--interface", "asgi", "--host", LOOPBACK, "--workers", "1",

@@ -32,11 +32,12 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         job, client, subject = options["job"], options["client"], options["subject"]
-        if options["export"] and {job, client, subject} == {None}:
+        given = [job is not None, client is not None or subject is not None, options["export"] is not None]
+        if sum(given) != 1 or (client is None) != (subject is None):
+            raise CommandError("give --job, or --client and --subject, or --export")
+        if options["export"]:
             self.stdout.write(_again(options["export"]))
             return
-        if (job is None) == (client is None and subject is None) or (client is None) != (subject is None):
-            raise CommandError("give --job, or --client and --subject, or --export")
         try:
             self.stdout.write(
                 _of_job(job) if job else _of_subject(client, subject, dry_run=options["dry_run"])

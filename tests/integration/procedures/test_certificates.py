@@ -6,10 +6,10 @@ import ssl
 import subprocess
 from pathlib import Path
 
-import kombu
+import amqp
 
 from inference_site.stack.ports import LOOPBACK
-from inference_site.stack.rabbitmq import find_installation
+from inference_site.stack.rabbitmq import USER, find_installation
 from inference_site.stack.services import UNPACK_ROOT
 from tests.support.certificates import Authority
 from tests.support.rabbitmq_nodes import TlsNode
@@ -20,6 +20,12 @@ CLEAR = ("eval", "ssl:clear_pem_cache().")
 def shown(node: TlsNode) -> str:
     """The certificate that a new connection is shown."""
     return ssl.get_server_certificate((LOOPBACK, node.tls_port))
+
+
+def connected(node: TlsNode, authority: Authority) -> amqp.Connection:
+    trust = {"ca_certs": str(authority.ca_file), "cert_reqs": ssl.CERT_REQUIRED, "server_hostname": LOOPBACK}
+    where = f"{LOOPBACK}:{node.tls_port}"
+    return amqp.Connection(where, userid=USER, password=node._password, ssl=trust)
 
 
 def rabbitmqctl(node: TlsNode, *words: str) -> None:
@@ -36,16 +42,14 @@ def test_a_running_node_takes_a_new_certificate_and_keeps_its_connections(tmp_pa
     authority = Authority(tmp_path / "ca")
     first = authority.issue("broker", LOOPBACK)
     old = first.cert.read_text()
-    trust = {"ca_certs": str(authority.ca_file), "cert_reqs": ssl.CERT_REQUIRED, "server_hostname": LOOPBACK}
     with (
         TlsNode(tmp_path / "node", authority=authority, certificate=first) as node,
-        kombu.Connection(node.tls_url, ssl=trust) as before,
+        connected(node, authority) as before,
     ):
-        before.connect()
         assert shown(node) == old
         new = authority.issue("broker", LOOPBACK).cert.read_text()  # into the same files
         rabbitmqctl(node, *CLEAR)
         assert shown(node) == new != old
-        with kombu.Connection(node.tls_url, ssl=trust) as after:
-            after.connect()
+        with connected(node, authority) as after:
+            after.channel().close()
         before.channel().close()

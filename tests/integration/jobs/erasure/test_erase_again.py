@@ -49,7 +49,8 @@ def test_jobs_that_the_export_names_are_erased_once_more_and_no_others(tmp_path:
     export = tmp_path / "audit"
     lines = [
         event("erase", back), event("erase", back), event("erase", before), event("erase", uuid4()),
-        event("cancel", other), event("erase_subject", None), '{"seal": {"id": 1}}', '{"event": {"kind": "era',
+        event("cancel", other), event("erase_subject", None),
+        '{"seal": {"id": 1}}', '{"event": {"kind": "era',
     ]  # fmt: skip
     export.write_text("\n".join(lines))
     assert erased_again(export) == (
