@@ -19,7 +19,6 @@ from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
 
-import msgspec
 import psutil
 
 from inference_site.stack.services import PROJECT
@@ -32,11 +31,12 @@ from tests.benchmarks.bed import Bed, bed
 from tests.benchmarks.figure import Figure, at_most
 from tests.benchmarks.poisson import stored_moments
 from tests.support.app import register, stack_env
+from tests.support.learned_plan import learned
 
 WITHIN = 0.15
 LOADS = (0.3, 0.7, 0.9)
 CALIBRATED_AT = 0.5
-SECONDS, WARM_S = 30.0, 3.0
+SECONDS = 30.0
 SEEDS = range(5)  # of what varies in a simulation
 BASE_S, PER_ITEM_S, MAX_BATCH = 0.05, 0.005, 8
 BULK_BATCHES = 60
@@ -136,12 +136,7 @@ def _calibrated(ground: Bed, load: Workload, inputs: Path, per_s: float) -> tupl
     psutil.cpu_percent()
     seen = _run(ground, load, inputs, per_s)
     busy = psutil.cpu_percent() / 100.0
-    words = [sys.executable, "-m", "tests.benchmarks.foretold_plan", load.model, load.version]
-    done = subprocess.run(
-        [*words, str(time.time() - since_s)],
-        env=stack_env(ground.stack), cwd=PROJECT, check=True, stdout=subprocess.PIPE,
-    )  # fmt: skip
-    plan = msgspec.json.decode(done.stdout, type=SimulationPlan)
+    plan = learned(ground.stack, load.model, load.version, window_s=time.time() - since_s)
     return replace(plan, crew=replace(plan.crew, busy=busy)), seen
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from jobs.core.errors import NoHistoryError
 from jobs.core.ids import first_id_at
@@ -14,7 +15,7 @@ from jobs.services.simulation.ledger_statements import LOADS, NOW_MS, RUNS, SIZE
 from models_registry import selectors
 from models_registry.core.version import VersionInfo
 
-__all__ = ["LearnedTimes", "learn_times", "observed", "version_of"]
+__all__ = ["LearnedTimes", "learn_times", "version_of"]
 
 MOST_RUNS = 2_000  # the newest batches of the version that are learned from
 MOST_SCANNED = 50_000  # the newest batches of all versions among which they are looked for
@@ -27,19 +28,23 @@ def learn_times(*, model: str, version: str | None = None, window_s: float) -> L
     ModelNotFoundError, or NoHistoryError where none of its batches ran then; UnavailableError.
     """
     info = version_of(model, version)
-    first = first_id_at(fetch_all(NOW_MS)[0] - int(window_s * 1_000.0))
-    batches = observed(info, window_s=window_s)
+    first = _first_id(window_s)
+    batches = _observed(info, first, window_s=window_s)
     sizes: Sequence[int] = ()
     if info.padded:
-        bounds = {"model": info.model, "version": info.id, "first": first, "most": MOST_SIZES}
+        bounds = {"version": info.id, "first": first, "scanned": MOST_SCANNED, "most": MOST_SIZES}
         sizes = fetch_all(SIZES, bounds)
     loads_s = fetch_all(LOADS, {"version": info.id})
     return learn(batches, sizes=sizes, load_s=median([(s, 1.0) for s in loads_s]) if loads_s else None)
 
 
-def observed(info: VersionInfo, *, window_s: float) -> list[ObservedBatch]:
-    """Return the version's newest batches of the last `window_s`; NoHistoryError where there are none."""
-    first = first_id_at(fetch_all(NOW_MS)[0] - int(window_s * 1_000.0))
+def _first_id(window_s: float) -> UUID:
+    """Return the least id of a row that was made in the last `window_s` seconds of the database's clock."""
+    return first_id_at(fetch_all(NOW_MS)[0] - int(window_s * 1_000.0))
+
+
+def _observed(info: VersionInfo, first: UUID, *, window_s: float) -> list[ObservedBatch]:
+    """Return the version's newest batches from an id on; NoHistoryError where there are none."""
     bounds = {"version": info.id, "first": first, "scanned": MOST_SCANNED, "most": MOST_RUNS}
     rows = fetch_all(RUNS, bounds)
     if not rows:

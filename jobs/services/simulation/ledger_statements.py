@@ -59,8 +59,10 @@ WHERE version_id = %(version)s AND load_s IS NOT NULL ORDER BY since DESC LIMIT 
 )
 SIZES = Statement(
     """
-SELECT GREATEST(size, 1) AS size FROM jobs_job
-WHERE queue = %(model)s AND id >= %(first)s AND version_id = %(version)s ORDER BY id DESC LIMIT %(most)s
+SELECT GREATEST(size, 1) AS size FROM (
+  SELECT size, version_id FROM jobs_job WHERE id >= %(first)s ORDER BY id DESC LIMIT %(scanned)s
+) AS newest
+WHERE version_id = %(version)s LIMIT %(most)s
 """,
     int,
 )

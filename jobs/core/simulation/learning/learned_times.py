@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from statistics import pstdev
 
 from jobs.core.simulation.learning.observed_batch import ObservedBatch
 from jobs.core.simulation.learning.robust_fit import LEAST, Observation, fit, median, quantiles, spread_of
@@ -18,7 +19,7 @@ from jobs.core.simulation.plan import Overheads, Timing
 
 HALVES = 4.0  # over the window, a batch's weight is halved so many times
 ROOMY = 8.0  # a delivery that takes so many times a quick one waited for room in the queue
-_LEAST_CROWDED = 30
+_LEAST_CROWDED, _LEAST_VARIED = 60, 0.1  # runs, and the deviation of how many others went on beside them
 _MOST_CROWDING = 2.0
 _ROUNDS = 3
 _TOGETHER_S = 1e-4  # moments nearer than this are of one transaction
@@ -80,9 +81,11 @@ def _run(ordered: Sequence[ObservedBatch], weights: Sequence[float]) -> Timing:
 
 
 def _crowding(others: Sequence[float], factors: Sequence[float], weights: Sequence[float]) -> float:
-    """Return by which share each other run at the same time makes a run longer; 0 where few had company."""
-    crowded = sum(beside > 0.1 for beside in others)  # noqa: PLR2004  # a tenth of its time
-    if crowded < _LEAST_CROWDED or len(others) - crowded < _LEAST_CROWDED:
+    """Return by which share each other run at the same time makes a run longer.
+
+    It is 0 where all had about as much company: what that cost cannot be told from the run itself.
+    """
+    if len(others) < _LEAST_CROWDED or pstdev(others) < _LEAST_VARIED:
         return 0.0
     rows = zip(others, factors, weights, strict=True)
     line = fit([Observation(beside, factor, weight) for beside, factor, weight in rows])
