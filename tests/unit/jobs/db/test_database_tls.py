@@ -132,7 +132,7 @@ STARTS = {
 def test_no_process_starts_and_each_names_the_certificate(name: str, authority: Authority) -> None:
     env = {
         "PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "inference_site.settings",
-        "BROKER_URL": "amqp://u:p@127.0.0.1:1//", 
+        "BROKER_URL": "amqp://u:p@127.0.0.1:1//",
         "SECRET_KEY": "fifty characters, none of which is known to others",
     }  # fmt: skip
     with server(authority.issue("db", "db.example")) as port:
