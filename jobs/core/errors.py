@@ -32,6 +32,12 @@ class DatabaseUnusableError(PlatformError):
     code = "database_unusable"
 
 
+class DatabaseTlsError(DatabaseUnusableError):
+    """The database's certificate is not trusted."""
+
+    code = "database_tls"
+
+
 class LibraryChangedError(PlatformError):
     """A library that is patched here differs from the version whose source was read."""
 

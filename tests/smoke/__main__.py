@@ -10,12 +10,15 @@ import random
 import shutil
 import sys
 import time
+from pathlib import Path
 
 from rich.console import Console
 
-from inference_site.stack import debian
+from inference_site.stack.leash import end_recorded
 from inference_site.stack.services import PROJECT
-from tests.smoke import report
+from inference_site.stack.stack_errors import AlreadyRunningError, StackError
+from inference_site.stack.supervisor_lock import supervisor_lock
+from tests.smoke import report, tools
 from tests.smoke.faults import SHORT, WHOLE
 from tests.smoke.round import Round
 from tests.smoke.world import World
@@ -27,23 +30,36 @@ BANNER = "!" * 100
 def main(words: list[str]) -> int:
     """Run, print and return the exit status."""
     arguments = _parser().parse_args(words)
-    if not debian.offered():
-        print(f"{BANNER}\nThe smoke test did NOT run: it needs Debian's package tools\n{BANNER}")
+    try:
+        tools.fetch()
+    except StackError as error:
+        print(f"{BANNER}\nThe smoke test did NOT run: {error}\n{BANNER}")
         return 0
-    home = PROJECT / ".run" / "smoke"
-    shutil.rmtree(home, ignore_errors=True)
-    console, began = Console(width=160), time.monotonic()
+    root = PROJECT / ".run" / "smoke"
+    try:
+        with supervisor_lock(root):
+            return _run(arguments, root, Console(width=160))
+    except AlreadyRunningError:
+        print("error: a smoke test already runs in this checkout", file=sys.stderr)
+        return 1
+
+
+def _run(arguments: argparse.Namespace, root: Path, console: Console) -> int:
+    began = time.monotonic()
 
     def say(text: str) -> None:
         console.print(f"{time.monotonic() - began:5.1f} s  {text}", highlight=False, soft_wrap=True)
 
+    home = root / "stack"
+    for folder in (home, *home.glob("*/")):
+        end_recorded(folder)  # of a run that was killed
+    shutil.rmtree(home, ignore_errors=True)
     jobs = arguments.jobs or (SHORT_JOBS if arguments.short else JOBS)
-    outcome = Round(World(home), seed=arguments.seed, rate=arguments.rate, jobs=jobs, say=say).run(
-        SHORT if arguments.short else WHOLE
-    )
+    ground = Round(World(home), seed=arguments.seed, rate=arguments.rate, jobs=jobs, say=say)
+    outcome = ground.run(SHORT if arguments.short else WHOLE)
     report.show(console, outcome)
     report.save(home / "verdict.json", outcome)
-    say(f"ended; logs and verdict.json in {home}")
+    say(f"seed {arguments.seed}; logs and verdict.json in {home}")
     return report.status(outcome)
 
 

@@ -33,9 +33,9 @@ class Proxy:
 
     def start(self) -> None:
         """Start it without waiting for it."""
-        program, env = _program()
+        path, env = program()
         words = ["-e", ERRORS, "-c", str(self._rendered.nginx_conf), "-g", "daemon off;"]
-        command = Command(name=self.name, argv=[program, *words], env=env)
+        command = Command(name=self.name, argv=[path, *words], env=env)
         self.child = Child(command, run_dir=self._run_dir)
 
     def wait_ready(self) -> None:
@@ -61,10 +61,11 @@ class Proxy:
             return False
 
 
-def _program() -> tuple[str, dict[str, str]]:
+def program() -> tuple[str, dict[str, str]]:
+    """Return nginx and its environment: the one on the PATH, else Debian's, unpacked; StackError."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
-    if program := shutil.which("nginx", path=path):
-        return program, dict(os.environ)
+    if found := shutil.which("nginx", path=path):
+        return found, dict(os.environ)
     root = debian.unpacked(PROJECT / ".run/nginx-root", PACKAGE)
     libraries = os.pathsep.join(str(folder) for folder in (root / "usr/lib").glob("*-linux-gnu*"))
     return str(root / "usr/sbin/nginx"), os.environ | {"LD_LIBRARY_PATH": libraries}

@@ -20,6 +20,7 @@ from tests.smoke.addresses import Addresses
 from tests.smoke.rendering import Rendered
 
 START_S = 30.0
+PROMETHEUS, EXPORTER = "prometheus", "node-exporter"
 STEP_S = 5
 
 
@@ -44,7 +45,7 @@ class Tool:
 
     def start(self) -> None:
         """Start it without waiting for it."""
-        argv = [str(self._program()), f"--web.listen-address={self.where}", *self.options()]
+        argv = [str(tool(self.name)), f"--web.listen-address={self.where}", *self.options()]
         self.child = Child(Command(name=self.name, argv=argv, env=os.environ), run_dir=self.run_dir)
 
     def options(self) -> list[str]:
@@ -64,13 +65,6 @@ class Tool:
 
     ready_path = "/"
 
-    def _program(self) -> Path:
-        package = self.name if self.name.startswith("prometheus") else f"prometheus-{self.name}"
-        if found := shutil.which(package):
-            return Path(found)
-        root = PROJECT / ".run" / f"{package}-root"
-        return debian.unpacked(root, Package(package, (), "PATH to one's folder")) / "usr/bin" / package
-
 
 class Watcher(Tool):
     """Prometheus."""
@@ -79,7 +73,7 @@ class Watcher(Tool):
 
     def __init__(self, run_dir: Path, *, rendered: Rendered, addresses: Addresses) -> None:
         """Prepare to scrape."""
-        super().__init__(run_dir, name="prometheus", addresses=addresses)
+        super().__init__(run_dir, name=PROMETHEUS, addresses=addresses)
         self._config = rendered.prometheus_conf
 
     def options(self) -> list[str]:
@@ -112,3 +106,12 @@ class Watcher(Tool):
         url = f"http://{self.where}/api/v1/{what}"
         answer = httpx.get(url, params=fields, timeout=20, trust_env=False)
         return answer.raise_for_status().json()["data"]
+
+
+def tool(name: str) -> Path:
+    """Return one of Prometheus' programs: the one on the PATH, else Debian's, unpacked; StackError."""
+    package = name if name.startswith("prometheus") else f"prometheus-{name}"
+    if found := shutil.which(package):
+        return Path(found)
+    root = PROJECT / ".run" / f"{package}-root"
+    return debian.unpacked(root, Package(package, (), "PATH to one's folder")) / "usr/bin" / package

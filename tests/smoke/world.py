@@ -28,7 +28,7 @@ from tests.smoke.database import Primary, Replica
 from tests.smoke.programs import MODELS, environment, programs
 from tests.smoke.proxy import Proxy
 from tests.smoke.rendering import Rendered
-from tests.smoke.watcher import Tool, Watcher
+from tests.smoke.watcher import EXPORTER, Tool, Watcher
 from tests.support.app import BUILT_IN
 from tests.support.wait import wait_until
 
@@ -66,7 +66,7 @@ class World:
         self.brokers = Brokers(self.home, **parts)
         self.primary, self.replica = Primary(self.home, **parts), Replica(self.home / "replica", **parts)
         self.proxy, self.watcher = Proxy(self.home, **parts), Watcher(self.home, **parts)
-        self._disks = Tool(self.home, name="node-exporter", addresses=self.addresses)
+        self._disks = Tool(self.home, name=EXPORTER, addresses=self.addresses)
         self.programs = programs(self.home, **parts)
         self.token = ""
         self.hits: dict[str, int] = {}

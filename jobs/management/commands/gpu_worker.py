@@ -20,6 +20,7 @@ from jobs.broker import broker_queues, topology
 from jobs.broker import connection as broker
 from jobs.core.errors import LibraryChangedError, PlatformError
 from jobs.core.relay.queue_depth import prefetch
+from jobs.db.database_tls import refuse_untrusted_database
 from jobs.db.preflight import check_database
 from jobs.exporting import exporter
 from jobs.management.pinned_device import PinnedDevice, pin
@@ -91,6 +92,7 @@ class Command(BaseCommand):
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         node = topology.gpu_node(index, socket.gethostname())
         try:
+            refuse_untrusted_database()
             check_database()
             check_keys()
             loader = make_loader(device.name, options["memory_budget"], node, lanes)

@@ -1,0 +1,261 @@
+"""render.py: it makes what is missing, overwrites nothing, and replaces what it is told to, one at a time."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import ssl
+import subprocess
+from base64 import b64decode
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from kombu.utils.url import parse_url
+from psycopg.conninfo import conninfo_to_dict
+
+from inference_site.config import Config
+from inference_site.process_needs import NEEDS, Process
+from jobs.broker.topology import BrokerUser
+from jobs.core.access.database_rights import DatabaseRole
+from tests.support.compose_files import COMPOSE, SITE, imported, render, rendered, write_env
+
+# A shell, a URL, psql and nginx would each read some of these as something else.
+WORD = r"p@ss/w$rd :%#"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    rendered(folder, RELAY_PASSWORD=WORD, DATABASE_RUNTIME_PASSWORD=WORD)
+    return folder
+
+
+@pytest.fixture
+def folder(whole: Path, tmp_path: Path) -> Path:
+    """Return a copy, because to make all certificates takes seconds."""
+    place = tmp_path / "site"
+    shutil.copytree(whole, place)
+    return place
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in folder.rglob("*")
+        if p.is_file() and p.name != ".env"
+    }
+
+
+def secret(folder: Path, name: str) -> str:
+    return (folder / "rendered/secrets" / name).read_text()
+
+
+def test_passwords_of_any_characters_arrive_as_they_are(whole: Path) -> None:
+    urls = whole / "rendered/urls"
+    given = {
+        "DATABASE_URL_FILE": str(urls / "database-runtime"),
+        "BROKER_URL_FILE": str(urls / "broker-relay"),
+    }
+    given["SECRET_KEY_FILE"] = str(whole / "rendered/secrets/SECRET_KEY")
+    config = Config.from_env(given, NEEDS[Process.RELAY])
+    assert config.mistakes == ()
+    assert conninfo_to_dict(config.database_url)["password"] == WORD
+    assert [parse_url(node)["password"] for node in config.broker_url.split(";")] == [WORD] * 3
+    users = json.loads((whole / "rendered/rabbitmq/definitions.json").read_text())["users"]
+    (stored,) = [b64decode(user["password_hash"]) for user in users if user["name"] == "relay"]
+    assert stored[4:] == sha256(stored[:4] + WORD.encode()).digest()
+
+
+def test_connections_check_the_server_and_find_the_one_that_takes_writes(whole: Path) -> None:
+    for name, role in (("owner", DatabaseRole.OWNER), ("runtime", DatabaseRole.RUNTIME)):
+        parts = conninfo_to_dict((whole / f"rendered/urls/database-{name}").read_text())
+        assert (parts["user"], parts["host"]) == (role, "postgres,postgres-replica")
+        assert (parts["sslmode"], parts["target_session_attrs"]) == ("verify-full", "read-write")
+    for user in BrokerUser:
+        nodes = (whole / f"rendered/urls/broker-{user}").read_text().split(";")
+        assert [parse_url(node)["hostname"] for node in nodes] == ["rabbitmq-1", "rabbitmq-2", "rabbitmq-3"]
+        assert {parse_url(node)["transport"] for node in nodes} == {"amqps"}
+
+
+def test_only_public_files_can_be_read_by_others(whole: Path) -> None:
+    private = [p for p in (whole / "rendered").rglob("*") if p.is_file() and p.stat().st_mode & 0o077]
+    public = {"cert.pem", "ca.pem", "issuer.pem", "enabled_plugins"}
+    assert [
+        str(p) for p in private if p.name not in public and p.suffix not in {".conf", ".config", ".yaml"}
+    ] == []
+    for path in private:
+        text = path.read_text()
+        assert "PRIVATE KEY" not in text
+        assert WORD not in text
+
+
+def test_a_second_rendering_changes_nothing(folder: Path) -> None:
+    before = files(folder)
+    assert render(folder).returncode == 0
+    assert files(folder) == before
+
+
+def test_what_exists_is_not_overwritten_and_what_is_missing_comes_back(folder: Path) -> None:
+    own = folder / "rendered/tls/proxy/cert.pem"
+    own.write_text("of the operator's own CA")
+    (folder / "rendered/secrets/BEAT_PASSWORD").unlink()
+    assert render(folder).returncode == 0
+    assert own.read_text() == "of the operator's own CA"
+    assert len(secret(folder, "BEAT_PASSWORD")) > 30
+
+
+def test_a_password_of_the_file_of_values_that_is_not_the_stored_one_is_refused(folder: Path) -> None:
+    write_env(folder, SITE | {"RELAY_PASSWORD": "another"})
+    before = files(folder)
+    ended = render(folder)
+    assert ended.returncode == 1
+    assert "RELAY_PASSWORD is not that of" in ended.stderr
+    assert "--rotate RELAY_PASSWORD" in ended.stderr
+    assert "another" not in ended.stderr.replace("another value", "")
+    assert files(folder) == before
+    write_env(folder, SITE)
+    assert render(folder).returncode == 0  # without one, the stored one counts
+    assert secret(folder, "RELAY_PASSWORD") == WORD
+
+
+def changed(folder: Path, *words: str) -> set[str]:
+    before = files(folder)
+    write_env(folder, SITE)
+    ended = render(folder, *words)
+    assert ended.returncode == 0, ended.stderr
+    return {
+        name.removeprefix("rendered/")
+        for name, content in files(folder).items()
+        if before.get(name) != content
+    }
+
+
+def test_a_rotated_password_changes_one_login_and_no_other(folder: Path) -> None:
+    old = json.loads((folder / "rendered/rabbitmq/definitions.json").read_text())["users"]
+    expected = {"secrets/WORKER_PASSWORD", "urls/broker-worker", "rabbitmq/definitions.json"}
+    assert changed(folder, "--rotate", "WORKER_PASSWORD") == expected
+    new = json.loads((folder / "rendered/rabbitmq/definitions.json").read_text())["users"]
+    assert [a["name"] for a, b in zip(old, new, strict=True) if a != b] == ["worker"]
+
+
+@pytest.mark.parametrize(
+    ("name", "also"),
+    [
+        ("DATABASE_RUNTIME_PASSWORD", {"urls/database-runtime"}),
+        ("DATABASE_OWNER_PASSWORD", {"urls/database-owner"}),
+        ("POSTGRES_PASSWORD", {"urls/database-superuser"}),
+        ("REPLICATION_PASSWORD", {"postgres/replication.pgpass"}),
+        ("FLOWER_BASIC_AUTH", set()),
+        ("GRAFANA_PASSWORD", set()),
+    ],
+)
+def test_each_secret_is_rotated_with_what_is_made_of_it(folder: Path, name: str, also: set[str]) -> None:
+    assert changed(folder, "--rotate", name) == {f"secrets/{name}", *also}
+
+
+def test_an_old_site_key_is_still_read_until_it_is_retired(folder: Path) -> None:
+    first = secret(folder, "SECRET_KEY")
+    changed(folder, "--rotate", "SECRET_KEY")
+    second = secret(folder, "SECRET_KEY")
+    changed(folder, "--rotate", "SECRET_KEY")
+    assert secret(folder, "SECRET_KEY_FALLBACKS") == f"{second},{first}"
+    assert len({first, second, secret(folder, "SECRET_KEY")}) == 3
+    changed(folder, "--retire", "SECRET_KEY")
+    assert secret(folder, "SECRET_KEY_FALLBACKS") == ""
+
+
+def test_payload_keys_are_prepended_or_announced_first(folder: Path) -> None:
+    old = secret(folder, "PAYLOAD_KEYS")
+    changed(folder, "--rotate", "PAYLOAD_KEYS")
+    assert secret(folder, "PAYLOAD_KEYS").split(",")[1:] == [old]
+    changed(folder, "--announce", "PAYLOAD_KEYS")
+    second, first, third = secret(folder, "PAYLOAD_KEYS").split(",")
+    changed(folder, "--rotate", "PAYLOAD_KEYS")  # the announced one writes now, and none is new
+    assert secret(folder, "PAYLOAD_KEYS").split(",") == [third, second, first]
+    assert Config.from_env({"PAYLOAD_KEYS": secret(folder, "PAYLOAD_KEYS")}, NEEDS[Process.BEAT]).seals
+    assert [entry.partition(":")[0] for entry in (third, second, first)] == ["k3", "k2", "k1"]
+    changed(folder, "--retire", "PAYLOAD_KEYS")
+    assert secret(folder, "PAYLOAD_KEYS") == third
+
+
+def test_a_rotated_certificate_is_one_of_the_same_names(folder: Path) -> None:
+    def names() -> str:
+        path = folder / "rendered/tls/rabbitmq-1/cert.pem"
+        words = ["openssl", "x509", "-noout", "-ext", "subjectAltName", "-in", str(path)]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+    before = names()
+    assert "DNS:rabbitmq-1" in before
+    assert changed(folder, "--rotate", "rabbitmq-1") == {"tls/rabbitmq-1/cert.pem", "tls/rabbitmq-1/key.pem"}
+    assert names() == before
+
+
+def test_a_new_ca_is_trusted_beside_the_old_one_until_no_certificate_of_that_is_left(folder: Path) -> None:
+    assert changed(folder, "--rotate", "ca") == {"ca/ca.pem", "ca/issuer.pem", "ca/issuer.key"}
+    assert len(ssl.create_default_context(cafile=str(folder / "rendered/ca/ca.pem")).get_ca_certs()) == 2
+    refused = render(folder, "--retire", "ca")
+    assert refused.returncode == 1
+    assert "rotate them first: beat, cpu-worker," in refused.stderr
+    for path in (folder / "rendered/tls").iterdir():
+        shutil.rmtree(path)  # quicker than to rotate each of them
+    changed(folder)
+    changed(folder, "--retire", "ca")
+    assert len(ssl.create_default_context(cafile=str(folder / "rendered/ca/ca.pem")).get_ca_certs()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--rotate", "PII_KEY"], "PII_KEY cannot be rotated"),
+        (["--rotate", "RELAY"], "there is no RELAY: --names lists"),
+        (["--rotate", "AWS_CREDENTIALS"], "AWS_CREDENTIALS is made elsewhere"),
+        (["--retire", "RELAY_PASSWORD"], "only SECRET_KEY, PAYLOAD_KEYS and ca keep an old value"),
+        (["--announce", "SECRET_KEY"], "only PAYLOAD_KEYS can be announced"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_and_changes_nothing(
+    folder: Path, words: list[str], sentence: str
+) -> None:
+    before = files(folder)
+    ended = render(folder, *words)
+    assert (ended.returncode, sentence in ended.stderr) == (1, True), ended.stderr
+    assert files(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"API_URL": ""}, r".env has no API_URL"),
+        ({"API_URL": "api.example"}, "API_URL must be https://"),
+        ({"API_URL": "https://change-me"}, "change these, which still have the example's value: API_URL"),
+        ({"WORKER_GRACE_S": "60"}, "WORKER_STOP_GRACE must be 10 s longer than WORKER_GRACE_S (60)"),
+        ({"RETENTION_DAY": "3"}, "nothing reads RETENTION_DAY; did you mean RETENTION_DAYS?"),
+        ({"POSTGRES_HOST": "a b"}, "'a b' is no host name and no address"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(tmp_path: Path, changes: dict[str, str], sentence: str) -> None:
+    write_env(tmp_path, SITE | changes)
+    ended = render(tmp_path)
+    assert (ended.returncode, sentence in ended.stderr) == (1, True), ended.stderr
+
+
+def test_the_example_is_refused_by_the_names_of_what_must_change(tmp_path: Path) -> None:
+    shutil.copy(COMPOSE / ".env.example", tmp_path / ".env")
+    assert "example's value: API_URL, STREAM_URL, ALLOWED_HOSTS" in render(tmp_path).stderr
+
+
+def test_the_file_of_values_is_read_and_never_run(tmp_path: Path) -> None:
+    with imported() as program:
+        text = f"A=$(touch {tmp_path}/run)"
+        with pytest.raises(program.RenderError, match="put A in single quotes"):
+            program.read_env(text)
+        assert not (tmp_path / "run").exists()
+        lines = "# note\n\nA=a b # note\nB='a $b # c' # note\nC=\"x y\"\nexport D=a#b\nE=\n"
+        assert program.read_env(lines) == {"A": "a b", "B": "a $b # c", "C": "x y", "D": "a#b", "E": ""}
+
+
+@pytest.mark.parametrize("line", ["A=a$b", 'A="a$b"', "A=a\\b", "A='it's'", "A='open", "not a line"])
+def test_a_line_that_compose_would_read_in_another_way_is_refused(line: str) -> None:
+    with imported() as program, pytest.raises(program.RenderError, match="line 1"):
+        program.read_env(line)
