@@ -11,16 +11,16 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-from jobs.core.scaling.arrival_windows import LONG_S, MIDDLE_S, SHORT_S, ArrivalWindows
+from jobs.core.scaling.arrival_windows import ArrivalWindows, Window
 
 IDLE_S, COOLDOWN_S = 600.0, 300.0
 START_S = 30.0  # of a worker, before an autoscaler has seen one start
 # For each window: by how many standard deviations its rate must exceed what is served. The shorter it is, the
 # more often chance has a try.
-CERTAINTY = ((SHORT_S, 4.5), (MIDDLE_S, 3.0), (LONG_S, 2.0))
-BUSY_SHARE = 0.92  # workers that are always busy let a queue grow without end
+CERTAINTY = ((Window.SHORT, 5.5), (Window.MIDDLE, 3.5), (Window.LONG, 2.0))
+BUSY_SHARE = 0.93  # workers that are always busy let a queue grow without end
 GOAL_SHARE = 0.6  # of the goal a job may wait; its run needs the rest
-LATE_SHARE = 0.0005  # of the jobs that may wait for longer
+LATE_SHARE = 0.00002  # of the jobs that may wait for longer, were the estimates exact
 LEAST_GOAL_S, UNKNOWN_GOAL_S = 0.1, 1.0
 CATCH_UP_S = 60.0  # a backlog is to be gone within so long, or within a worker's start-up if that is longer
 LEARN_S = 300.0  # the speed of a worker is a mean over about so long
@@ -75,7 +75,7 @@ class WorkersWanted:
     def __init__(self, *, idle_s: float = IDLE_S, cooldown_s: float = COOLDOWN_S) -> None:
         """Begin without a number: the first count takes the live workers, so that a restart drains none."""
         self._idle_s, self._cooldown_s = idle_s, cooldown_s
-        self._arrivals = ArrivalWindows()
+        self._arrivals = ArrivalWindows(cooldown_s)  # what is longer ago must not keep the number up
         self._recent = _Highest(cooldown_s)
         self._worker_per_s: float | None = None
         self._learned_s = 0.0
@@ -93,8 +93,8 @@ class WorkersWanted:
 
     def _next(self, load: float, demand: Demand) -> float:
         backlog = self._backlog(demand)
-        middle = self._need(self._arrivals.rate(MIDDLE_S).per_s, demand) + backlog
-        steadiest = self._arrivals.rate(LONG_S).sd_per_s
+        middle = self._need(self._arrivals.rate(Window.MIDDLE).per_s, demand) + backlog
+        steadiest = self._arrivals.rate(Window.LONG).sd_per_s
         highest = self._recent.add(demand.seconds, middle)
         if self._quiet_s >= self._idle_s:
             return 0.0
@@ -109,8 +109,8 @@ class WorkersWanted:
 
     def _raised(self, load: float, demand: Demand, backlog: float) -> float:
         """Return the load that the arrivals certainly need; `load` where chance explains them."""
-        for window_s, deviations in CERTAINTY:
-            rate = self._arrivals.rate(window_s)
+        for window, deviations in CERTAINTY:
+            rate = self._arrivals.rate(window)
             least = max(0.0, rate.per_s - deviations * rate.sd_per_s)
             surely = (1.0 - DOUBT) * self._need(least, demand, self._arrivals.least_burstiness) + backlog
             if whole(surely) > whole(load):
@@ -140,7 +140,7 @@ class WorkersWanted:
         if not self._worker_per_s:
             return LEAST_LOAD
         goal_s = demand.goal_s or UNKNOWN_GOAL_S
-        per_s = self._arrivals.rate(SHORT_S).per_s
+        per_s = self._arrivals.rate(Window.SHORT).per_s
         spare_per_s = max(0.0, demand.live * self._worker_per_s - per_s)
         late = demand.waiting - per_s * goal_s - spare_per_s * max(goal_s, demand.start_s)
         if late <= 0.0:

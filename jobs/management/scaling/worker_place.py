@@ -94,7 +94,9 @@ class WorkerPlace:
 
     def is_overdue(self, since_s: float) -> bool:
         """Return whether it was to end before `since_s`, and has neither ended nor been killed."""
-        return self.process is not None and not self.killed and (self.drained_s or since_s) < since_s
+        if self.process is None or self.killed or self.drained_s is None:
+            return False
+        return self.drained_s < since_s
 
     def start(self, command: WorkerCommand, now_s: float) -> None:
         """Start a worker; OSError where that fails."""

@@ -11,6 +11,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from jobs.core.scaling.workers_wanted import Demand, WorkersWanted
 
@@ -81,10 +82,8 @@ class Run:
     @property
     def turns(self) -> int:
         """Return how often the number changed its direction."""
-        ups = [
-            later > one for one, later in zip(self.numbers, self.numbers[1:], strict=False) if later != one
-        ]
-        return sum(one is not later for one, later in zip(ups, ups[1:], strict=False))
+        ups = [later > one for one, later in pairwise(self.numbers) if later != one]
+        return sum(one is not later for one, later in pairwise(ups))
 
     @property
     def good_minutes(self) -> float:
