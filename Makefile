@@ -13,7 +13,7 @@ LEASH := $(if $(shell command -v setpriv),setpriv --pdeathsig TERM --)
 STACK := $(LEASH) $(BIN)/python -m inference_site.stack
 DEMO_NEEDS := web,stream,relay,gpu-worker-0
 
-.PHONY: demo test test-unit check bench chaos smoke smoke-image up down openapi broker-definitions dashboards lock audit sbom \
+.PHONY: demo test test-unit check bench chaos smoke smoke-image up down openapi broker-definitions dashboards lock audit sbom manifests \
   digests clean
 
 demo: $(STAMP)
@@ -112,6 +112,16 @@ audit: $(TOOLS)/.installed
 	$(TOOLS)/bin/pip-audit --disable-pip --require-hashes -r compose/runtime.lock
 	$(TOOLS)/bin/pip-audit --disable-pip --require-hashes -r compose/web.lock
 	$(TOOLS)/bin/pip-audit --disable-pip --require-hashes -r requirements.lock
+
+# The example manifests against Kubernetes' schemas, which a package of 20 MB holds: in an environment of its own.
+VALIDATOR := .run/validator
+manifests: $(VALIDATOR)/.installed
+	for file in compose/kubernetes/*.yaml; do $(VALIDATOR)/bin/kubernetes-validate --strict $$file || exit 1; done
+
+$(VALIDATOR)/.installed: compose/kubernetes/validator.lock
+	$(PYTHON) -m venv $(VALIDATOR)
+	$(VALIDATOR)/bin/python -m pip install $(HASHED) -r compose/kubernetes/validator.lock
+	touch $@
 
 # The bills of materials of both images, as CycloneDX; an image installs exactly its lock.
 sbom: $(TOOLS)/.installed

@@ -5,6 +5,7 @@ DeadLetter (dead). A job's deadline, idempotency key and size never change.
 """
 
 from jobs.models.audit_seal import AuditSeal
+from jobs.models.autoscaler import Autoscaler
 from jobs.models.batch import Batch, Worker
 from jobs.models.canary_replay import CanaryReplay
 from jobs.models.channel_secret import ChannelSecret
@@ -37,6 +38,7 @@ __all__ = [
     "ApiToken",
     "AttemptMessage",
     "AuditSeal",
+    "Autoscaler",
     "Batch",
     "BulkAct",
     "CacheEntry",

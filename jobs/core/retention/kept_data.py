@@ -141,7 +141,10 @@ KEPT = (
     ),
     Kept(
         "the ledger: batches with their jobs' last progress, workers, what these held, orders to them",
-        ("jobs_batch", "jobs_worker", "jobs_outage", "jobs_modelorder", "models_registry_versionload"),
+        (
+            "jobs_batch", "jobs_worker", "jobs_autoscaler", "jobs_outage", "jobs_modelorder",
+            "models_registry_versionload",
+        ),
         "after their end",
         setting="LEDGER_DAYS",
         oldest="claimed_at",

@@ -189,7 +189,15 @@ def serve(
     if own_device().loss:
         raise own_device().error()  # no version's fault; the device is asked before the next start
     incarnation = Incarnation(
-        uuid.uuid4(), node, socket.gethostname(), os.getpid(), loader.pool.device, served, sampler.uuid, lanes
+        uuid.uuid4(),
+        node,
+        socket.gethostname(),
+        os.getpid(),
+        loader.pool.device,
+        served,
+        sampler.uuid,
+        lanes,
+        settings.INFERENCE.zone,
     )
     host.make(incarnation, loader, lanes=lanes, missing=missing, outer=outer, memory=sampler.memory)
     return missing, prefetch(max(info.max_batch for info in infos.values()))

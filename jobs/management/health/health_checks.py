@@ -31,7 +31,7 @@ SEEN_LATELY_S = 60.0
 URLS: Mapping[str, str] = MappingProxyType(
     {"web": "http://127.0.0.1:8000", "stream": "http://127.0.0.1:8001", "flower": "http://127.0.0.1:5555"}
 )
-NAMES = "relay, worker or worker-N, cpu, beat, flower, stream, web"
+NAMES = "relay, worker or worker-N, autoscale, cpu, beat, flower, stream, web"
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ def check_of(name: str, url: str = "") -> Callable[[], Health]:
         "worker": partial(_worker, int(number) if number.isdecimal() else 0),
         CPU_NODE: _cpu,
         "beat": _beat,
+        "autoscale": _autoscale,
         "flower": partial(_flower, url or URLS["flower"]),
         "stream": partial(_site, url or URLS["stream"]),
         "web": partial(_site, url or URLS["web"]),
@@ -96,6 +97,10 @@ def _cpu() -> Health:
 
 def _beat() -> Health:
     return _marked(process_marks.BEAT, process_marks.SENT_LATELY_S, "sends tasks")
+
+
+def _autoscale() -> Health:
+    return _marked(process_marks.AUTOSCALE, process_marks.SCALED_LATELY_S, "knows what is needed")
 
 
 def _marked(name: str, lately_s: float, work: str) -> Health:

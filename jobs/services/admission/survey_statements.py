@@ -17,6 +17,7 @@ from jobs.core.admission.drain_rate import RecentRuns
 from jobs.core.admission.queue_count import QueueCount
 from jobs.core.admission.queue_survey import LONGEST_BATCH_S, RUNS_WINDOW_S, LedgerCount
 from jobs.core.ids import first_id_at
+from jobs.core.scaling.workers_wanted import START_S
 from jobs.db.leases import HELD, fence_of
 from jobs.db.statement import Statement, run
 
@@ -96,26 +97,53 @@ FROM (
     WorkerCount,
 )
 
+
+class StartTime(NamedTuple):
+    """What a model's autoscalers say: seconds that a worker takes to start, and until the next one serves."""
+
+    queue: str
+    whole_s: float
+    left_s: float
+
+
+_STARTS = Statement(
+    """
+SELECT queue, min(whole_s) AS whole_s,
+    min(CASE WHEN since_s IS NULL THEN whole_s + 1.0 ELSE GREATEST(1.0, whole_s - since_s) END) AS left_s
+FROM (
+    SELECT unnest(model_names) AS queue, COALESCE(start_s, %(start_s)s) AS whole_s,
+        extract(epoch FROM now() - starting_since)::float8 AS since_s
+    FROM jobs_autoscaler WHERE ended_at IS NULL AND max_workers > 0
+        AND heartbeat_at > now() - make_interval(secs => %(silent_s)s)
+) AS scaled GROUP BY queue
+""",
+    StartTime,
+)
+
 _NOW_MS = Statement("SELECT CAST(extract(epoch FROM now()) * 1000 AS bigint)", int)
 
 _STORE: Statement[None] = Statement(f"""
 WITH stored AS (
     INSERT INTO jobs_queuestanding
         (queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client, spans, workers,
-        busy, silent, workers_wanted, arrivals_per_s, goal_s, dead_letters, counted_at)
+        busy, silent, workers_wanted, workers_load, worker_per_s, start_s, arrivals_per_s, goal_s,
+        dead_letters, counted_at)
     SELECT queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client, spans, workers,
-        busy, silent, workers_wanted, arrivals_per_s, goal_s, dead_letters,
-        now() - make_interval(secs => %(age_s)s)
+        busy, silent, workers_wanted, workers_load, worker_per_s, start_s, arrivals_per_s, goal_s,
+        dead_letters, now() - make_interval(secs => %(age_s)s)
     FROM jsonb_to_recordset(%(counts)s::text::jsonb) AS counted(queue text, waiting integer[],
         head_age_s float8[], mean_age_s float8[], per_s float8, answer_s float8, arriving_per_s float8,
         by_client jsonb, spans jsonb, workers integer, busy integer, silent integer, workers_wanted integer,
-        arrivals_per_s float8, goal_s float8, dead_letters integer)
+        workers_load float8, worker_per_s float8, start_s float8, arrivals_per_s float8,
+        goal_s float8, dead_letters integer)
     WHERE {HELD}
     ON CONFLICT (queue) DO UPDATE SET waiting = EXCLUDED.waiting, head_age_s = EXCLUDED.head_age_s,
         mean_age_s = EXCLUDED.mean_age_s, per_s = EXCLUDED.per_s, answer_s = EXCLUDED.answer_s,
         arriving_per_s = EXCLUDED.arriving_per_s, by_client = EXCLUDED.by_client, spans = EXCLUDED.spans,
         workers = EXCLUDED.workers, busy = EXCLUDED.busy, silent = EXCLUDED.silent,
-        workers_wanted = EXCLUDED.workers_wanted, arrivals_per_s = EXCLUDED.arrivals_per_s,
+        workers_wanted = EXCLUDED.workers_wanted, workers_load = EXCLUDED.workers_load,
+        worker_per_s = EXCLUDED.worker_per_s, start_s = EXCLUDED.start_s,
+        arrivals_per_s = EXCLUDED.arrivals_per_s,
         goal_s = EXCLUDED.goal_s, dead_letters = EXCLUDED.dead_letters, counted_at = EXCLUDED.counted_at
 )
 DELETE FROM jobs_queuestanding WHERE NOT queue = ANY(%(queues)s::text[]) AND {HELD}
@@ -129,6 +157,7 @@ class QueueFigures:
     busy: int = 0
     silent: int = 0
     workers_wanted: int | None = None
+    workers_load: float | None = None
     goal_s: float | None = None
     dead_letters: int | None = None
 
@@ -144,6 +173,12 @@ def ledger(session: sa.Connection, *, since_s: float) -> dict[str, LedgerCount]:
 def workers(session: sa.Connection) -> dict[str, WorkerCount]:
     """Count the workers of each model that have not ended."""
     return {row.queue: row for row in run(session, _WORKERS, {"silent_s": SILENT_S})}
+
+
+def start_times(session: sa.Connection) -> dict[str, StartTime]:
+    """Return how long workers of the models that have an autoscaler take to start."""
+    rows = run(session, _STARTS, {"silent_s": SILENT_S, "start_s": START_S})
+    return {row.queue: row for row in rows}
 
 
 def store(
@@ -164,6 +199,8 @@ def store(
             "answer_s": count.answer_s,
             "arriving_per_s": count.arriving_per_s,
             "arrivals_per_s": count.arrivals_per_s,
+            "worker_per_s": count.worker_per_s,
+            "start_s": count.start_s,
             "by_client": [dict(clients) for clients in count.by_client],
             "spans": [dict(clients) for clients in count.spans],
             "workers": count.workers or 0,

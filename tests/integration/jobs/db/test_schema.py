@@ -19,6 +19,7 @@ INDEXES = {
     "jobs_auditseal": {"pkey (id)", "unique (previous)", "unique (hash)"},
     "jobs_channelsecret": {"pkey (id)"},
     "jobs_modelorder": {"pkey (id)", "(worker_id) WHERE (taken_at IS NULL)"},
+    "jobs_autoscaler": {"pkey (host)", "(host varchar_pattern_ops)"},
     "jobs_batch": {"pkey (id)", "(worker_id) WHERE (finished_at IS NULL)"},
     "jobs_cacheentry": {"pkey (key)", "(expires_at)", "(job_id)"},
     "jobs_canaryreplay": {"pkey (id)", "(id) WHERE (ended_at IS NULL)"},

@@ -1,0 +1,170 @@
+"""Places for workers, with short programs in the part of workers: start, adopt, drain, die, be killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from jobs.management.scaling.host_workers import KILL_AFTER_S, HostWorkers, make_places
+from jobs.management.scaling.worker_place import WorkerCommand, WorkerPlace
+from jobs.services.scaling.autoscaler_rows import LiveWorker
+from tests.support.wait import wait_until
+
+SLEEPS = "import time; print('ready', flush=True); time.sleep(600)"
+DIES = "raise SystemExit(3)"
+DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
+GRACE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ShortCommand(WorkerCommand):
+    program: str = SLEEPS
+
+    def words(self, place: WorkerPlace) -> list[str]:  # noqa: ARG002  # each place runs the same
+        return [sys.executable, "-c", self.program]
+
+
+class World:
+    """A host with places, a clock that the test turns, and the rows that its workers would write."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.now_s = folder, 0.0
+        self.hosts: list[HostWorkers] = []
+
+    def host(self, program: str = SLEEPS, places: int = 2) -> HostWorkers:
+        command = ShortCommand((), (), f"{self.folder}/lock", log_dir=self.folder, program=program)
+        own = make_places(host="here", gpus=(), cpus=places, first_index=0)
+        host = HostWorkers(own, command, grace_s=GRACE_S, clock=lambda: self.now_s)
+        self.hosts.append(host)
+        return host
+
+    def rows(self, host: HostWorkers, *, busy: int | None = None) -> list[LiveWorker]:
+        return [
+            LiveWorker(place.node, place.process.pid, True, True, True, place.index == busy)
+            for place in host.places
+            if place.process is not None
+        ]
+
+    def wait_ended(self, host: HostWorkers) -> None:
+        def ended() -> bool:
+            host.tend()
+            return not host.left
+
+        wait_until(ended, what="the end of all workers")
+
+    def wait_ready(self, name: str) -> None:
+        wait_until(lambda: "ready" in (self.folder / f"{name}.log").read_text(), what=name)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    yield world
+    for place in (place for host in world.hosts for place in host.places):
+        if place.process is not None:
+            with suppress(psutil.NoSuchProcess):
+                place.process.kill()
+        if place.child is not None:
+            place.child.wait()
+
+
+def test_workers_start_up_to_the_target_and_the_idle_one_is_drained_first(world: World) -> None:
+    host = world.host()
+    assert (host.see([]).usable, host.running) == (2, 0)
+    host.steer(2)
+    world.now_s = 7.0
+    state = host.see(world.rows(host, busy=1))
+    assert (state.running, state.start_s, state.starting_s) == (2, 7.0, None)
+    world.wait_ready("gpu-worker-0")
+    host.steer(1)
+    assert [place.runs for place in host.places] == [False, True]
+    assert host.see(world.rows(host)).running == 1
+    host.steer(0)
+    world.wait_ended(host)
+
+
+def test_what_starts_is_told_with_its_age_and_drained_before_what_serves(world: World) -> None:
+    host = world.host()
+    host.steer(1)
+    served = world.rows(host)
+    host.see(served)
+    host.steer(2)
+    world.now_s = 3.0
+    assert host.see(served).starting_s == 3.0
+    host.steer(1)
+    assert [place.runs for place in host.places] == [True, False]
+
+
+def test_another_autoscaler_adopts_a_running_worker_and_no_helper_of_it(world: World) -> None:
+    helped = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {SLEEPS!r}]); {SLEEPS}"
+    first = world.host(helped)
+    first.steer(1)
+    world.wait_ready("gpu-worker-0")
+    pid = first.places[0].process.pid  # type: ignore[union-attr]  # it was started
+    second = world.host(helped)
+    assert second.adopt() == 1
+    assert [place.process and place.process.pid for place in second.places] == [pid, None]
+    second.steer(1)
+    assert second.left == 1, "it starts no other"
+    second.steer(0)
+    world.wait_ended(second)
+    os.killpg(pid, signal.SIGKILL)
+
+
+def test_a_worker_of_another_platform_on_the_same_host_is_not_adopted(world: World, tmp_path: Path) -> None:
+    world.host().steer(1)
+    (tmp_path / "other").mkdir()
+    assert World(tmp_path / "other").host().adopt() == 0
+
+
+def test_after_deaths_the_next_start_waits_and_other_hosts_may_take_over(world: World) -> None:
+    host = world.host(DIES)
+    starts = []
+    for second in range(16):
+        world.now_s = float(second)
+        if host.see([]).usable:
+            host.steer(1)
+            if host.left:
+                starts.append(second)
+                world.wait_ended(host)
+    assert starts == [0, 2, 6, 14]
+    assert host.see([]).usable == 0
+
+
+def test_a_death_of_one_place_lets_the_next_start_be_at_another(world: World) -> None:
+    host = world.host(DIES)
+    host.steer(1)
+    world.wait_ended(host)
+    world.now_s = 2.0
+    host.steer(1)
+    assert [place.process is not None for place in host.places] == [False, True]
+
+
+def test_a_worker_that_does_not_end_within_its_grace_is_killed(world: World) -> None:
+    host = world.host(DEAF, places=1)
+    host.steer(1)
+    world.wait_ready("gpu-worker-0")
+    host.steer(0)
+    world.now_s = GRACE_S + KILL_AFTER_S
+    host.tend()
+    assert host.left == 1
+    world.now_s += 0.1
+    world.wait_ended(host)
+
+
+def test_the_place_of_somebody_else_s_worker_stays_free(world: World) -> None:
+    host = world.host(places=1)
+    foreign = LiveWorker(host.places[0].node, os.getpid(), True, True, True, False)
+    assert host.see([foreign]).usable == 0
+    host.steer(1)
+    assert host.left == 0
+    gone = foreign._replace(pid=2**22 + 1)
+    assert host.see([gone]).usable == 1, "its row outlives a dead worker for some seconds"
