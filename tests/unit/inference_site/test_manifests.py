@@ -1,4 +1,4 @@
-"""The examples for Kubernetes and KEDA against what they spell once more: commands, secrets, health, names."""
+"""The examples for Kubernetes and KEDA against the code that they name: commands, secrets, health."""
 
 from __future__ import annotations
 
