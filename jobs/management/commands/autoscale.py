@@ -52,8 +52,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         try:
-            check_database()
-            arguments = ScaleArguments.of(options, known=known_queues)
+            arguments = ScaleArguments.of(options, known=_known)
         except (ScaleOptionError, NoSuchGpuError) as error:
             raise CommandError(str(error), returncode=USAGE_STATUS) from error
         except (PlatformError, psycopg.OperationalError) as error:
@@ -92,6 +91,12 @@ class Command(BaseCommand):
             time.sleep(LOOK_S)
             workers.tend()
         log.info("ends; %d workers run on", workers.running)
+
+
+def _known() -> list[str]:
+    """Return the registered models, once the database is as this release needs it."""
+    check_database()
+    return known_queues()
 
 
 def _workers(arguments: ScaleArguments, lock: str) -> HostWorkers:

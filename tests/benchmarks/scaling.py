@@ -1,0 +1,65 @@
+"""Numbers of workers in virtual time, and a real autoscaler through hundreds of scale events.
+
+The rates of half an hour and the days are those of `tests/unit/jobs/core/scaling`, more of them. The events
+need a stack and SCALE_EVENTS, because each start of a worker takes seconds: without it none are made.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+from tests.benchmarks.figure import Figure, at_least, at_most
+from tests.support.app import App
+from tests.support.autoscaling import autoscaling
+from tests.support.scale_cycles import MODEL, cycle, events, register_scaled
+from tests.support.stacks import own_stack
+from tests.unit.jobs.core.scaling.fluid_day import Fleet, day, drawn, oracle_s, run
+
+RATES = (0.05, 0.5, 1.0, 3.0, 9.5, 10.0, 30.0, 45.0, 100.0, 300.0)
+SEEDS = range(10)
+DAYS = ((60.0, 5.0), (60.0, 1.0), (150.0, 1.0), (500.0, 1.0))
+HALF_HOUR_S = 1_800.0
+ONLY = ("web", "stream", "relay")
+
+
+def measure() -> Iterator[Figure]:
+    turns = {per_s: max(_turns(per_s, seed) for seed in SEEDS) for per_s in RATES}
+    worst = max(turns, key=lambda per_s: turns[per_s])
+    runs = f"worst of {len(RATES) * len(SEEDS)} half hours, at {worst:g}/s"
+    yield at_most(f"steady Poisson: changes of direction, {runs}", turns[worst], 2)
+    for mean_per_s, goal_s in DAYS:
+        yield from _day(mean_per_s, goal_s)
+    if wanted := int(os.environ.get("SCALE_EVENTS", "0")):
+        yield from _events(wanted)
+
+
+def _turns(per_s: float, seed: int) -> int:
+    fleet = Fleet(noise=0.1 * (seed % 2))
+    return run(fleet, drawn(lambda _: per_s, HALF_HOUR_S, fleet.step_s, seed), seed).turns
+
+
+def _day(mean_per_s: float, goal_s: float) -> Iterator[Figure]:
+    fleet = Fleet(goal_s=goal_s, start_s=60.0, step_s=1.0)
+    arrivals = day(mean_per_s, 1, fleet.step_s)
+    result = run(fleet, arrivals, 1)
+    name = f"a day of {mean_per_s:g}/s, goal {goal_s:g} s"
+    yield at_least(f"{name}: minutes that meet the goal", result.good_minutes, 0.99)
+    yield at_most(f"{name}: device hours of an oracle's", result.device_s / oracle_s(fleet, arrivals), 1.15)
+
+
+def _events(wanted: int) -> Iterator[Figure]:
+    env = {"SCALE_IDLE_S": "3", "SCALE_COOLDOWN_S": "3"}
+    began, made = time.monotonic(), 0
+    with own_stack("scaling", only=ONLY, env=env) as stack:
+        register_scaled(stack)
+        app, ids = App(stack), list[str]()
+        with autoscaling(stack, "--models", MODEL, "--cpu", "2", "--lanes", "1") as scaler:
+            while (made := events(scaler)) < wanted:
+                ids += cycle(app, scaler)
+            states, attempts = app.all_finished(ids), app.attempts(ids)
+        app.close()
+    yield at_least(f"scale events in {time.monotonic() - began:,.0f} s", made, wanted)
+    yield at_most(f"jobs of {len(ids):,} that did not succeed", len(ids) - states.get("succeeded", 0), 0)
+    yield at_most("jobs that were charged a second attempt", len(ids) - attempts.get(1, 0), 0)
