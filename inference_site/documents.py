@@ -25,6 +25,7 @@ NAMES = (
     "api",
     "models",
     "rollouts",
+    "deploying",
     "operations",
     "security",
     "decisions",
