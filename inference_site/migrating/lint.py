@@ -7,6 +7,7 @@ Only migrations after the baseline are read: the older ones ran before this rule
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -45,6 +46,13 @@ class BrokenMigration(NamedTuple):
         return f"{where} [{self.rule}]\n    {SENTENCES[self.rule]}"
 
 
+# The settings need some value; nothing is asked of a server.
+NO_SERVERS = {
+    "DJANGO_SETTINGS_MODULE": "inference_site.settings",
+    "DATABASE_URL": "postgresql://nobody/none",
+    "BROKER_URL": "amqp://nobody",
+    "SECRET_KEY": "none",
+}
 Key = tuple[str, str]
 
 
@@ -95,6 +103,8 @@ def _broken(migration: Migration, state: ProjectState) -> Iterator[tuple[str, Br
 
 def main() -> int:
     """Print what is wrong; return 1 if anything is."""
+    for name, value in NO_SERVERS.items():
+        os.environ.setdefault(name, value)
     django.setup()
     loader = MigrationLoader(None, ignore_no_migrations=True)
     before = partial(loader.project_state, at_end=False)

@@ -23,16 +23,16 @@ class ErasedAgain:
     unknown: int = 0
 
 
-class _Event(msgspec.Struct):
+class _ErasureEvent(msgspec.Struct):
     kind: str
     job_id: UUID | None = None
 
 
-class _Line(msgspec.Struct):
-    event: _Event | None = None
+class _ExportLine(msgspec.Struct):
+    event: _ErasureEvent | None = None
 
 
-_LINE = msgspec.json.Decoder(_Line)
+_LINE = msgspec.json.Decoder(_ExportLine)
 
 
 def erase_again(export: Path, *, actor: str) -> ErasedAgain:

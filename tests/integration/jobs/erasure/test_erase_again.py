@@ -22,7 +22,7 @@ def model(folder: Path) -> None:
 
 
 def event(kind: str, job: UUID | None) -> str:
-    body = {
+    body: dict[str, object] = {
         "id": 7,
         "job_id": job and str(job),
         "kind": kind,
