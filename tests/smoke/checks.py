@@ -14,15 +14,17 @@ import psutil
 import psycopg
 
 from inference_site.stack.ports import LOOPBACK
-from tests.smoke.addresses import AMQP, DISTRIBUTION, MANAGEMENT, METRICS, NODES, PROGRAMS
+from tests.smoke.addresses import AMQP, DISTRIBUTION, MANAGEMENT, METRICS, NODES, PROGRAMS, WORKERS
 from tests.smoke.database import REPLICA, Primary
 from tests.smoke.watcher import Alert
 from tests.smoke.world import World
+from tests.smoke.zones import zone_of
 
 REFUSED = re.compile(r"\brefused\b|access_refused", re.IGNORECASE)
 OF_DATABASE = re.compile(
     r"permission denied|must be owner|no pg_hba.conf entry|password authentication failed"
 )
+ZONES_OF_WORKERS = "SELECT pid, zone FROM jobs_worker WHERE ended_at IS NULL"
 ANSWER_S = 5.0
 LOOPBACKS = {LOOPBACK, "::1"}
 FIRING, PAGE = "firing", "page"
@@ -70,9 +72,18 @@ def complaints(world: World, seen: Seen, expected_pages: set[str]) -> list[str]:
         *(f"the alert {name} fired" for name in sorted(seen.pages - expected_pages)),
         *(f"the alert {name} did not fire" for name in sorted(expected_pages - seen.pages)),
         *_refusals(world),  # before the next, which causes some
+        *_zones(world),
         *_strange_ports(world),
         *_without_tls(world),
     ]
+
+
+def _zones(world: World) -> Iterator[str]:
+    """Yield the live workers whose rows name another zone than theirs."""
+    rows = dict(world.rows(ZONES_OF_WORKERS))
+    for name in WORKERS:
+        if (shown := rows.get(world.pid(name))) != zone_of(name):
+            yield f"the row of {name} shows zone {shown!r}, not {zone_of(name)!r}"
 
 
 def _refusals(world: World) -> Iterator[str]:

@@ -23,6 +23,8 @@ IN_HANDS = """
 SELECT coalesce(sum(size), 0) FROM jobs_batch batch JOIN jobs_worker worker ON worker.id = batch.worker_id
 WHERE batch.finished_at IS NULL AND worker.ended_at IS NULL AND worker.pid = %s
 """
+NEWEST = "SELECT coalesce(max(seq), 0) FROM chaos_history"
+TAKEN_BACK = "SELECT count(*) FROM chaos_history WHERE seq > %s AND before = 'running' AND after = 'queued'"
 FED_BY = """
 SELECT holder.label FROM jobs_lease lease JOIN jobs_leaseholder holder ON holder.id = lease.holder
 WHERE lease.name = %s AND holder.label LIKE %s
@@ -96,20 +98,21 @@ def zone_lost(world: World) -> Iterator[None]:
     node = _most_used(world, [name for name in NODES if len(ZONES[zone_of(name)]) > 1])
     zone = zone_of(node)
     worker = next(name for name in ZONES[zone] if name.startswith(WORKER))
-    held = wait_until(
-        lambda: world.rows(IN_HANDS, world.pid(worker))[0][0],
-        limit_s=LIMIT_S, every_s=LOOK_S, what=f"jobs in the hands of {worker}",
-    )  # fmt: skip
-    with _killed(world, ZONES[zone]):
+    newest = world.count(NEWEST)
+    with _killed(world, ZONES[zone], when=lambda: bool(world.rows(IN_HANDS, world.pid(worker))[0][0])):
         world.hit(len(ZONES[zone]), f"processes of zone {zone}")
-        world.hit(int(held), "jobs in its worker's hands")
         yield
+    world.hit(world.rows(TAKEN_BACK, newest)[0][0], "jobs taken back from its worker")
 
 
 @contextlib.contextmanager
-def _killed(world: World, names: tuple[str, ...]) -> Iterator[None]:
+def _killed(
+    world: World, names: tuple[str, ...], *, when: Callable[[], bool] = lambda: True
+) -> Iterator[None]:
+    """Kill these as soon as `when` holds, and start them again on leaving."""
     others = [name for name in world.programs if name not in names]
     cut = sum(count for node, count in world.connections(others).items() if node in names)
+    wait_until(when, limit_s=LIMIT_S, every_s=0.01, what=f"the moment to kill {', '.join(names)}")
     world.kill(names)
     world.hit(cut, "connections of others")
     try:
