@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from itertools import pairwise
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.core.batching.sealed_batch import BatchLimits, SealReason
+from jobs.core.simulation import world
+from jobs.core.simulation.admission_control import AdmissionControl
 from jobs.core.simulation.arrivals import Arrival, bursts, poisson
+from jobs.core.simulation.feed import QueueFeed
 from jobs.core.simulation.plan import Crew, Model, Overheads, SimulationPlan, Timing
 from jobs.core.simulation.report import SimulationReport
+from jobs.core.simulation.worker import SimulatedWorker
 from jobs.core.simulation.world import simulate
 from tests.unit.jobs.core.simulation.plans import arrivals, plan, plans
 
@@ -161,3 +167,25 @@ def test_equal_jobs_leave_one_lane_in_the_order_of_arrival(
 @given(given_plan=plans, jobs=arrivals())
 def test_the_same_chance_gives_the_same_report(given_plan: SimulationPlan, jobs: list[Arrival]) -> None:
     assert run(given_plan, jobs, seed=3) == run(given_plan, jobs, seed=3)
+
+
+class AskingWorker(SimulatedWorker):
+    """A worker that asks its policy at each message, as the product's does."""
+
+    def deliver(self, arrivals: Sequence[Arrival]) -> None:
+        super().deliver(arrivals)
+        self._collect()
+
+
+@settings(max_examples=60, deadline=None)
+@given(given_plan=plans, jobs=arrivals(), seed=st.integers(0, 9))
+def test_what_is_not_asked_to_save_time_would_have_changed_nothing(
+    given_plan: SimulationPlan, jobs: list[Arrival], seed: int
+) -> None:
+    quick = run(given_plan, jobs, seed)
+    with (
+        patch.object(world, "SimulatedWorker", AskingWorker),
+        patch.object(QueueFeed, "_same", lambda *_: False),
+        patch.object(AdmissionControl, "_may_refuse", lambda *_: True),
+    ):
+        assert run(given_plan, jobs, seed) == quick
