@@ -13,7 +13,7 @@ from typing import Protocol
 from jobs.core.priority import HIGHEST, LOWEST, broker_priority
 from jobs.core.relay.bundled_rows import bundles
 from jobs.core.relay.publish_policy import FastSide, reserve, rooms
-from jobs.core.relay.queue_depth import Depth
+from jobs.core.relay.queue_depth import LOOK_S, Depth
 from jobs.core.retry.budget import RetryBudget, RetryBudgets
 from jobs.core.simulation.agenda import Agenda
 from jobs.core.simulation.arrivals import Arrival, Chance
@@ -61,6 +61,8 @@ class QueueFeed:
         self._largest_of_all = max(model.limits.max_batch for model in versions.values())
         self._full_until_s = 0.0
         self._looks = False  # a look is scheduled
+        self._nothing_new = False  # since a look that took nothing
+        self._looked_s = 0.0
 
     def add(self, arrival: Arrival, *, retry: bool = False) -> None:
         """Take a job that is due now."""
@@ -74,7 +76,7 @@ class QueueFeed:
 
     def claimed(self, arrivals: Iterable[Arrival]) -> None:
         """Note that a worker has claimed jobs, which are no longer in flight."""
-        held = self._held
+        held, self._nothing_new = self._held, False
         for arrival in arrivals:
             held[arrival.priority, arrival.client] -= 1
             self._in_flight -= 1
@@ -97,6 +99,7 @@ class QueueFeed:
         if line is None:
             line = self._waiting[key] = deque()
         line.append(row)
+        self._nothing_new = False
 
     def _look_at(self, when_s: float) -> None:
         self._looks = True
@@ -105,11 +108,15 @@ class QueueFeed:
     def _look(self) -> None:
         self._looks = False
         now = self._agenda.now
-        chosen = self._choose(now) if now >= self._full_until_s else []
+        chosen = self._choose(now) if now >= self._full_until_s and not self._same(now) else []
         self._send(self._within_budget(chosen))
         if self._waiting:
             busy_s = self._plan.overheads.look.seconds(len(chosen), self._chance)
             self._look_at(max(now + busy_s + POLL_S, self._full_until_s))
+
+    def _same(self, now: float) -> bool:
+        """Return whether the last look took nothing, and a look now would see the same."""
+        return self._nothing_new and now - self._looked_s < LOOK_S
 
     def _choose(self, now: float) -> list[OutboxRow]:
         depth = self._room = self._depth.look(
@@ -120,6 +127,7 @@ class QueueFeed:
             self._full_until_s = now + FULL_S
         chosen = choose(self._waiting, room, held=self._held, most=MOST, reserve=reserve(depth))
         self._take(chosen)
+        self._nothing_new, self._looked_s = not chosen, now
         return chosen
 
     def _take(self, chosen: Sequence[OutboxRow]) -> None:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.core.batching.sealed_batch import BatchLimits, SealReason
+from jobs.core.simulation import world
+from jobs.core.simulation.admission_control import AdmissionControl
 from jobs.core.simulation.arrivals import Arrival, bursts, poisson
+from jobs.core.simulation.feed import QueueFeed
 from jobs.core.simulation.plan import Crew, Model, Overheads, SimulationPlan, Timing
 from jobs.core.simulation.report import SimulationReport
+from jobs.core.simulation.worker import SimulatedWorker
 from jobs.core.simulation.world import simulate
 from tests.unit.jobs.core.simulation.plans import arrivals, plan, plans
 
@@ -143,7 +150,7 @@ def test_no_job_is_faster_than_its_own_path(
 
 @settings(max_examples=100, deadline=None)
 @given(
-    given_plan=plans.filter(lambda p: p.lanes == 1 and not p.sheds),
+    given_plan=plans.map(lambda p: replace(p, crew=replace(p.crew, workers=1, lanes=1), sheds=False)),
     jobs=st.lists(st.sampled_from([0.0, 0.001, 0.05, 0.7]), max_size=60),
 )
 def test_equal_jobs_leave_one_lane_in_the_order_of_arrival(
@@ -161,3 +168,25 @@ def test_equal_jobs_leave_one_lane_in_the_order_of_arrival(
 @given(given_plan=plans, jobs=arrivals())
 def test_the_same_chance_gives_the_same_report(given_plan: SimulationPlan, jobs: list[Arrival]) -> None:
     assert run(given_plan, jobs, seed=3) == run(given_plan, jobs, seed=3)
+
+
+class AskingWorker(SimulatedWorker):
+    """A worker that asks its policy at each message, as the product's does."""
+
+    def deliver(self, arrivals: Sequence[Arrival]) -> None:
+        super().deliver(arrivals)
+        self._collect()
+
+
+@settings(max_examples=30, deadline=None)
+@given(given_plan=plans, jobs=arrivals(), seed=st.integers(0, 9))
+def test_what_is_not_asked_to_save_time_would_have_changed_nothing(
+    given_plan: SimulationPlan, jobs: list[Arrival], seed: int
+) -> None:
+    quick = run(given_plan, jobs, seed)
+    with (
+        patch.object(world, "SimulatedWorker", AskingWorker),
+        patch.object(QueueFeed, "_same", lambda *_: False),
+        patch.object(AdmissionControl, "_may_refuse", lambda *_: True),
+    ):
+        assert run(given_plan, jobs, seed) == quick
