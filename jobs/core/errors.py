@@ -294,3 +294,9 @@ class MethodNotAllowedError(RequestError):
     """This address does not take that method."""
 
     code = "method_not_allowed"
+
+
+class NoHistoryError(PlatformError):
+    """Nothing was recorded from which this could be learned."""
+
+    code = "no_history"

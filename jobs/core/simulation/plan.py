@@ -12,16 +12,38 @@ from models_registry.core.options import MOST_WAITING
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The time of a step: `base_s + per_unit_s * units`, more or less by up to the share `jitter`."""
+    """The time of a step: `base_s + per_unit_s * units`, as it varies.
+
+    It is more or less by up to the share `jitter`, or as `spread` says: factors at evenly spaced quantiles,
+    the first at 0 and the last at 1. `by_size` are factors by the power of two that the units lie under, for
+    what grows in steps; where it ends, the last holds. Each other lane of the worker that is busy makes a
+    run longer by the share `crowding`.
+    """
 
     base_s: float = 0.0
     per_unit_s: float = 0.0
     jitter: float = 0.0
+    spread: tuple[float, ...] = ()
+    by_size: tuple[float, ...] = ()
+    crowding: float = 0.0
 
     def seconds(self, units: float, chance: Chance) -> float:
         """Return the seconds of one step over `units`."""
-        seconds = self.base_s + self.per_unit_s * units
+        seconds = self.mean_s(units)
+        spread = self.spread
+        if spread:
+            place = chance() * (len(spread) - 1)
+            below = int(place)
+            low = spread[below]
+            return seconds * (low + (place - below) * (spread[min(below + 1, len(spread) - 1)] - low))
         return seconds * (1.0 + self.jitter * (2.0 * chance() - 1.0)) if self.jitter else seconds
+
+    def mean_s(self, units: float) -> float:
+        """Return the seconds over `units` without what makes them vary."""
+        seconds = self.base_s + self.per_unit_s * units
+        if self.by_size:
+            seconds *= self.by_size[min(int(units).bit_length(), len(self.by_size) - 1)]
+        return seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +70,21 @@ class Crew:
 
 @dataclass(frozen=True, slots=True)
 class Overheads:
-    """Time spent outside the model: the delivery of a job, and claim and settle by items of the batch."""
+    """Time spent outside the model: the delivery of a job, and claim and settle by items of the batch.
+
+    A delivery is from the submit to the worker's buffer where the queue has room; `deliver_spread` are the
+    factors by which it varies, as a timing's `spread`.
+    """
 
     deliver_s: float = 0.0
     claim: Timing = field(default_factory=Timing)
     settle: Timing = field(default_factory=Timing)
+    deliver_spread: tuple[float, ...] = ()
+
+    @property
+    def deliver(self) -> Timing:
+        """Return the time of a delivery."""
+        return Timing(self.deliver_s, spread=self.deliver_spread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +108,6 @@ class SimulationPlan:
         items = limits.max_batch
         if limits.max_padded_size:
             items = max(1, min(items, limits.max_padded_size // size))
-        seconds = model.run.base_s + model.run.per_unit_s * items * (size if limits.padded else 1)
+        seconds = model.run.mean_s(items * (size if limits.padded else 1))
+        seconds *= 1.0 + model.run.crowding * (self.crew.lanes - 1)
         return self.lanes * items / seconds

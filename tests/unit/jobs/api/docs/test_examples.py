@@ -25,6 +25,7 @@ METERED = {"post /api/v1/jobs", "post /api/v1/jobs/bulk", "post /api/v1/uploads"
 NEVER = {
     errors.BrokerUnavailableError,
     errors.DatabaseUnusableError,
+    errors.NoHistoryError,
     errors.RequestError,
     errors.TooManyLoginsError,  # of the admin
 }
