@@ -67,6 +67,10 @@ class AdmissionControl:
         if row.size:
             self._ledger.open(row)
 
+    def queued_again(self, arrival: Arrival) -> None:
+        """Count a job that waits again: for a retry, or for another worker."""
+        self._waiting[arrival.priority, arrival.client] += 1
+
     def finished(self, row: LedgerRow) -> None:
         """Close the row of a batch whose outcomes are stored."""
         self._ledger.close(row)

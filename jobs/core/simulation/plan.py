@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from jobs.core.batching.sealed_batch import BatchLimits
 from jobs.core.simulation.arrivals import Chance
-from models_registry.core.options import MOST_WAITING
+from models_registry.core.options import MOST_WAITING, RetryOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +49,40 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model version: the time of a run by padded size (by items where it does not pad), and its limits."""
+    """A model version: the time of a run by padded size (by items where it does not pad), and its limits.
+
+    Versions of one `queue`, which is that of their registered model, share it. A worker loads a version in
+    `load_s` where it is not in its memory, of which it takes `memory_bytes`; a `cold` one is in no memory at
+    the start. An attempt fails with the probability `failing`; `retry` and `max_attempts` say what follows.
+    """
 
     run: Timing
     limits: BatchLimits = field(default_factory=BatchLimits)
     max_waiting: int = MOST_WAITING
+    queue: str = ""
+    load_s: float = 0.0
+    memory_bytes: int = 0
+    cold: bool = False
+    failing: float = 0.0
+    retry: RetryOptions = field(default_factory=RetryOptions)
+    max_attempts: int = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Crew:
     """The workers, all equal: each runs `lanes` batches at once and claims `ahead` more in advance.
 
-    `prefetch` bounds the unacknowledged messages of a worker.
+    `prefetch` bounds the unacknowledged messages of a worker and queue, `memory_bytes` what its versions may
+    occupy; None for no limit. `busy` is the share of the hosts' processors that is in use: batches wait for
+    company where that is scarce.
     """
 
     workers: int = 1
     lanes: int = 1
     ahead: int = 1
     prefetch: int = 256
+    memory_bytes: int | None = None
+    busy: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +90,15 @@ class Overheads:
     """Time spent outside the model: the delivery of a job, and claim and settle by items of the batch.
 
     A delivery is from the submit to the worker's buffer where the queue has room; `deliver_spread` are the
-    factors by which it varies, as a timing's `spread`.
+    factors by which it varies, as a timing's `spread`. `look` is the time of one look of the relay at a
+    backlog, by the jobs that it publishes.
     """
 
     deliver_s: float = 0.0
     claim: Timing = field(default_factory=Timing)
     settle: Timing = field(default_factory=Timing)
     deliver_spread: tuple[float, ...] = ()
+    look: Timing = field(default_factory=Timing)
 
     @property
     def deliver(self) -> Timing:
@@ -89,12 +108,24 @@ class Overheads:
 
 @dataclass(frozen=True, slots=True)
 class SimulationPlan:
-    """Everything but the jobs; `sheds` is the option `shed` of all models: hold jobs to the p95 goal."""
+    """Everything but the jobs; `sheds` is the option `shed` of all models: hold jobs to the p95 goal.
+
+    `depth` is the relay's setting: how many jobs of a level a queue may hold, 0 for its own choice.
+    """
 
     models: Mapping[int, Model]
     crew: Crew = field(default_factory=Crew)
     overheads: Overheads = field(default_factory=Overheads)
     sheds: bool = False
+    depth: int = 0
+
+    @property
+    def queues(self) -> Mapping[str, Mapping[int, Model]]:
+        """Return the versions of each queue."""
+        queues = defaultdict[str, dict[int, Model]](dict)
+        for version, model in self.models.items():
+            queues[model.queue][version] = model
+        return queues
 
     @property
     def lanes(self) -> int:

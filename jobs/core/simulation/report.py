@@ -15,13 +15,16 @@ class SimulationReport:
     """Counts and times, collected while the simulation runs.
 
     `offered_s` is from the first to the last arrival, `span_s` from the first arrival to the last outcome,
-    `latencies_s` from submit to stored result, and `busy_s` the time in which lanes ran batches.
+    `latencies_s` from submit to stored result, and `busy_s` the time in which lanes ran batches. `dead` jobs
+    failed for the last time, `retried` are failed attempts after which another one came.
     """
 
     lanes: int = 1
     offered: int = 0
     refused: int = 0
     expired: int = 0
+    dead: int = 0
+    retried: int = 0
     offered_s: float = 0.0
     span_s: float = 0.0
     busy_s: float = 0.0

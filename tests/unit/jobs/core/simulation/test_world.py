@@ -65,7 +65,9 @@ def test_claim_and_settle_hide_behind_the_run_but_for_the_first_and_the_last() -
 
 
 def test_a_settle_slower_than_the_run_sets_the_pace() -> None:
-    report = run(plan(MODEL, FULL, crew=ROOMY, overheads=Overheads(settle=Timing(0.1))), heap(3_200))
+    report = run(
+        plan(MODEL, FULL, crew=ROOMY, overheads=Overheads(settle=Timing(0.0, 0.1 / 32))), heap(3_200)
+    )
     assert report.span_s == pytest.approx(FULL_S + 100 * 0.1, rel=0.03)
 
 
