@@ -34,6 +34,7 @@ from tests.benchmarks import (
     routed,
     told,
     tracing,
+    tuner,
     waiters,
 )
 from tests.benchmarks.contract import fuzz
@@ -61,6 +62,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "noisy": noisy.measure,
     "told": told.measure,
     "tracing": tracing.measure,
+    "tuner": tuner.measure,
     "waiters": waiters.measure,
     "rivals": compare.measure,
     "contract": fuzz.measure,

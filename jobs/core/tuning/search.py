@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
 
 from jobs.core.simulation.arrivals import Chance
 from jobs.core.tuning.bench import Bench
@@ -17,8 +16,8 @@ from jobs.core.tuning.evaluation import Answer
 from jobs.core.tuning.setting_space import SettingSpace, TunedSetting
 
 START = 0.5  # of the highest rate that any setting could reach
-RISE, FALL = 1.25, 0.6
-LEAST_RATE = 0.02  # at so small a part of the highest rate, a job waits for no other
+RISE, FALL = 1.25, 0.4
+LONELY = 0.05  # where jobs alone would keep a worker busy for so small a part, they wait for no other
 FEW, FEWER = 8, 3
 GALLOP = 1.15
 MOST_ROUNDS = 12
@@ -40,6 +39,8 @@ class Sustained:
 def search(space: SettingSpace, bench: Bench, chance: Chance) -> Sustained | None:
     """Return the best setting; None where none meets the goal at any rate."""
     rate, few = _halved(space.spread(bench.effort.candidates, chance), bench)
+    if not few:
+        return None
     best: Sustained | None = None
     for setting in few:
         best = _challenged(best, setting, rate, bench)
@@ -50,7 +51,7 @@ def search(space: SettingSpace, bench: Bench, chance: Chance) -> Sustained | Non
 
 def sustained(setting: TunedSetting, rate_per_s: float, bench: Bench) -> Sustained | None:
     """Return the highest rate of a setting, searched from a rate upwards or downwards; None: it has none."""
-    most = bench.workload.most_per_s(setting, bench.workers)
+    most = bench.most_per_s(setting)
     rate, held, missed = min(rate_per_s, most), None, most
     while held is None:
         answers = bench.measure([setting], [rate, rate / GALLOP])
@@ -58,7 +59,7 @@ def sustained(setting: TunedSetting, rate_per_s: float, bench: Bench) -> Sustain
         if held is not answers[0]:
             missed = rate if held is not None else rate / GALLOP
         rate /= GALLOP * GALLOP
-        if held is None and rate < LEAST_RATE * most:
+        if held is None and rate < lonely_per_s(bench):
             return None
     while missed == most and held.question.rate_per_s * GALLOP < most:
         rates = [held.question.rate_per_s * GALLOP, held.question.rate_per_s * GALLOP * GALLOP]
@@ -70,6 +71,13 @@ def sustained(setting: TunedSetting, rate_per_s: float, bench: Bench) -> Sustain
         else:
             held = second
     return Sustained(setting, _between(setting, held, missed, bench))
+
+
+def lonely_per_s(bench: Bench) -> float:
+    """Return a rate at which jobs hardly ever meet: what is missed there is missed at any rate."""
+    own = bench.workload
+    alone_s = own.run.mean_s(own.mean_size if own.limits.padded else 1.0)
+    return LONELY * bench.workers / max(alone_s, bench.goal.limit_s / 10.0)
 
 
 def _between(setting: TunedSetting, held: Answer, missed: float, bench: Bench) -> Answer:
@@ -91,29 +99,46 @@ def _halved(settings: Sequence[TunedSetting], bench: Bench) -> tuple[float, list
     rate = START * max(bench.workload.most_per_s(one, bench.workers) for one in settings)
     jobs = bench.effort.screen_jobs
     rate, many = _raced(settings, rate, bench, most=FEW, jobs=jobs, replications=1)
+    if not many:
+        return rate, []
     return _raced(many, rate, bench, most=FEWER, jobs=2 * jobs, replications=2)
 
 
 def _raced(
     settings: Sequence[TunedSetting], rate: float, bench: Bench, *, most: int, jobs: int, replications: int
 ) -> tuple[float, list[TunedSetting]]:
-    """Raise the rate until at most `most` settings meet the goal there, or lower it until some do."""
-    least = LEAST_RATE * max(bench.workload.most_per_s(one, bench.workers) for one in settings)
-    field, lowered = list(settings), False
-    for _ in count():
-        answers = bench.screen(field, rate, jobs=jobs, replications=replications)
-        ranked = sorted(answers, key=lambda answer: answer.upper_s)
-        good = [answer.question.setting for answer in ranked if answer.latency_s <= bench.goal.limit_s]
-        if len(good) > most and not lowered:
-            field, rate = good, rate * RISE
-        elif good or rate <= least:
+    """Raise the rate until at most `most` settings meet the goal there, or lower it until some do.
+
+    Where fewer meet it, those that came nearest are returned too; none where no setting meets it at all.
+    """
+    ranked = _ranked(settings, rate, bench, jobs, replications)
+    while True:
+        good = [one.question.setting for one in ranked if one.latency_s <= bench.goal.limit_s]
+        if len(good) > most:
+            higher = _ranked(good, rate * RISE, bench, jobs, replications)
+            if not any(one.latency_s <= bench.goal.limit_s for one in higher):
+                return rate, [one.question.setting for one in higher or ranked][:most]
+            ranked, rate = higher, rate * RISE
+        elif good or rate <= lonely_per_s(bench):
             break
-        elif field is not settings and len(field) < len(settings):
-            return rate / RISE, field[:most]
         else:
-            rate, lowered = rate * FALL, True
-    others = sorted(answers, key=lambda answer: answer.latency_s)
-    return rate, list(dict.fromkeys([*good, *(answer.question.setting for answer in others)]))[:most]
+            rate *= FALL
+            ranked = _ranked(_nearest(ranked, settings, most), rate, bench, jobs, replications)
+    return rate, [one.question.setting for one in ranked][:most] if good else []
+
+
+def _nearest(
+    ranked: Sequence[Answer], settings: Sequence[TunedSetting], most: int
+) -> Sequence[TunedSetting]:
+    """Return what is worth a look at a lower rate: what came nearest, or all where nothing was simulated."""
+    return [one.question.setting for one in ranked[: 2 * most]] or settings
+
+
+def _ranked(
+    settings: Sequence[TunedSetting], rate: float, bench: Bench, jobs: int, replications: int
+) -> list[Answer]:
+    answers = bench.screen(settings, rate, jobs=jobs, replications=replications)
+    return sorted(answers, key=lambda answer: answer.latency_s)
 
 
 def _challenged(best: Sustained | None, setting: TunedSetting, rate: float, bench: Bench) -> Sustained | None:
@@ -128,6 +153,7 @@ def _beaten(best: Sustained, settings: Sequence[TunedSetting], bench: Bench) -> 
     rate, effort = best.rate_per_s * (1.0 + bench.effort.step), bench.effort
     looks = bench.screen(settings, rate, jobs=effort.jobs)
     likely = [look.question.setting for look in looks if look.latency_s <= bench.goal.limit_s]
+    likely = [one for one in likely if bench.most_per_s(one) >= rate]
     better = [answer for answer in bench.measure(likely, [rate]) if bench.meets(answer)]
     if not better:
         return None

@@ -46,7 +46,7 @@ class SettingSpace:
         return (TunedSetting(*steps) for steps in product(*self._axes))
 
     def spread(self, most: int, chance: Chance) -> list[TunedSetting]:
-        """Return up to `most` settings that cover each axis evenly (a Latin hypercube), all if they are few."""
+        """Return up to `most` settings that cover each axis evenly, as a Latin hypercube does."""
         if len(self) <= most:
             return list(self)
         columns = [_evenly(axis, most, chance) for axis in self._axes]

@@ -14,6 +14,7 @@ from jobs.core.tuning.setting_space import SettingSpace, TunedSetting
 
 MOST_WORKERS = 10_000
 MOST_LOWERED = 25
+FAR = 1.25  # with a bound so many times the goal, the rate is lowered in larger steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Infeasible:
 def tune(space: SettingSpace, bench: Bench, chance: Chance, rate_per_s: float | None) -> Tuned | Infeasible:
     """Return the setting that takes the highest rate within the goal; with a rate it must meet it there."""
     best = search(space, bench, chance)
-    highest = best and _confirmed(best, bench)
+    highest = None if best is None else _confirmed(best, bench)
     if best is None or highest is None:
         return Infeasible(best_latency_s(bench.answers), None, 0.0)
     most = highest.question.rate_per_s
@@ -65,11 +66,13 @@ def tune_workers(space: SettingSpace, bench: Bench, chance: Chance, rate_per_s: 
     """Return the settings with which the fewest workers meet the goal at a rate."""
     one = replace(bench, workers=1)
     best = search(space, one, chance)
-    needed = best and least_workers(best.setting, best.rate_per_s, rate_per_s, one)
-    _collect(bench, one)
-    if best is None or needed is None:
+    if best is None:
+        _collect(bench, one)
         return Infeasible(best_latency_s(bench.answers), None, 0.0)
-    setting = best.setting
+    setting, needed = best.setting, least_workers(best.setting, best.rate_per_s, rate_per_s, one)
+    _collect(bench, one)
+    if needed is None:
+        return Infeasible(best_latency_s(bench.answers), None, best.rate_per_s)
     while needed > 1:
         fewer = replace(bench, workers=needed - 1)
         good = _meeting(space, setting, rate_per_s, fewer)
@@ -118,13 +121,14 @@ def _tuned_with(
     """Tune around a setting for a number of workers, one more where the check finds them too few."""
     own = replace(bench, workers=workers)
     held = sustained(setting, rate_per_s, own)
-    best = held and climbed(space, held, own)
-    highest = best and _confirmed(best, own)
-    asked = best and _asked(best.setting, rate_per_s, own)
+    if held is not None:
+        best = climbed(space, held, own)
+        highest, asked = _confirmed(best, own), _asked(best.setting, rate_per_s, own)
+        _collect(bench, own)
+        if highest is not None and asked is not None:
+            return Tuned(asked.question.setting, workers, highest, asked)
     _collect(bench, own)
-    if best is None or highest is None or asked is None:
-        return _tuned_with(space, setting, rate_per_s, bench, workers + 1)
-    return Tuned(asked.question.setting, workers, highest, asked)
+    return _tuned_with(space, setting, rate_per_s, bench, workers + 1)
 
 
 def _confirmed(best: Sustained, bench: Bench) -> Answer | None:
@@ -134,7 +138,8 @@ def _confirmed(best: Sustained, bench: Bench) -> Answer | None:
         answer = bench.check(best.setting, rate)
         if bench.meets(answer):
             return answer
-        rate *= 1.0 - bench.effort.step
+        by_far = answer.upper_s > FAR * bench.goal.limit_s
+        rate *= 1.0 - (3.0 if by_far else 1.0) * bench.effort.step
     return None
 
 

@@ -35,7 +35,7 @@ class Workload:
         """Return the plan of so many workers with a setting."""
         limits = replace(self.limits, max_batch=setting.max_batch, max_padded_size=setting.max_padded_size)
         crew = Crew(workers, setting.lanes, prefetch=setting.prefetch or prefetch(setting.max_batch))
-        return SimulationPlan({0: Model(self.run, limits)}, crew, self.overheads)
+        return SimulationPlan({0: Model(self.run, limits)}, crew, self.overheads, depth=setting.depth)
 
     def arrivals(self, replication: int, jobs: int, rate_per_s: float) -> list[Arrival]:
         """Return the jobs of a replication at a rate."""

@@ -11,9 +11,12 @@ from typing import Any, Self, TypeVar
 
 from jobs.core.loadtest.load_words import LoadGoal, LoadWordError, parse_duration, parse_goals, parse_rate
 
-WINDOW, MOST_BATCH, MOST_LANES = "1d", "256", "4"
+WINDOW, MOST_BATCH, MOST_LANES = "24h", "256", "4"
 OUT = ".run/tune"
-USAGE = "%(prog)s MODEL --goal p95=200ms [--rate R | --from-history] [--workers N | --min-workers]; --help lists all"
+USAGE = (
+    "%(prog)s MODEL --goal p95=200ms [--rate R | --from-history] [--workers N | --min-workers]; --help lists"
+    " all"
+)
 Value = TypeVar("Value")
 
 
@@ -92,7 +95,9 @@ def add_tune_arguments(parser: ArgumentParser) -> None:
 
 def _add_load(group: Any) -> None:
     group.add_argument("--rate", help="jobs a second, arriving independently of each other")
-    group.add_argument("--from-history", action="store_true", help="the model's recorded jobs, and their rate")
+    group.add_argument(
+        "--from-history", action="store_true", help="the model's recorded jobs, and their rate"
+    )
     group.add_argument("--workers", help="workers, one a device; 1 if missing")
     group.add_argument("--min-workers", action="store_true", help="find the fewest workers that do")
     group.add_argument("--window", default=WINDOW, help="how far back the history goes; default: %(default)s")
@@ -110,7 +115,9 @@ def _add_times(group: Any) -> None:
 
 
 def _add_search(group: Any) -> None:
-    group.add_argument("--most-batch", default=MOST_BATCH, help="largest max_batch to try; default: %(default)s")
+    group.add_argument(
+        "--most-batch", default=MOST_BATCH, help="largest max_batch to try; default: %(default)s"
+    )
     group.add_argument("--most-lanes", default=MOST_LANES, help="most lanes to try; default: %(default)s")
     group.add_argument("--seed", default="1", help="seed of all random numbers")
     group.add_argument("--out", metavar="DIR", default=OUT, help="tune.json, front.png; default: %(default)s")
