@@ -43,7 +43,9 @@ def tuned_workload(number: int) -> TunedWorkload:
     mean_items = draw.choice((2, 4, 8))  # so many items take as long as the fixed time
     sizes = tuple(max(4, min(256, int(draw.lognormvariate(3.3, 0.8)))) for _ in range(400)) if pads else (1,)
     mean = sum(sizes) / len(sizes)
-    run = Timing(base_s, base_s / (mean_items * mean), draw.choice((0.0, 0.2)), crowding=draw.choice((1.0, 0.5)))
+    run = Timing(
+        base_s, base_s / (mean_items * mean), draw.choice((0.0, 0.2)), crowding=draw.choice((1.0, 0.5))
+    )
     overheads = Overheads(0.003, Timing(0.002, 0.00005), Timing(0.003, 0.00008))
     goal_s = draw.choice((4.0, 6.0, 10.0)) * (base_s + 0.005)
     limits = BatchLimits(padded=pads, p95_goal_s=goal_s)

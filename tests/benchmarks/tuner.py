@@ -1,9 +1,9 @@
 """The tuner against all settings, on twelve seeded workloads: what it finds, what it costs, whether it lies.
 
-Throughput is the highest rate at which the upper 95 % bound of p95 is within the goal. Brute force searches it
-for every setting with the same simulator, replications and steps as the tuner does for its few. Both winners
-are then measured again with random numbers that neither has seen. Optuna's TPE sampler, the rival, gets as
-many simulated jobs as the tuner took, and the same search of a setting's rate.
+Throughput is the highest rate at which the upper 95 % bound of p95 is within the goal. Brute force searches
+it for every setting with the same simulator, replications and steps as the tuner does for its few. Both
+winners are then measured again with random numbers that neither has seen. Optuna's TPE sampler, the rival,
+gets as many simulated jobs as the tuner took, and the same search of a setting's rate.
 
 TUNER_WORKLOADS=0,1,2 runs some of them; what was measured is kept in `.run/tuner.json`.
 """
@@ -28,7 +28,7 @@ from jobs.core.tuning.search import sustained
 from jobs.core.tuning.setting_space import AXES, TunedSetting
 from jobs.core.tuning.tune import Tuned, tune
 from jobs.core.tuning.workload import DrawnTrace
-from jobs.management.tune.tune_processes import chance_of, processes
+from jobs.management.tune.tune_processes import processes
 from tests.benchmarks.environment import python_with
 from tests.benchmarks.figure import Figure, at_least, at_most
 from tests.benchmarks.tuned_workloads import WORKLOADS, TunedWorkload, tuned_workload
@@ -46,7 +46,7 @@ PINS = Path(__file__).parent / "rivals" / "optuna.txt"
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What was measured of one workload: rates a second as judged, simulated jobs, seconds, p95 over its goal."""
+    """What was measured of one workload: rates a second as judged, simulated jobs, seconds, ratios."""
 
     number: int
     words: str
@@ -67,17 +67,25 @@ def measure() -> Iterator[Figure]:
     compared = [_kept(number) for number in numbers or WORKLOADS]
     near = [one.tuned_per_s / one.brute_per_s for one in compared]
     count = sum(share >= NEAR for share in near)
-    yield at_least(f"of {len(compared)} workloads, within 5 % of brute force's throughput", count, AT_LEAST * len(near))
+    yield at_least(
+        f"of {len(compared)} workloads, within 5 % of brute force's throughput", count, AT_LEAST * len(near)
+    )
     yield Figure("the tuner's throughput over brute force's", ", ".join(f"{share:.3f}" for share in near))
     shares = [one.tuned_jobs / one.brute_jobs for one in compared]
     yield at_most("simulated jobs over brute force's, worst", max(shares), SHARE)
-    yield at_most("the same, all together", sum(o.tuned_jobs for o in compared) / sum(o.brute_jobs for o in compared), SHARE)
+    yield at_most(
+        "the same, all together",
+        sum(o.tuned_jobs for o in compared) / sum(o.brute_jobs for o in compared),
+        SHARE,
+    )
     yield at_most("seconds of a tuning, worst", max(one.took_s for one in compared), LIMIT_S, "s")
     yield at_most("upper 95 % bound over the goal, worst", max(one.bound_of_goal for one in compared), 1.0)
     above = sum(one.truth_of_bound > 1.0 for one in compared)
     yield Figure("p95 of a fresh long trace above the bound", f"{above} of {len(compared)} workloads")
     rival = [one.optuna_per_s / one.brute_per_s for one in compared]
-    yield Figure("Optuna's throughput over brute force's, same jobs", ", ".join(f"{share:.3f}" for share in rival))
+    yield Figure(
+        "Optuna's throughput over brute force's, same jobs", ", ".join(f"{share:.3f}" for share in rival)
+    )
 
 
 def _kept(number: int) -> Compared:
@@ -170,9 +178,16 @@ def _truth_s(own: TunedWorkload, question: Question) -> float:
 def _optuna(own: TunedWorkload, most_jobs: int) -> TunedSetting:
     """Return the best setting that Optuna's sampler finds within so many simulated jobs."""
     axes: Sequence[Sequence[int]] = [getattr(own.space, axis) for axis in AXES]
-    words = [python_with("optuna", PINS), "tests/benchmarks/rivals/suggestions.py", "1", *map(str, map(len, axes))]
+    words = [
+        python_with("optuna", PINS),
+        "tests/benchmarks/rivals/suggestions.py",
+        "1",
+        *map(str, map(len, axes)),
+    ]
     bench, rates = _bench(own), dict[TunedSetting, float]()
-    with subprocess.Popen(words, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        words, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         while bench.simulated < most_jobs:

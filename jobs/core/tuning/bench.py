@@ -27,10 +27,10 @@ class Effort:
 
     candidates: int = 64
     screen_jobs: int = 400
-    replications: int = 8
-    jobs: int = 1_500
-    fresh_replications: int = 16
-    fresh_jobs: int = 3_000
+    replications: int = 6
+    jobs: int = 1_000
+    fresh_replications: int = 12
+    fresh_jobs: int = 2_000
     step: float = 0.02
     goals: float = 20.0
     longer: float = 3.0

@@ -9,8 +9,8 @@ from jobs.core.tuning.bench import Bench
 from jobs.core.tuning.evaluation import Answer
 from jobs.core.tuning.setting_space import TunedSetting
 
-MOST_SETTINGS = 6
-LOADS = (0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1)  # of the highest rate of the best setting
+MOST_SETTINGS = 4
+LOADS = (0.1, 0.3, 0.5, 0.7, 0.85, 1.0, 1.1)  # of the highest rate of the best setting
 
 
 def curves(best: TunedSetting, rate_per_s: float, bench: Bench) -> list[Answer]:

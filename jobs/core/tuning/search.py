@@ -127,9 +127,7 @@ def _raced(
     return rate, [one.question.setting for one in ranked][:most] if good else []
 
 
-def _nearest(
-    ranked: Sequence[Answer], settings: Sequence[TunedSetting], most: int
-) -> Sequence[TunedSetting]:
+def _nearest(ranked: Sequence[Answer], settings: Sequence[TunedSetting], most: int) -> Sequence[TunedSetting]:
     """Return what is worth a look at a lower rate: what came nearest, or all where nothing was simulated."""
     return [one.question.setting for one in ranked[: 2 * most]] or settings
 

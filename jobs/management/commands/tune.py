@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
+import msgspec
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 
@@ -15,6 +16,7 @@ from jobs.management.loadtest.load_writer import WIDTH, check_folder
 from jobs.management.tune.tune_arguments import USAGE, TuneArguments, add_tune_arguments
 from jobs.management.tune.tune_run import run_tune
 from jobs.management.tune.tune_writer import show_tune, write_tune
+from jobs.management.tune.verify import check_verify, verify
 
 USAGE_STATUS, INFEASIBLE_STATUS = 2, 1
 
@@ -43,8 +45,11 @@ class Command(BaseCommand):
     def _status(self, options: dict[str, Any]) -> int:
         arguments = TuneArguments.of(options)
         check_folder(arguments.out)
+        check_verify(arguments)
         run = run_tune(arguments, Effort())
-        console = Console(width=max(WIDTH, Console().width), markup=False)
-        show_tune(run.report, arguments.out, console)
-        write_tune(run, run.report, arguments.out)
-        return INFEASIBLE_STATUS if run.report.verdict == "infeasible" else 0
+        report = run.report
+        if arguments.verify and report.asked is not None:
+            report = msgspec.structs.replace(report, verified=verify(run, arguments))
+        show_tune(report, arguments.out, Console(width=max(WIDTH, Console().width), markup=False))
+        write_tune(run, report, arguments.out)
+        return INFEASIBLE_STATUS if report.verdict == "infeasible" else 0

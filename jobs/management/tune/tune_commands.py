@@ -6,6 +6,7 @@ import shlex
 
 from jobs.core.loadtest.load_words import LoadGoal
 from jobs.core.tuning.setting_space import TunedSetting
+from jobs.management.tune.tune_sources import goal_s_of
 from models_registry.core.version import VersionInfo
 
 MANAGE = ".venv/bin/python manage.py"
@@ -49,7 +50,7 @@ def worker_words(model: str, setting: TunedSetting) -> str:
 
 
 def _changed(info: VersionInfo, goal: LoadGoal, setting: TunedSetting) -> dict[str, str]:
-    goal_s = goal.limit_s if goal.percentile == 95.0 else info.p95_goal_s  # noqa: PLR2004  # p95_goal_s
+    goal_s = goal_s_of(goal, info)
     values = {
         "--max-batch": (info.max_batch, setting.max_batch),
         "--max-padded-size": (info.max_padded_size, setting.max_padded_size),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from jobs.core.batching.sealed_batch import BatchLimits
 from jobs.core.errors import NoHistoryError
-from jobs.core.loadtest.load_words import LoadWordError
+from jobs.core.loadtest.load_words import LoadGoal, LoadWordError
 from jobs.core.simulation.arrivals import Arrival
 from jobs.core.simulation.plan import Overheads, Timing
 from jobs.core.tuning.bench import Effort
@@ -20,6 +20,7 @@ from jobs.services.simulation.learned_times import LearnedTimes, learn_times
 from models_registry import selectors
 from models_registry.core.version import VersionInfo
 
+P95 = 95.0
 LEAST_RUNS, LEAST_JOBS, MOST_JOBS = 30, 500, 100_000
 EVENLY = 1.0  # the share of crowding where the lanes of a device share it out evenly
 BATCHES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1_024)
@@ -123,11 +124,14 @@ def _rate(recorded: Sequence[Arrival]) -> float:
     return (len(recorded) - 1) / (recorded[-1].at_s - recorded[0].at_s)
 
 
+def goal_s_of(goal: LoadGoal, info: VersionInfo) -> float:
+    """Return the p95 goal of the tuned version: the given one if it is for p95, and else its own."""
+    return goal.limit_s if goal.percentile == P95 else info.p95_goal_s
+
+
 def _limits(info: VersionInfo, arguments: TuneArguments) -> BatchLimits:
     """Return the limits that are not tuned; a goal for p95 becomes the version's own."""
-    goal = arguments.goal
-    goal_s = goal.limit_s if goal.percentile == 95.0 else info.p95_goal_s  # noqa: PLR2004  # p95_goal_s
-    return BatchLimits(padded=info.padded, p95_goal_s=goal_s)
+    return BatchLimits(padded=info.padded, p95_goal_s=goal_s_of(arguments.goal, info))
 
 
 def _space(info: VersionInfo, arguments: TuneArguments, mean_size: float) -> SettingSpace:

@@ -36,11 +36,19 @@ def _table(report: TuneReport) -> Table:
     title = f"{report.model}:{report.version}, {report.goal}, {workers_of(report)}; foretold, ms"
     table = Table("", "jobs/s", name, "upper 95 % bound", title=title, title_justify="left")
     rows = {"at the given rate": report.asked, "at the highest rate": report.highest}
-    if report.rate_per_s is None:
+    if report.rate_per_s is None and report.verified is None:
         del rows["at the given rate"]
     for what, point in rows.items():
         if point is not None:
             table.add_row(what, *_cells(point))
+    if report.verified is not None:
+        seen = report.verified.latency_ms
+        table.add_row(
+            "seen on real workers",
+            f"{report.verified.rate_per_s:,.1f}",
+            "-" if seen is None else f"{seen:,.1f}",
+            f"the load test: {report.verified.verdict}",
+        )
     return table
 
 

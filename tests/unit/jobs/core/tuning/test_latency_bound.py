@@ -12,7 +12,7 @@ from jobs.core.simulation.report import SimulationReport
 from jobs.core.tuning.evaluation import Question, answer
 from jobs.core.tuning.latency_bound import percentile_s, upper_bound
 from jobs.core.tuning.setting_space import TunedSetting
-from tests.unit.jobs.core.tuning.workloads import chance_of, workload
+from tests.unit.jobs.core.tuning.workloads import workload
 
 
 def report_of(latencies_s: list[float], offered: int | None = None) -> SimulationReport:
@@ -41,12 +41,9 @@ def test_the_bound_covers_the_percentile_of_a_fresh_long_trace_in_19_of_20_cases
     own, setting = workload(Timing(0.02, 0.002, jitter=0.2)), TunedSetting(16)
     goal = LoadGoal(95.0, 10.0)
     rate = 0.75 * own.most_per_s(setting, 1)
-    truth = answer(own, goal, Question(setting, rate, 1, 1, 60_000, first=900)).latency_s
-    bounds = [
-        answer(own, goal, Question(setting, rate, 1, 8, 600, first=8 * n)).upper_s for n in range(40)
-    ]
-    covered = sum(truth <= bound for bound in bounds)
-    assert covered >= 35  # of 40; a bound without Student's t covers some 20
+    truth = answer(own, goal, Question(setting, rate, 1, 1, 30_000, first=900)).latency_s
+    bounds = [answer(own, goal, Question(setting, rate, 1, 6, 300, first=6 * n)).upper_s for n in range(20)]
+    assert sum(truth <= bound for bound in bounds) >= 17  # the mean alone covers some 10
     assert sum(bounds) / len(bounds) < 1.15 * truth
 
 
@@ -54,7 +51,5 @@ def test_equal_questions_have_equal_answers_and_shorter_traces_begin_longer_ones
     own = workload(Timing(0.02, 0.002, jitter=0.2))
     question = Question(TunedSetting(8), 100.0, 1, 2, 300)
     assert answer(own, LoadGoal(95.0, 1.0), question) == answer(own, LoadGoal(95.0, 1.0), question)
-    assert own.arrivals(3, 100, 5.0) == [] or [a.at_s for a in own.arrivals(3, 100, 5.0)] == [
-        a.at_s for a in own.arrivals(3, 500, 5.0)[:100]
-    ]
-    assert chance_of(1)() == chance_of(1)()
+    short, long = own.arrivals(3, 100, 5.0), own.arrivals(3, 500, 5.0)
+    assert [arrival.at_s for arrival in short] == [arrival.at_s for arrival in long[:100]]

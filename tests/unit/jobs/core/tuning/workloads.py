@@ -14,8 +14,9 @@ from jobs.core.tuning.evaluation import answer
 from jobs.core.tuning.workload import DrawnTrace, Workload
 
 SMALL = Effort(
-    candidates=32, screen_jobs=150, replications=4, jobs=500, fresh_replications=6, fresh_jobs=800, step=0.04
-)
+    candidates=24, screen_jobs=100, replications=4, jobs=200, fresh_replications=6, fresh_jobs=400, step=0.04,
+    goals=10.0,
+)  # fmt: skip
 GOAL = LoadGoal(95.0, 0.2)
 
 
