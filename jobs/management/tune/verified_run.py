@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -54,11 +55,11 @@ def _load(order: Any) -> dict[str, Any]:
 
 def _loaded(order: Any, ref: str, load: dict[str, Any]) -> Any:
     """Return the report of a load test of the stack around this process."""
-    from jobs.management.commands.loadtest import Command
-    from jobs.management.loadtest.load_arguments import LoadArguments
+    from jobs.management.loadtest.load_arguments import LoadArguments, add_load_arguments
     from jobs.management.loadtest.load_run import run_load
 
-    parser = Command().create_parser("manage.py", "loadtest")
+    parser = ArgumentParser()
+    add_load_arguments(parser)
     options = vars(parser.parse_args([ref])) | load
     options |= {"seed": str(order.seed), "input": [order.input] if order.input else []}
     return run_load(LoadArguments.of(options))

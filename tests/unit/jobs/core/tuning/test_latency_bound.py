@@ -41,10 +41,10 @@ def test_the_bound_covers_the_percentile_of_a_fresh_long_trace_in_19_of_20_cases
     own, setting = workload(Timing(0.02, 0.002, jitter=0.2)), TunedSetting(16)
     goal = LoadGoal(95.0, 10.0)
     rate = 0.75 * own.most_per_s(setting, 1)
-    truth = answer(own, goal, Question(setting, rate, 1, 1, 30_000, first=900)).latency_s
-    bounds = [answer(own, goal, Question(setting, rate, 1, 6, 300, first=6 * n)).upper_s for n in range(20)]
-    assert sum(truth <= bound for bound in bounds) >= 17  # the mean alone covers some 10
-    assert sum(bounds) / len(bounds) < 1.15 * truth
+    truth = answer(own, goal, Question(setting, rate, 1, 1, 12_000, first=900)).latency_s
+    bounds = [answer(own, goal, Question(setting, rate, 1, 5, 200, first=5 * n)).upper_s for n in range(16)]
+    assert sum(truth <= bound for bound in bounds) >= 14  # the mean alone covers some 8
+    assert sum(bounds) / len(bounds) < 1.3 * truth
 
 
 def test_equal_questions_have_equal_answers_and_shorter_traces_begin_longer_ones() -> None:

@@ -14,7 +14,7 @@ from jobs.core.tuning.evaluation import answer
 from jobs.core.tuning.workload import DrawnTrace, Workload
 
 SMALL = Effort(
-    candidates=24, screen_jobs=100, replications=4, jobs=200, fresh_replications=6, fresh_jobs=400, step=0.04,
+    candidates=12, screen_jobs=80, replications=3, jobs=150, fresh_replications=4, fresh_jobs=300, step=0.05,
     goals=10.0,
 )  # fmt: skip
 GOAL = LoadGoal(95.0, 0.2)
