@@ -6,7 +6,6 @@ import random
 
 import pytest
 
-from jobs.core.loadtest.load_words import LoadGoal
 from jobs.core.simulation.plan import Timing
 from jobs.core.tuning.search import search, sustained
 from jobs.core.tuning.setting_space import SettingSpace, TunedSetting
@@ -31,17 +30,13 @@ def test_where_each_item_costs_its_own_the_batch_gains_nothing_and_the_rate_is_t
     assert 60.0 < best.rate_per_s < 100.0
 
 
-def test_a_padded_limit_is_used_where_a_long_job_makes_a_batch_miss_the_goal() -> None:
-    """A run over 60 items padded to 200 takes 1.2 s; one of a padded size of 1,000 takes 0.1 s."""
-    own = workload(Timing(0.0, 0.0001), sizes=(10,) * 9 + (200,), padded=True)
-    space = SettingSpace(max_batch=(1, 8, 64), max_padded_size=(0, 4_000, 1_000, 400))
-    best = search(space, bench_of(own, goal=LoadGoal(95.0, 0.25)), random.Random(1).random)
+def test_of_a_model_that_pads_the_search_finds_what_trying_all_finds() -> None:
+    own = workload(Timing(0.01, 0.0002), sizes=(10, 20, 30, 80), padded=True)
+    space = SettingSpace(max_batch=(2, 16), max_padded_size=(0, 300))
+    best = search(space, bench_of(own), random.Random(1).random)
     assert best is not None
-    tried = [
-        sustained(setting, best.rate_per_s, bench_of(own, goal=LoadGoal(95.0, 0.25))) for setting in space
-    ]
-    most = max(one.rate_per_s for one in tried if one is not None)
-    assert best.rate_per_s >= 0.95 * most
+    each = [sustained(setting, best.rate_per_s, bench_of(own)) for setting in space]
+    assert best.rate_per_s >= 0.93 * max(one.rate_per_s for one in each if one is not None)
 
 
 def test_a_goal_below_the_fixed_time_of_a_run_has_no_setting() -> None:

@@ -61,6 +61,6 @@ def test_what_makes_no_sense_is_named_with_its_option(words: tuple[str, ...], se
 
 
 def test_the_command_ends_with_status_2_before_it_reads_anything() -> None:
-    with pytest.raises(CommandError, match="101 is no goal") as caught:
+    with pytest.raises(CommandError, match="p101=1s is no goal") as caught:
         call_command("tune", "echo", "--goal", "p101=1s")
     assert caught.value.returncode == 2
