@@ -128,6 +128,8 @@ def _tuned_with(
         if highest is not None and asked is not None:
             return Tuned(asked.question.setting, workers, highest, asked)
     _collect(bench, own)
+    if workers >= MOST_WORKERS:
+        return Infeasible(best_latency_s(bench.answers), None, 0.0)
     return _tuned_with(space, setting, rate_per_s, bench, workers + 1)
 
 

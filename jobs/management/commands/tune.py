@@ -48,8 +48,9 @@ class Command(BaseCommand):
         check_verify(arguments)
         run = run_tune(arguments, Effort())
         report = run.report
+        write_tune(run, report, arguments.out)  # a verification that fails does not lose it
         if arguments.verify and report.asked is not None:
             report = msgspec.structs.replace(report, verified=verify(run, arguments))
+            write_tune(run, report, arguments.out)
         show_tune(report, arguments.out, Console(width=max(WIDTH, Console().width), markup=False))
-        write_tune(run, report, arguments.out)
         return INFEASIBLE_STATUS if report.verdict == "infeasible" else 0
