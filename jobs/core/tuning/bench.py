@@ -47,7 +47,7 @@ class Bench:
     ask: Ask
     simulated: int = 0
     answers: list[Answer] = field(default_factory=list)
-    _most: dict[TunedSetting, float] = field(default_factory=dict)
+    _most: dict[tuple[TunedSetting, int], float] = field(default_factory=dict)
 
     def screen(
         self, settings: Sequence[TunedSetting], rate_per_s: float, *, jobs: int, replications: int = 1
@@ -69,12 +69,14 @@ class Bench:
 
     def most_per_s(self, setting: TunedSetting) -> float:
         """Return the highest rate that may be tried: a little less than a backlog is worked off at."""
-        if setting not in self._most:
+        if (setting, self.workers) not in self._most:
             least, most = BURST_JOBS
             jobs = min(max(least, BURST_BATCHES * setting.max_batch * setting.lanes * self.workers), most)
             question = Question(setting, inf, self.workers, 1, jobs)
-            self._most[setting] = STABLE * self._ask([question], keeps=False)[0].throughput_per_s
-        return self._most[setting]
+            self._most[setting, self.workers] = (
+                STABLE * self._ask([question], keeps=False)[0].throughput_per_s
+            )
+        return self._most[setting, self.workers]
 
     def check(self, setting: TunedSetting, rate_per_s: float) -> Answer:
         """Answer with random numbers that no search has seen, and more of them."""

@@ -102,7 +102,7 @@ def least_workers(setting: TunedSetting, held_per_s: float, rate_per_s: float, b
 
 def _meets_with(workers: int, setting: TunedSetting, rate_per_s: float, bench: Bench) -> bool:
     more = replace(bench, workers=workers)
-    good = bench.meets(more.measure([setting], [rate_per_s])[0])
+    good = more.most_per_s(setting) >= rate_per_s and bench.meets(more.measure([setting], [rate_per_s])[0])
     _collect(bench, more)
     return good
 
@@ -110,7 +110,8 @@ def _meets_with(workers: int, setting: TunedSetting, rate_per_s: float, bench: B
 def _meeting(
     space: SettingSpace, setting: TunedSetting, rate_per_s: float, bench: Bench
 ) -> TunedSetting | None:
-    answers = bench.measure([setting, *space.neighbours(setting)], [rate_per_s])
+    near = [setting, *space.neighbours(setting)]
+    answers = bench.measure([one for one in near if bench.most_per_s(one) >= rate_per_s], [rate_per_s])
     good = [one for one in answers if bench.meets(one)]
     return min(good, key=lambda one: one.upper_s).question.setting if good else None
 
