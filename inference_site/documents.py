@@ -25,6 +25,7 @@ NAMES = (
     "api",
     "models",
     "rollouts",
+    "capacity",
     "deploying",
     "operations",
     "security",

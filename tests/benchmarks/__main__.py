@@ -36,6 +36,7 @@ from tests.benchmarks import (
     scaling,
     told,
     tracing,
+    tuner,
     waiters,
 )
 from tests.benchmarks.contract import fuzz
@@ -63,6 +64,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "noisy": noisy.measure,
     "told": told.measure,
     "tracing": tracing.measure,
+    "tuner": tuner.measure,
     "waiters": waiters.measure,
     "scaling": scaling.measure,
     "rivals": compare.measure,

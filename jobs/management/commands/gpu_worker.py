@@ -67,6 +67,13 @@ class Command(BaseCommand):
             help="Batches that run at once; by default 1 on a GPU, one for each core of a CPU and 4 at most.",
         )
         parser.add_argument(
+            "--prefetch",
+            type=int,
+            default=0,
+            help="Messages that the worker holds at most; by default enough for the largest batch of its"
+            " models, and for matching lengths.",
+        )
+        parser.add_argument(
             "--memory-budget",
             type=int,
             help="MiB that all loaded models may occupy; by default most of a GPU's free memory, without"
@@ -76,6 +83,8 @@ class Command(BaseCommand):
         add_environment(parser)
 
     def handle(self, *, models: str, index: int, **options: Any) -> None:
+        if options["prefetch"] < 0:
+            raise CommandError("--prefetch must be at least 1, or 0 for the worker's own choice.")
         enter_environment(**options)
         check_libraries()
         go_on_in_a_child()  # the kernel does not let the outer watchdog end a container's first process
@@ -99,7 +108,7 @@ class Command(BaseCommand):
             missing, prefetch_count = serve(names, loader, node, lanes, outer, sampler)
         except (PlatformError, psycopg.OperationalError) as error:
             raise CommandError(str(error)) from error
-        status = run_celery(names, missing, node, prefetch_count)
+        status = run_celery(names, missing, node, options["prefetch"] or prefetch_count)
         trace_switch.stop()
         sys.exit(status)
 
