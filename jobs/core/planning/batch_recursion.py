@@ -14,8 +14,8 @@ from heapq import heapreplace
 from itertools import accumulate
 from math import ceil, inf, log1p
 
-from jobs.core.planning.fluid import Flow, cycle_s
-from jobs.core.planning.plan_file import Overheads
+from jobs.core.planning.fluid import ModelFlow, cycle_s
+from jobs.core.planning.plan_file import BatchOverheads
 from jobs.core.simulation.arrivals import Chance
 
 ChanceOf = Callable[[int], Chance]  # by seed
@@ -31,13 +31,13 @@ P95 = 0.95
 class BatchRecursion:
     """Foretells p95 by flow; keeps its random numbers and its results."""
 
-    def __init__(self, chance_of: ChanceOf, seed: int, overheads: Overheads) -> None:
+    def __init__(self, chance_of: ChanceOf, seed: int, overheads: BatchOverheads) -> None:
         """Draw from `chance_of(seed)` and its successors."""
         self._chance_of, self._seed, self._overheads = chance_of, seed, overheads
         self._gaps: dict[tuple[int, int], list[float]] = {}
-        self._results: dict[tuple[tuple[Flow, ...], int, int], list[float]] = {}
+        self._results: dict[tuple[tuple[ModelFlow, ...], int, int], list[float]] = {}
 
-    def p95_s(self, flows: Sequence[Flow], lanes: int, workers: int) -> list[float]:
+    def p95_s(self, flows: Sequence[ModelFlow], lanes: int, workers: int) -> list[float]:
         """Return the p95 from submit to stored result of each flow, 0 where it has no jobs; inf if it grows.
 
         `workers` are all that share the queues: it decides how regular the arrivals at one are.
@@ -51,7 +51,7 @@ class BatchRecursion:
             self._results[key] = self._foretold(*key)
         return self._results[key]
 
-    def _foretold(self, flows: Sequence[Flow], lanes: int, shape: int) -> list[float]:
+    def _foretold(self, flows: Sequence[ModelFlow], lanes: int, shape: int) -> list[float]:
         span_s = _span_s(flows, lanes)
         arrivals = [self._arrivals(number, flow.per_s, span_s, shape) for number, flow in enumerate(flows)]
         latencies = _latencies(flows, arrivals, lanes, self._overheads, WARM_UP * span_s)
@@ -71,10 +71,11 @@ class BatchRecursion:
 
 def _shape(workers: int) -> int:
     """Return the workers, rounded down so that results can be used again."""
-    return max(shape for shape in SHAPES if shape <= workers)
+    shapes: list[int] = [shape for shape in SHAPES if shape <= workers]
+    return shapes[-1]
 
 
-def _span_s(flows: Sequence[Flow], lanes: int) -> float:
+def _span_s(flows: Sequence[ModelFlow], lanes: int) -> float:
     """Return how long to go on: for enough jobs of each flow, and enough batches."""
     rates = [flow.per_s for flow in flows if flow.per_s]
     span_s = max(JOBS / sum(rates), LEAST_JOBS / min(rates), CYCLES * cycle_s(flows, lanes))
@@ -82,10 +83,10 @@ def _span_s(flows: Sequence[Flow], lanes: int) -> float:
 
 
 def _latencies(
-    flows: Sequence[Flow],
+    flows: Sequence[ModelFlow],
     arrivals: Sequence[Sequence[float]],
     lanes: int,
-    overheads: Overheads,
+    overheads: BatchOverheads,
     from_s: float,
 ) -> list[list[float]]:
     """Return the seconds from arrival to stored result of each flow's jobs that arrive after `from_s`."""

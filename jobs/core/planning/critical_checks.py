@@ -91,7 +91,7 @@ class CriticalChecks:
         needs = self.allocator.needs
         if case not in self._seen:
             chance = self.chance_of(self.plan.seed + 1_000 + case.hour)
-            self._seen[case] = simulated(self.plan, needs, case.kind, rates, case.workers, chance)
+            self._seen[case] = simulated(needs, case.kind, rates, case.workers, chance)
         own = self._seen[case]
         foretold = needs.foretell(case.kind, rates, case.workers)
         return CriticalMinutes(

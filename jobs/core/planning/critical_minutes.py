@@ -13,9 +13,8 @@ from math import ceil, inf, log1p
 from typing import NamedTuple
 
 from jobs.core.batching.sealed_batch import BatchLimits
-from jobs.core.planning.fluid import Flow, batch_size
-from jobs.core.planning.plan_file import Overheads as PlannedOverheads
-from jobs.core.planning.plan_file import PlanInput
+from jobs.core.planning.fluid import ModelFlow, batch_size
+from jobs.core.planning.plan_file import BatchOverheads, PlanInput
 from jobs.core.planning.worker_need import WorkerNeeds
 from jobs.core.relay.queue_depth import prefetch
 from jobs.core.simulation.arrivals import Arrival, Chance
@@ -28,6 +27,13 @@ LEAST_JOBS, AIM_JOBS, MOST_JOBS = 6_000, 30_000, 80_000
 P95 = 0.95
 
 
+class SimulatedCrew(NamedTuple):
+    """How many workers are simulated, and at most with how many jobs."""
+
+    workers: int
+    most_jobs: int = MOST_JOBS
+
+
 class SimulatedMinutes(NamedTuple):
     """What a few simulated workers showed: p95 in seconds by model, of how many jobs and workers."""
 
@@ -36,17 +42,28 @@ class SimulatedMinutes(NamedTuple):
     workers: int
 
 
-def simulated(
-    plan: PlanInput, needs: WorkerNeeds, kind: str, rates: Mapping[str, float], workers: int, chance: Chance
+def simulated(  # one case's parts
+    needs: WorkerNeeds,
+    kind: str,
+    rates: Mapping[str, float],
+    workers: int,
+    chance: Chance,
+    *,
+    crew: SimulatedCrew | None = None,
 ) -> SimulatedMinutes:
-    """Simulate workers of a kind, each with its share of the jobs that `workers` share at these rates."""
+    """Simulate workers of a kind, each with its share of the jobs that `workers` share at these rates.
+
+    Without a `crew` a few workers are simulated.
+    """
+    plan = needs.plan
     flows, lanes = needs.flows(kind, rates, workers), plan.devices[kind].lanes
     size = sum(batch_size(flow, flows, lanes) for flow in flows if flow.per_s) * lanes
-    crew = min(workers, MOST, max(FEWEST, round(AIM_JOBS / (CYCLES * size))))
-    jobs = min(MOST_JOBS, max(LEAST_JOBS, ceil(crew * size * CYCLES)))
+    few = min(workers, MOST, max(FEWEST, round(AIM_JOBS / (CYCLES * size))))
+    count, most_jobs = crew or SimulatedCrew(few)
+    jobs = min(most_jobs, max(LEAST_JOBS, ceil(count * size * CYCLES)))
     report = simulate(
-        SimulationPlan(_models(plan, rates, flows), _crew(flows, crew, lanes), _overheads(plan.overheads)),
-        _arrivals([flow.per_s * crew for flow in flows], jobs, chance),
+        SimulationPlan(_models(plan, rates, flows), _crew(flows, count, lanes), _overheads(plan.overheads)),
+        _arrivals([flow.per_s * count for flow in flows], jobs, chance),
         chance,
     )
     warm = WARM_UP / CYCLES
@@ -54,10 +71,10 @@ def simulated(
         name: _p95(report.by_version[version], warm) if flow.per_s else 0.0
         for version, (name, flow) in enumerate(zip(rates, flows, strict=True))
     }
-    return SimulatedMinutes(p95_s, jobs, crew)
+    return SimulatedMinutes(p95_s, jobs, count)
 
 
-def _models(plan: PlanInput, rates: Mapping[str, float], flows: Sequence[Flow]) -> dict[int, Model]:
+def _models(plan: PlanInput, rates: Mapping[str, float], flows: Sequence[ModelFlow]) -> dict[int, Model]:
     return {
         version: Model(
             Timing(flow.fixed_s, flow.per_job_s),
@@ -68,11 +85,11 @@ def _models(plan: PlanInput, rates: Mapping[str, float], flows: Sequence[Flow]) 
     }
 
 
-def _crew(flows: Sequence[Flow], workers: int, lanes: int) -> Crew:
+def _crew(flows: Sequence[ModelFlow], workers: int, lanes: int) -> Crew:
     return Crew(workers, lanes, prefetch=prefetch(max(flow.max_batch for flow in flows)))
 
 
-def _overheads(own: PlannedOverheads) -> Overheads:
+def _overheads(own: BatchOverheads) -> Overheads:
     return Overheads(
         own.deliver_s,
         Timing(own.claim_s, own.claim_per_job_s),

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from math import inf
 from typing import NamedTuple
 
-from jobs.core.planning.plan_file import DeviceKind, Overheads, PlannedModel, RunTimes
+from jobs.core.planning.plan_file import BatchOverheads, DeviceKind, PlannedModel, RunTimes
 
 
-class Flow(NamedTuple):
+class ModelFlow(NamedTuple):
     """The jobs of a model at one worker: jobs a second, times of a run there, the largest batch, the goal."""
 
     per_s: float
@@ -36,16 +36,16 @@ class Flow(NamedTuple):
         return size if size >= 1.0 else inf
 
 
-def flow_of(model: PlannedModel, kind: str, device: DeviceKind, per_s: float) -> Flow:
+def flow_of(model: PlannedModel, kind: str, device: DeviceKind, per_s: float) -> ModelFlow:
     """Return a model's flow on a kind of device: by the times stated for the kind, else by its speed."""
     times = model.on.get(kind)
     if times is None:
         fixed_s, per_job_s = model.fixed_s or 0.0, model.per_job_s or 0.0
         times = RunTimes(fixed_s / device.speed, per_job_s / device.speed)
-    return Flow(per_s, times.fixed_s, times.per_job_s, model.max_batch, model.p95_goal_s)
+    return ModelFlow(per_s, times.fixed_s, times.per_job_s, model.max_batch, model.p95_goal_s)
 
 
-def load_of(flows: Sequence[Flow], lanes: int, overheads: Overheads) -> float:
+def load_of(flows: Sequence[ModelFlow], lanes: int, overheads: BatchOverheads) -> float:
     """Return the share that the flows take of what full batches would reach; the fullest stage counts."""
     run = sum(flow.per_s * flow.run_s(flow.max_batch) / flow.max_batch for flow in flows) / lanes
     claim = sum(f.per_s * (overheads.claim_s / f.max_batch + overheads.claim_per_job_s) for f in flows)
@@ -53,7 +53,7 @@ def load_of(flows: Sequence[Flow], lanes: int, overheads: Overheads) -> float:
     return max(run, claim, settle)
 
 
-def cycle_s(flows: Sequence[Flow], lanes: int) -> float:
+def cycle_s(flows: Sequence[ModelFlow], lanes: int) -> float:
     """Return the seconds in which each model that has arrivals gets a batch; inf beyond what can be done.
 
     The fixed point of the batch sizes: the sum of the fixed times over what the jobs' own times leave.
@@ -64,12 +64,12 @@ def cycle_s(flows: Sequence[Flow], lanes: int) -> float:
     return sum(flow.fixed_s for flow in flows if flow.per_s) / lanes / left
 
 
-def batch_size(flow: Flow, flows: Sequence[Flow], lanes: int) -> float:
+def batch_size(flow: ModelFlow, flows: Sequence[ModelFlow], lanes: int) -> float:
     """Return the mean batch of a flow beside others, from 1 to its largest."""
     return min(max(flow.per_s * cycle_s(flows, lanes), 1.0), flow.max_batch)
 
 
-def least_s(flow: Flow, overheads: Overheads) -> float:
+def least_s(flow: ModelFlow, overheads: BatchOverheads) -> float:
     """Return the latency of a job that waits for nothing and runs alone."""
     beside_s = overheads.claim_s + overheads.claim_per_job_s + overheads.settle_s + overheads.settle_per_job_s
     return overheads.deliver_s + beside_s + flow.run_s(1)

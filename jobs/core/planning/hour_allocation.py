@@ -10,7 +10,7 @@ from math import inf
 from jobs.core.planning.plan_file import PlanInput
 from jobs.core.planning.sharing import Group, kinds_of
 from jobs.core.planning.worker_need import WorkerNeeds
-from jobs.core.planning.zone_spread import Place, Spread, SpreadNeed, cheapest_spread
+from jobs.core.planning.zone_spread import DevicePlace, Spread, SpreadNeed, cheapest_spread
 
 MOST_ORDERED = 4  # the orders of so many groups are tried where they compete for places
 
@@ -91,10 +91,10 @@ class Allocator:
             raise InfeasiblePlanError(self._why_not(group, hour, rates, needs))
         return best
 
-    def _places(self, kinds: Sequence[str], stock: Stock) -> list[Place]:
+    def _places(self, kinds: Sequence[str], stock: Stock) -> list[DevicePlace]:
         prices = {kind: self.plan.devices[kind].price_per_h for kind in kinds}
         return [
-            Place(kind, zone, prices[kind], most)
+            DevicePlace(kind, zone, prices[kind], most)
             for (kind, zone), most in stock.items()
             if kind in prices and most > 0
         ]

@@ -60,7 +60,7 @@ class PlannedModel(Struct, frozen=True, forbid_unknown_fields=True):
     on: Annotated[dict[str, RunTimes], about("By kind.", allowed="a table by kind of device")] = {}
 
 
-class Overheads(Struct, frozen=True, forbid_unknown_fields=True):
+class BatchOverheads(Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds beside the run: delivery of a job, claim and settle of a batch and of each job in it."""
 
     deliver_s: Amount = 0.01
@@ -88,7 +88,7 @@ class PlanFile(Struct, frozen=True, forbid_unknown_fields=True):
     survive_zones: Annotated[int, Meta(ge=0, le=20)] = 0
     most_load: Load = BUSY_SHARE
     most_load_after_loss: Load = 0.95
-    overheads: Overheads = Overheads()
+    overheads: BatchOverheads = BatchOverheads()
     parts: Table = {}
 
 
@@ -100,7 +100,7 @@ class PlanInput(Struct, frozen=True):
     models: Mapping[str, PlannedModel]
     parts: Mapping[str, PartFile]
     rates: Mapping[str, tuple[float, ...]]
-    overheads: Overheads
+    overheads: BatchOverheads
     seed: int
     survive_zones: int
     most_load: float

@@ -7,7 +7,7 @@ from math import ceil, inf
 from typing import NamedTuple
 
 from jobs.core.planning.batch_recursion import BatchRecursion
-from jobs.core.planning.fluid import Flow, batch_size, flow_of, load_of
+from jobs.core.planning.fluid import ModelFlow, batch_size, flow_of, load_of
 from jobs.core.planning.plan_file import PlanInput
 
 MOST_WORKERS = 1_000_000
@@ -29,26 +29,24 @@ class WorkerNeeds:
     """
 
     def __init__(self, plan: PlanInput, recursion: BatchRecursion) -> None:
-        self._plan, self._recursion = plan, recursion
+        self.plan, self._recursion = plan, recursion
         self._needs: dict[tuple[str, tuple[tuple[str, float], ...], float], int | None] = {}
 
-    def flows(self, kind: str, rates: Mapping[str, float], workers: int) -> list[Flow]:
+    def flows(self, kind: str, rates: Mapping[str, float], workers: int) -> list[ModelFlow]:
         """Return the flows of the group's models at one of so many workers."""
-        device = self._plan.devices[kind]
-        return [
-            flow_of(self._plan.models[name], kind, device, rate / workers) for name, rate in rates.items()
-        ]
+        device = self.plan.devices[kind]
+        return [flow_of(self.plan.models[name], kind, device, rate / workers) for name, rate in rates.items()]
 
     def foretell(self, kind: str, rates: Mapping[str, float], workers: int) -> Foretold:
         """Return load and p95 of workers of a kind that share jobs at these rates a second."""
-        flows, lanes = self.flows(kind, rates, workers), self._plan.devices[kind].lanes
+        flows, lanes = self.flows(kind, rates, workers), self.plan.devices[kind].lanes
         p95_s = self._recursion.p95_s(flows, lanes, workers)
-        load = load_of(flows, lanes, self._plan.overheads)
+        load = load_of(flows, lanes, self.plan.overheads)
         return Foretold(load, dict(zip(rates, p95_s, strict=True)))
 
     def batches(self, kind: str, rates: Mapping[str, float], workers: int) -> list[float]:
         """Return the mean batch of each model at such a worker."""
-        flows, lanes = self.flows(kind, rates, workers), self._plan.devices[kind].lanes
+        flows, lanes = self.flows(kind, rates, workers), self.plan.devices[kind].lanes
         return [batch_size(flow, flows, lanes) for flow in flows]
 
     def need(self, kind: str, rates: Mapping[str, float], most_load: float) -> int | None:
@@ -61,7 +59,7 @@ class WorkerNeeds:
     def meets(self, kind: str, rates: Mapping[str, float], workers: int) -> bool:
         """Return whether so many workers meet the goals of all models of the group."""
         p95_s = self.foretell(kind, rates, workers).p95_s
-        return all(value <= self._plan.models[name].p95_goal_s for name, value in p95_s.items())
+        return all(value <= self.plan.models[name].p95_goal_s for name, value in p95_s.items())
 
     def best_p95_s(self, kinds: Sequence[str], name: str, rate: float) -> float:
         """Return the shortest p95 that any number of workers of these kinds has."""
@@ -73,7 +71,7 @@ class WorkerNeeds:
         return best
 
     def _load_of_all(self, kind: str, rates: Mapping[str, float]) -> float:
-        return load_of(self.flows(kind, rates, 1), self._plan.devices[kind].lanes, self._plan.overheads)
+        return load_of(self.flows(kind, rates, 1), self.plan.devices[kind].lanes, self.plan.overheads)
 
     def _fewest(self, kind: str, rates: Mapping[str, float], most_load: float) -> int | None:
         if not any(rates.values()):

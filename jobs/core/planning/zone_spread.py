@@ -13,7 +13,7 @@ from math import ceil, inf
 from typing import NamedTuple
 
 
-class Place(NamedTuple):
+class DevicePlace(NamedTuple):
     """A kind of device in a zone, its price an hour, and how many are left there."""
 
     kind: str
@@ -33,7 +33,7 @@ class SpreadNeed(NamedTuple):
     survive: int
 
 
-def cheapest_spread(places: Sequence[Place], need: SpreadNeed) -> Spread | None:
+def cheapest_spread(places: Sequence[DevicePlace], need: SpreadNeed) -> Spread | None:
     """Return the cheapest workers that meet the need, evenly spread where prices are equal; None: none do."""
     zones = len({place.zone for place in places})
     if not need.workers and not need.left:
@@ -67,7 +67,7 @@ def left_after(spread: Spread, survive: int) -> Counter[str]:
     return left
 
 
-def _filled(ordered: Sequence[Place], total: int, largest: int) -> dict[tuple[str, str], int] | None:
+def _filled(ordered: Sequence[DevicePlace], total: int, largest: int) -> dict[tuple[str, str], int] | None:
     in_zone = Counter[str]()
     spread: dict[tuple[str, str], int] = {}
     missing = total
@@ -80,5 +80,5 @@ def _filled(ordered: Sequence[Place], total: int, largest: int) -> dict[tuple[st
     return None if missing else spread
 
 
-def _cost(ordered: Sequence[Place], spread: Spread) -> float:
+def _cost(ordered: Sequence[DevicePlace], spread: Spread) -> float:
     return sum(place.price_per_h * spread.get((place.kind, place.zone), 0) for place in ordered)
