@@ -26,7 +26,7 @@ def stored(version: ModelVersion, *, ago_h: float, count: int = 1) -> None:
     for _ in range(count):
         job = make_job(
             version=version,
-            queue=version.model.name,
+            model=version.model.name,
             id=uuid7(int((time.time() - ago_h * 3600) * 1e3), uuid4().int),
         )
         Job.objects.filter(id=job.id).update(created_at=datetime.now(UTC) - timedelta(hours=ago_h))
