@@ -306,3 +306,21 @@ class NoHistoryError(PlatformError):
     """Nothing was recorded from which this could be learned."""
 
     code = "no_history"
+
+
+class DirtyTreeError(PlatformError):
+    """The working tree is not exactly a commit, so what is measured could not be found again."""
+
+    code = "dirty_tree"
+
+
+class UnknownExperimentError(PlatformError):
+    """There is no such experiment."""
+
+    code = "experiment_not_found"
+
+
+class ExperimentStateError(PlatformError):
+    """The experiment is not in a state that allows this."""
+
+    code = "experiment_state"

@@ -14,6 +14,7 @@ from jobs.models.client import ApiToken, Client
 from jobs.models.dead_letter import DeadLetter, DeadLetterQueueSize
 from jobs.models.erasure import Erasure, Subject, UnwantedObject
 from jobs.models.event import AttemptMessage, Event
+from jobs.models.experiments.experiment import Experiment, Measurement
 from jobs.models.job import Job, JobInput, JobResult
 from jobs.models.known_key import KnownKey
 from jobs.models.lease import Lease, LeaseHolder
@@ -54,6 +55,7 @@ __all__ = [
     "Erasure",
     "Event",
     "Evidence",
+    "Experiment",
     "FailedKey",
     "Follower",
     "Job",
@@ -64,6 +66,7 @@ __all__ = [
     "KnownKey",
     "Lease",
     "LeaseHolder",
+    "Measurement",
     "ModelOrder",
     "OperationsRecent",
     "OperationsStep",

@@ -30,6 +30,7 @@ FILES = [
             "CHANGELOG.md",
             "compose/RUNBOOKS.md",
             "compose/PROCEDURES.md",
+            "compose/ROLLOUT.md",
         )
     ),
     *PAGES,

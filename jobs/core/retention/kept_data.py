@@ -66,6 +66,12 @@ KEPT = (
         oldest="at",
     ),
     Kept(
+        "experiments with their load reports",
+        ("jobs_experiment", "jobs_measurement"),
+        "for ever: they are the record of why something is as it is, and hold no content of jobs",
+        oldest="created_at",
+    ),
+    Kept(
         "idempotency keys and digests of requests",
         ("jobs_job",),
         "after the job's end; the columns are emptied",

@@ -107,9 +107,11 @@ class _World:
     def settled(self, worker: SimulatedWorker, row: LedgerRow, arrivals: Sequence[Arrival]) -> None:
         """Count served jobs with their latency, let others be tried again, and close their batch."""
         self.last_s = now = self._agenda.now
-        latencies_s, queue = self.report.latencies_s, self._by_version[row.version]
-        for arrival in self._served(arrivals) if self._attempts.may_fail else arrivals:
-            latencies_s.append(now - arrival.at_s)
+        queue = self._by_version[row.version]
+        served = self._served(arrivals) if self._attempts.may_fail else arrivals
+        waited_s = [now - arrival.at_s for arrival in served]
+        self.report.latencies_s.extend(waited_s)
+        self.report.by_version[row.version].extend(waited_s)
         queue.broker.acknowledge(worker, arrivals)
         queue.finished(row)
 

@@ -26,9 +26,11 @@ from jobs.models import (
     Delivery,
     DisabledEndpoint,
     Event,
+    Experiment,
     Job,
     JobInput,
     JobResult,
+    Measurement,
     Outbox,
     QueueStanding,
     TrialKind,
@@ -90,6 +92,14 @@ def rows(browser: Browser) -> list[Model]:
         **RICH,
     }
     trials = [make_trial(rollout, kind, report=differences, spec=RICH) for kind in TrialKind]
+    experiment = Experiment.objects.create(
+        hypothesis="it's better", expected="better", load=RICH, seed=1, revision="ab" * 20, settings=RICH,
+        actor="olga",
+    )  # fmt: skip
+    for arm, report in (("baseline", {}), ("candidate", {"verdict": "good", "latency_ms": {"p95": 1.5}})):
+        Measurement.objects.create(
+            experiment=experiment, arm=arm, revision="ab" * 20, settings=RICH, report=report, actor="olga"
+        )
     return [
         rollout, *rules, *trials, rescued,
         *jobs, running, batch, worker, version, *Alias.objects.all(), *RegisteredModel.objects.all(),
@@ -106,6 +116,7 @@ def rows(browser: Browser) -> list[Model]:
         Circuit.objects.create(version=version, state="open", client=client.pk),
         WorkPause.objects.create(kind="model", target=1, name="echo", reason="why", actor="olga"),
         BulkAct.objects.create(verb="cancel", selection=RICH, rate_per_s=1, total=1, actor="olga"),
+        experiment,
         CanaryReplay.objects.create(
             model="echo", fingerprint="x", until=timezone.now(), most=1, canary=uuid4(), state="trying",
             actor="olga",

@@ -78,6 +78,8 @@ INDEXES = {
     "jobs_jobkey": {"pkey (job_id)"},
     "jobs_joblabel": {"pkey (id)", "(queue, field, value, job_id)", "unique (job_id, field)"},
     "jobs_evidence": {"pkey (rollout)"},
+    "jobs_experiment": {"pkey (id)"},
+    "jobs_measurement": {"pkey (id)", "(experiment_id)"},
     "jobs_failedkey": {"pkey (id)", "unique (rollout, kind, key)"},
     "jobs_rolloutpoint": {"pkey (id)", "(rollout, id)"},
     "jobs_route": {"pkey (job_id)"},
