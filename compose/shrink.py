@@ -31,7 +31,9 @@ AWS_SERVICES = frozenset({"s3", "kms", "sts", "sso", "sso-oidc", "signin"})
 UNREAD = (
     "**/tests",
     "tornado/test",
-    "django/contrib/gis/static",
+    "django/contrib/gis",
+    "PIL/_avif*.so",  # a kind of picture that nothing draws, and its library
+    "pillow.libs/libavif*",
     "matplotlib/mpl-data/sample_data",
     "matplotlib/mpl-data/fonts/afm",  # of PostScript and PDF
     "matplotlib/mpl-data/fonts/pdfcorefonts",
