@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0070_trial_attempts'),
+        ('jobs', '0071_scaling'),
     ]
 
     operations = [

@@ -5,7 +5,6 @@ DeadLetter (dead). A job's deadline, idempotency key and size never change.
 """
 
 from jobs.models.audit_seal import AuditSeal
-from jobs.models.autoscaler import Autoscaler
 from jobs.models.batch import Batch, Worker
 from jobs.models.canary_replay import CanaryReplay
 from jobs.models.channel_secret import ChannelSecret
@@ -19,6 +18,7 @@ from jobs.models.job import Job, JobInput, JobResult
 from jobs.models.known_key import KnownKey
 from jobs.models.lease import Lease, LeaseHolder
 from jobs.models.model_order import ModelOrder
+from jobs.models.operating.autoscaler import Autoscaler
 from jobs.models.operating.bulk_act import BulkAct
 from jobs.models.operating.job_label import JobLabel
 from jobs.models.operating.operations_step import OperationsRecent, OperationsStep

@@ -24,8 +24,10 @@ CLIENT = ROOT / "jobs/client/src"  # a distribution of its own
 # Unit tests of no one module, and what each is about.
 UNMIRRORED = {
     "inference_site/test_compose.py": "the files under compose/",
+    "inference_site/test_manifests.py": "the manifests under compose/, against their schemas",
     "inference_site/test_procedures.py": "the procedures under compose/, and their tests",
     "inference_site/watching/test_rules.py": "the rules of Prometheus under compose/, and their runbooks",
+    "jobs/core/scaling/test_steady_and_diurnal.py": "the number of workers over half an hour, and over a day",
     "jobs/models/test_enumerations.py": "the enumerations of all models, and their columns",
     "jobs/test_static_files.py": "the scripts and styles under jobs/static",
     "jobs/worker/stages/test_outage.py": "the stages together while the database is away",

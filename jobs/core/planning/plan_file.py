@@ -7,11 +7,11 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from jobs.core.admission.workers_wanted import BUSY_SHARE
 from models_registry.core.struct_fields import about
 
 LARGEST = 1e12  # an infinite number passes a bound from below
 MOST_HOURS = 168
+MOST_LOAD = 0.8  # arrivals differ within the hour of a forecast
 
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 Names = Annotated[tuple[Name, ...], about("Names.", allowed="a list of names, such as ['a', 'b']")]
@@ -86,7 +86,7 @@ class PlanFile(Struct, frozen=True, forbid_unknown_fields=True):
     models: Table
     seed: Annotated[int, Meta(ge=0, le=2**31)] = 1
     survive_zones: Annotated[int, Meta(ge=0, le=20)] = 0
-    most_load: Load = BUSY_SHARE
+    most_load: Load = MOST_LOAD
     most_load_after_loss: Load = 0.95
     overheads: BatchOverheads = BatchOverheads()
     parts: Table = {}

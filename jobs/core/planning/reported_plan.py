@@ -19,7 +19,7 @@ from jobs.core.planning.plan_report import (
     PlanVerdict,
 )
 from jobs.core.planning.sharing import why_grouped
-from jobs.core.planning.worker_need import Foretold, WorkerNeeds
+from jobs.core.planning.worker_need import ForetoldLoad, WorkerNeeds
 from jobs.core.planning.zone_spread import left_after
 
 
@@ -86,14 +86,14 @@ def _hour(plan: PlanInput, needs: WorkerNeeds, day: GroupDay, hour: int) -> Hour
     )
 
 
-def _foretold(needs: WorkerNeeds, rates: Mapping[str, float], left: Mapping[str, int]) -> Foretold:
+def _foretold(needs: WorkerNeeds, rates: Mapping[str, float], left: Mapping[str, int]) -> ForetoldLoad:
     """Return the largest load and p95 of any kind: each worker has the same share, so the slowest counts."""
     workers = sum(left.values())
     if not workers:
-        return Foretold(0.0, dict.fromkeys(rates, 0.0))
+        return ForetoldLoad(0.0, dict.fromkeys(rates, 0.0))
     by_kind = [needs.foretell(kind, rates, workers) for kind in left]
     p95_s = {name: max(one.p95_s[name] for one in by_kind) for name in rates}
-    return Foretold(max(one.load for one in by_kind), p95_s)
+    return ForetoldLoad(max(one.load for one in by_kind), p95_s)
 
 
 def _device_hours(days: Sequence[GroupDay]) -> dict[str, float]:

@@ -14,7 +14,7 @@ MOST_WORKERS = 1_000_000
 IDLE_LOAD = 0.001  # more workers than leave this load do not shorten a latency
 
 
-class Foretold(NamedTuple):
+class ForetoldLoad(NamedTuple):
     """What a number of workers comes to: the load of each, and p95 in seconds by model."""
 
     load: float
@@ -37,12 +37,12 @@ class WorkerNeeds:
         device = self.plan.devices[kind]
         return [flow_of(self.plan.models[name], kind, device, rate / workers) for name, rate in rates.items()]
 
-    def foretell(self, kind: str, rates: Mapping[str, float], workers: int) -> Foretold:
+    def foretell(self, kind: str, rates: Mapping[str, float], workers: int) -> ForetoldLoad:
         """Return load and p95 of workers of a kind that share jobs at these rates a second."""
         flows, lanes = self.flows(kind, rates, workers), self.plan.devices[kind].lanes
         p95_s = self._recursion.p95_s(flows, lanes, workers)
         load = load_of(flows, lanes, self.plan.overheads)
-        return Foretold(load, dict(zip(rates, p95_s, strict=True)))
+        return ForetoldLoad(load, dict(zip(rates, p95_s, strict=True)))
 
     def batches(self, kind: str, rates: Mapping[str, float], workers: int) -> list[float]:
         """Return the mean batch of each model at such a worker."""

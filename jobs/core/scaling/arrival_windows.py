@@ -23,7 +23,7 @@ class WindowRate:
     sd_per_s: float
 
 
-class Window(Enum):
+class ArrivalWindow(Enum):
     """A length of time, as a share of the longest one."""
 
     SHORT = 0.05
@@ -38,9 +38,11 @@ class ArrivalWindows:
         """Remember about `memory_s` seconds, within the bounds above."""
         long_s = min(LONGEST_S, max(SHORTEST_S, memory_s))
         self._bin_s = max(LEAST_BIN_S, long_s / BINS)
-        self._lengths = {window: max(3, round(window.value * long_s / self._bin_s)) for window in Window}
-        self._bins = deque[int](maxlen=self._lengths[Window.LONG])
-        self._closed = dict.fromkeys(Window, (0, 0.0))
+        self._lengths = {
+            window: max(3, round(window.value * long_s / self._bin_s)) for window in ArrivalWindow
+        }
+        self._bins = deque[int](maxlen=self._lengths[ArrivalWindow.LONG])
+        self._closed = dict.fromkeys(ArrivalWindow, (0, 0.0))
         self._open_jobs, self._open_s = 0, 0.0
         self.burstiness = 1.0
 
@@ -54,7 +56,7 @@ class ArrivalWindows:
             self._open_jobs, self._open_s = self._open_jobs - part, self._open_s - self._bin_s
             self._sum_up()
 
-    def rate(self, window: Window) -> WindowRate:
+    def rate(self, window: ArrivalWindow) -> WindowRate:
         """Return the rate over a window, or over all seconds where there are fewer."""
         closed_jobs, closed_s = self._closed[window]
         jobs, seconds = closed_jobs + self._open_jobs, closed_s + self._open_s
@@ -69,7 +71,7 @@ class ArrivalWindows:
 
     def _sum_up(self) -> None:
         # A rise of the rate must not hide behind the burstiness that it makes: the newest bins do not count.
-        self.burstiness = _burstiness([*self._bins][: -self._lengths[Window.SHORT]])
+        self.burstiness = _burstiness([*self._bins][: -self._lengths[ArrivalWindow.SHORT]])
         for window, length in self._lengths.items():
             bins = min(len(self._bins), length)
             self._closed[window] = sum(islice(reversed(self._bins), bins)), bins * self._bin_s

@@ -11,13 +11,13 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-from jobs.core.scaling.arrival_windows import ArrivalWindows, Window
+from jobs.core.scaling.arrival_windows import ArrivalWindow, ArrivalWindows
 
 IDLE_S, COOLDOWN_S = 600.0, 300.0
 START_S = 30.0  # of a worker, before an autoscaler has seen one start
 # For each window: by how many standard deviations its rate must exceed what is served. The shorter it is, the
 # more often chance has a try.
-CERTAINTY = ((Window.SHORT, 5.5), (Window.MIDDLE, 3.5), (Window.LONG, 2.0))
+CERTAINTY = ((ArrivalWindow.SHORT, 5.5), (ArrivalWindow.MIDDLE, 3.5), (ArrivalWindow.LONG, 2.0))
 BUSY_SHARE = 0.93  # workers that are always busy let a queue grow without end
 GOAL_SHARE = 0.6  # of the goal a job may wait; its run needs the rest
 LATE_SHARE = 0.00002  # of the jobs that may wait for longer, were the estimates exact
@@ -93,8 +93,8 @@ class WorkersWanted:
 
     def _next(self, load: float, demand: Demand) -> float:
         backlog = self._backlog(demand)
-        middle = self._need(self._arrivals.rate(Window.MIDDLE).per_s, demand) + backlog
-        steadiest = self._arrivals.rate(Window.LONG).sd_per_s
+        middle = self._need(self._arrivals.rate(ArrivalWindow.MIDDLE).per_s, demand) + backlog
+        steadiest = self._arrivals.rate(ArrivalWindow.LONG).sd_per_s
         highest = self._recent.add(demand.seconds, middle)
         if self._quiet_s >= self._idle_s:
             return 0.0
@@ -140,7 +140,7 @@ class WorkersWanted:
         if not self._worker_per_s:
             return LEAST_LOAD
         goal_s = demand.goal_s or UNKNOWN_GOAL_S
-        per_s = self._arrivals.rate(Window.SHORT).per_s
+        per_s = self._arrivals.rate(ArrivalWindow.SHORT).per_s
         spare_per_s = max(0.0, demand.live * self._worker_per_s - per_s)
         late = demand.waiting - per_s * goal_s - spare_per_s * max(goal_s, demand.start_s)
         if late <= 0.0:

@@ -12,11 +12,11 @@ from functools import partial
 from jobs.core.batching.sealed_batch import SealedBatch
 from jobs.core.simulation.agenda import Agenda
 from jobs.core.simulation.arrivals import Arrival, Chance
-from jobs.core.simulation.attempts import AttemptEnd, Attempts
 from jobs.core.simulation.ledger import LedgerRow
 from jobs.core.simulation.model_queue import ModelQueue
 from jobs.core.simulation.plan import SimulationPlan
 from jobs.core.simulation.report import SimulationReport
+from jobs.core.simulation.simulated_attempts import AttemptEnd, Attempts
 from jobs.core.simulation.worker import SimulatedWorker
 
 

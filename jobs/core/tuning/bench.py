@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from jobs.core.loadtest.load_words import LoadGoal
-from jobs.core.tuning.evaluation import Answer, Ask, Question, joined
+from jobs.core.tuning.evaluation import Ask, Estimated, Question, joined
 from jobs.core.tuning.setting_space import TunedSetting
 from jobs.core.tuning.workload import FRESH, Workload
 
@@ -46,18 +46,18 @@ class Bench:
     effort: Effort
     ask: Ask
     simulated: int = 0
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[Estimated] = field(default_factory=list)
     _most: dict[tuple[TunedSetting, int], float] = field(default_factory=dict)
 
     def screen(
         self, settings: Sequence[TunedSetting], rate_per_s: float, *, jobs: int, replications: int = 1
-    ) -> list[Answer]:
+    ) -> list[Estimated]:
         """Look at many settings shortly; those that cannot reach the rate at all are not simulated."""
         able = [one for one in settings if self.workload.most_per_s(one, self.workers) > rate_per_s]
         return self._ask([Question(one, rate_per_s, self.workers, replications, jobs) for one in able])
 
-    def measure(self, settings: Sequence[TunedSetting], rates_per_s: Sequence[float]) -> list[Answer]:
-        """Answer for each setting at each rate, with the bound that counts."""
+    def measure(self, settings: Sequence[TunedSetting], rates_per_s: Sequence[float]) -> list[Estimated]:
+        """Estimated for each setting at each rate, with the bound that counts."""
         effort = self.effort
         return self._ask(
             [
@@ -78,8 +78,8 @@ class Bench:
             )
         return self._most[setting, self.workers]
 
-    def check(self, setting: TunedSetting, rate_per_s: float) -> Answer:
-        """Answer with random numbers that no search has seen, and more of them."""
+    def check(self, setting: TunedSetting, rate_per_s: float) -> Estimated:
+        """Estimated with random numbers that no search has seen, and more of them."""
         effort = self.effort
         jobs = self._jobs(effort.fresh_jobs, rate_per_s)
         parts = min(CHECKED_IN_PARTS, effort.fresh_replications)
@@ -93,7 +93,7 @@ class Bench:
             )
         )
 
-    def meets(self, answer: Answer) -> bool:
+    def meets(self, answer: Estimated) -> bool:
         """Return whether an answer is within the goal."""
         return answer.meets(self.goal)
 
@@ -102,7 +102,7 @@ class Bench:
         needed = self.effort.goals * self.goal.limit_s * rate_per_s
         return int(min(max(jobs, needed), self.effort.longer * jobs))
 
-    def _ask(self, questions: Sequence[Question], *, keeps: bool = True) -> list[Answer]:
+    def _ask(self, questions: Sequence[Question], *, keeps: bool = True) -> list[Estimated]:
         answers = list(self.ask(questions)) if questions else []
         self.simulated += sum(one.simulated for one in answers)
         self.answers += answers if keeps else []

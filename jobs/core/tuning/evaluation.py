@@ -32,7 +32,7 @@ class Question(msgspec.Struct, frozen=True):
     first: int = 0
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Estimated(msgspec.Struct, frozen=True):
     """The percentile in seconds by replication; `simulated` counts the jobs that it took.
 
     There are fewer estimates than replications where one missed the goal by far.
@@ -63,10 +63,10 @@ class Answer(msgspec.Struct, frozen=True):
         return self.upper_s <= goal.limit_s
 
 
-Ask = Callable[[Sequence[Question]], Sequence[Answer]]
+Ask = Callable[[Sequence[Question]], Sequence[Estimated]]
 
 
-def answer(workload: Workload, goal: LoadGoal, question: Question) -> Answer:
+def answer(workload: Workload, goal: LoadGoal, question: Question) -> Estimated:
     """Simulate; a setting that misses the goal by far is not simulated to the end."""
     plan = workload.plan(question.setting, question.workers)
     estimates, rates, simulated = list[float](), list[float](), 0
@@ -78,14 +78,14 @@ def answer(workload: Workload, goal: LoadGoal, question: Question) -> Answer:
         simulated += len(arrivals)
         if estimates[-1] > HOPELESS * goal.limit_s:
             break
-    return Answer(question, tuple(estimates), fmean(rates), simulated)
+    return Estimated(question, tuple(estimates), fmean(rates), simulated)
 
 
-def joined(answers: Sequence[Answer]) -> Answer:
+def joined(answers: Sequence[Estimated]) -> Estimated:
     """Return one answer of several that differ in their replications alone, the first numbers first."""
     first = answers[0].question
     replications = sum(one.question.replications for one in answers)
-    return Answer(
+    return Estimated(
         msgspec.structs.replace(first, replications=replications),
         tuple(estimate for one in answers for estimate in one.estimates_s),
         fmean(one.throughput_per_s for one in answers),

@@ -6,30 +6,30 @@ from collections.abc import Iterable, Sequence
 from math import isfinite
 
 from jobs.core.tuning.bench import Bench
-from jobs.core.tuning.evaluation import Answer
+from jobs.core.tuning.evaluation import Estimated
 from jobs.core.tuning.setting_space import TunedSetting
 
 MOST_SETTINGS = 4
 LOADS = (0.1, 0.3, 0.5, 0.7, 0.85, 1.0, 1.1)  # of the highest rate of the best setting
 
 
-def curves(best: TunedSetting, rate_per_s: float, bench: Bench) -> list[Answer]:
+def curves(best: TunedSetting, rate_per_s: float, bench: Bench) -> list[Estimated]:
     """Return the best setting and those that came near it, each at rates up to above the highest."""
     others = sorted(filter(bench.meets, bench.answers), key=lambda one: -one.question.rate_per_s)
     settings = list(dict.fromkeys([best, *(one.question.setting for one in others)]))[:MOST_SETTINGS]
     return bench.measure(settings, [load * rate_per_s for load in LOADS])
 
 
-def front(answers: Iterable[Answer]) -> list[Answer]:
+def front(answers: Iterable[Estimated]) -> list[Estimated]:
     """Return the answers that no other beats in both throughput and bound, the slowest first."""
     usable = [one for one in answers if isfinite(one.upper_s)]
-    best: list[Answer] = []
+    best: list[Estimated] = []
     for one in sorted(usable, key=lambda one: (-one.throughput_per_s, one.upper_s)):
         if not best or one.upper_s < best[-1].upper_s:
             best.append(one)
     return best[::-1]
 
 
-def best_latency_s(answers: Sequence[Answer]) -> float:
+def best_latency_s(answers: Sequence[Estimated]) -> float:
     """Return the lowest percentile that any setting had."""
     return min(one.latency_s for one in answers)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from jobs.core.simulation.arrivals import Chance
 from jobs.core.tuning.bench import Bench
-from jobs.core.tuning.evaluation import Answer
+from jobs.core.tuning.evaluation import Estimated
 from jobs.core.tuning.setting_space import SettingSpace, TunedSetting
 
 START = 0.5  # of the highest rate that any setting could reach
@@ -28,7 +28,7 @@ class Sustained:
     """A setting and the highest rate at which its bound was within the goal, with the answer there."""
 
     setting: TunedSetting
-    answer: Answer
+    answer: Estimated
 
     @property
     def rate_per_s(self) -> float:
@@ -80,7 +80,7 @@ def lonely_per_s(bench: Bench) -> float:
     return LONELY * bench.workers / max(alone_s, bench.goal.limit_s / 10.0)
 
 
-def _between(setting: TunedSetting, held: Answer, missed: float, bench: Bench) -> Answer:
+def _between(setting: TunedSetting, held: Estimated, missed: float, bench: Bench) -> Estimated:
     """Close in on the highest rate, two rates at a time."""
     while missed > held.question.rate_per_s * (1.0 + bench.effort.step):
         low, third = held.question.rate_per_s, (missed - held.question.rate_per_s) / 3.0
@@ -127,14 +127,16 @@ def _raced(
     return rate, [one.question.setting for one in ranked][:most] if good else []
 
 
-def _nearest(ranked: Sequence[Answer], settings: Sequence[TunedSetting], most: int) -> Sequence[TunedSetting]:
+def _nearest(
+    ranked: Sequence[Estimated], settings: Sequence[TunedSetting], most: int
+) -> Sequence[TunedSetting]:
     """Return what is worth a look at a lower rate: what came nearest, or all where nothing was simulated."""
     return [one.question.setting for one in ranked[: 2 * most]] or settings
 
 
 def _ranked(
     settings: Sequence[TunedSetting], rate: float, bench: Bench, jobs: int, replications: int
-) -> list[Answer]:
+) -> list[Estimated]:
     answers = bench.screen(settings, rate, jobs=jobs, replications=replications)
     return sorted(answers, key=lambda answer: answer.latency_s)
 

@@ -7,7 +7,7 @@ from math import ceil
 
 from jobs.core.simulation.arrivals import Chance
 from jobs.core.tuning.bench import Bench
-from jobs.core.tuning.evaluation import Answer
+from jobs.core.tuning.evaluation import Estimated
 from jobs.core.tuning.front import best_latency_s
 from jobs.core.tuning.search import FEW, Sustained, climbed, search, sustained
 from jobs.core.tuning.setting_space import SettingSpace, TunedSetting
@@ -26,8 +26,8 @@ class Tuned:
 
     setting: TunedSetting
     workers: int
-    highest: Answer
-    asked: Answer
+    highest: Estimated
+    asked: Estimated
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def _tuned_with(
     return _tuned_with(space, setting, rate_per_s, bench, workers + 1)
 
 
-def _confirmed(best: Sustained, bench: Bench) -> Answer | None:
+def _confirmed(best: Sustained, bench: Bench) -> Estimated | None:
     """Return the answer at the highest rate that fresh random numbers confirm; None if there is none."""
     rate = best.rate_per_s
     for _ in range(MOST_LOWERED):
@@ -146,7 +146,7 @@ def _confirmed(best: Sustained, bench: Bench) -> Answer | None:
     return None
 
 
-def _asked(best: TunedSetting, rate_per_s: float, bench: Bench) -> Answer | None:
+def _asked(best: TunedSetting, rate_per_s: float, bench: Bench) -> Estimated | None:
     """Return the checked answer at the given rate: of the best setting, or else of those after it.
 
     A setting that meets the goal at a high rate may miss it at a low one, where batches are small.

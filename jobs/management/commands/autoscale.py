@@ -20,7 +20,7 @@ from jobs.core.errors import PlatformError
 from jobs.db.preflight import check_database
 from jobs.db.session import open_session
 from jobs.exporting import exporter
-from jobs.management.scaling.autoscaler import Autoscaler
+from jobs.management.scaling.host_autoscaler import HostAutoscaler
 from jobs.management.scaling.host_gpus import NoSuchGpuError
 from jobs.management.scaling.host_lock import host_lock
 from jobs.management.scaling.host_workers import HostWorkers, lock_of, make_places
@@ -82,7 +82,7 @@ class Command(BaseCommand):
             highest=arguments.highest,
             zone=settings.INFERENCE.zone,
         )
-        Autoscaler(group, workers, stop=stop).run()
+        HostAutoscaler(group, workers, stop=stop).run()
         if arguments.on_stop == DRAIN:
             workers.steer(0)
         with suppress(sa.exc.DBAPIError, psycopg.Error), open_session() as session:

@@ -11,7 +11,7 @@ from jobs.core.planning.plan_file import RunTimes
 from jobs.core.planning.plan_reader import PlanFileError, StoredModel
 from jobs.core.planning.stored_arrivals import day_of
 from jobs.services.reads.arrivals_by_minute import arrivals_by_minute
-from jobs.services.simulation.learned_times import learn_times
+from jobs.services.simulation.learn_times import learn_times
 
 WINDOW_S = 7 * 86_400.0
 

@@ -15,8 +15,8 @@ from jobs.core.simulation.learning.learned_times import LearnedTimes
 from jobs.core.simulation.plan import Model, Overheads, Timing
 from jobs.management.simulate.simulation_arguments import SimulationArguments
 from jobs.services.reads.history import recorded_jobs
+from jobs.services.simulation.learn_times import learn_times
 from jobs.services.simulation.learned_plan import registered
-from jobs.services.simulation.learned_times import learn_times
 from models_registry import selectors
 
 BASE_S, PER_ITEM_S, MAX_BATCH, GOAL_S = 0.005, 0.0001, 64, 2.0  # the built-in `sleeper`

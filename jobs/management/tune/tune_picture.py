@@ -8,14 +8,14 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from jobs.core.tuning.evaluation import Answer
+from jobs.core.tuning.evaluation import Estimated
 from jobs.core.tuning.setting_space import TunedSetting
 from jobs.core.tuning.tune_report import Foretold, TuneReport
 
 WIDE = 20.0  # a wider ratio of latencies is drawn on a logarithmic scale
 
 
-def draw_front(report: TuneReport, curves: Sequence[Answer], path: Path) -> None:
+def draw_front(report: TuneReport, curves: Sequence[Estimated], path: Path) -> None:
     """Write the front, the curves of the settings near the best, the goal and the chosen point to `path`."""
     from matplotlib.figure import Figure  # the import takes half a second, which only a picture needs
 
@@ -40,7 +40,7 @@ def draw_front(report: TuneReport, curves: Sequence[Answer], path: Path) -> None
     figure.savefig(path, format="png", dpi=110)
 
 
-def _curves(axes: Any, curves: Sequence[Answer]) -> None:
+def _curves(axes: Any, curves: Sequence[Estimated]) -> None:
     usable = sorted(
         (one for one in curves if isfinite(one.upper_s)),
         key=lambda one: (one.question.setting, one.question.rate_per_s),

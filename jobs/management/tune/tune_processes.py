@@ -12,7 +12,7 @@ from multiprocessing import get_context
 
 from jobs.core.loadtest.load_words import LoadGoal
 from jobs.core.simulation.arrivals import Chance
-from jobs.core.tuning.evaluation import Answer, Ask, Question, answer
+from jobs.core.tuning.evaluation import Ask, Estimated, Question, answer
 from jobs.core.tuning.workload import Workload
 
 _own: list[tuple[Workload, LoadGoal]] = []  # what this process simulates
@@ -32,7 +32,7 @@ def processes(workload: Workload, goal: LoadGoal) -> Iterator[Ask]:
     cores = len(os.sched_getaffinity(0))
     with ProcessPoolExecutor(cores, get_context("spawn"), _prepare, (workload, goal)) as pool:
 
-        def ask(questions: Sequence[Question]) -> list[Answer]:
+        def ask(questions: Sequence[Question]) -> list[Estimated]:
             return list(pool.map(_answer, questions))
 
         yield ask
@@ -43,6 +43,6 @@ def _prepare(workload: Workload, goal: LoadGoal) -> None:
     _own.append((workload, goal))
 
 
-def _answer(question: Question) -> Answer:
+def _answer(question: Question) -> Estimated:
     workload, goal = _own[-1]
     return answer(workload, goal, question)

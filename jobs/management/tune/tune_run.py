@@ -9,7 +9,7 @@ from math import isfinite
 
 from jobs.core.loadtest.load_words import LoadGoal
 from jobs.core.tuning.bench import Bench, Effort
-from jobs.core.tuning.evaluation import Answer
+from jobs.core.tuning.evaluation import Estimated
 from jobs.core.tuning.front import curves, front
 from jobs.core.tuning.tune import Infeasible, Tuned, tune, tune_workers
 from jobs.core.tuning.tune_report import Foretold, TuneReport, TuneSearch, TuneTimes
@@ -25,7 +25,7 @@ class TuneRun:
 
     report: TuneReport
     task: TuneTask
-    curves: Sequence[Answer]
+    curves: Sequence[Estimated]
 
 
 def run_tune(arguments: TuneArguments, effort: Effort) -> TuneRun:
@@ -47,7 +47,7 @@ def run_tune(arguments: TuneArguments, effort: Effort) -> TuneRun:
     return TuneRun(_report(arguments, task, outcome, drawn, search), task, drawn)
 
 
-def _curves(outcome: Tuned | Infeasible, bench: Bench) -> list[Answer]:
+def _curves(outcome: Tuned | Infeasible, bench: Bench) -> list[Estimated]:
     if isinstance(outcome, Infeasible):
         return []
     bench.workers = outcome.workers
@@ -58,7 +58,7 @@ def _report(
     arguments: TuneArguments,
     task: TuneTask,
     outcome: Tuned | Infeasible,
-    drawn: Sequence[Answer],
+    drawn: Sequence[Estimated],
     search: TuneSearch,
 ) -> TuneReport:
     tuned = outcome if isinstance(outcome, Tuned) else None
@@ -87,7 +87,7 @@ def _report(
     )
 
 
-def foretold(answer: Answer) -> Foretold:
+def foretold(answer: Estimated) -> Foretold:
     """Return an answer as the report has it."""
     return Foretold(
         setting=answer.question.setting,

@@ -16,7 +16,7 @@ from jobs.core.tuning.workload import DrawnTrace, RecordedTrace, Trace, Workload
 from jobs.management.tune.tune_arguments import HandTimes, TuneArguments
 from jobs.management.tune.tune_processes import chance_of
 from jobs.services.reads.history import recorded_jobs
-from jobs.services.simulation.learned_times import LearnedTimes, learn_times
+from jobs.services.simulation.learn_times import LearnedTimes, learn_times
 from models_registry import selectors
 from models_registry.core.version import VersionInfo
 

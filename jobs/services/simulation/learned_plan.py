@@ -7,7 +7,7 @@ from dataclasses import replace
 from jobs.core.batching.sealed_batch import BatchLimits
 from jobs.core.relay.queue_depth import prefetch
 from jobs.core.simulation.plan import Crew, Model, SimulationPlan
-from jobs.services.simulation.learned_times import LearnedTimes, learn_times, version_of
+from jobs.services.simulation.learn_times import LearnedTimes, learn_times, version_of
 from models_registry.core.version import VersionInfo
 
 CREW = Crew()

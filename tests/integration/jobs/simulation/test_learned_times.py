@@ -11,7 +11,7 @@ import pytest
 from jobs.core.errors import ModelNotFoundError, NoHistoryError
 from jobs.core.ids import uuid7
 from jobs.models import Batch, Worker
-from jobs.services.simulation.learned_times import learn_times
+from jobs.services.simulation.learn_times import learn_times
 from models_registry.models import ModelVersion, VersionLoad
 from models_registry.selectors import forget
 from tests.support.factories import make_job, make_version, make_worker

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.5
 
 
-class Autoscaler(ListenLoop):
+class HostAutoscaler(ListenLoop):
     """Runs until stopped; what it has started goes on, also while the database is away."""
 
     def __init__(
