@@ -127,7 +127,9 @@ PASSES: list[Operation] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("rule", "operation"), BREAKS, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(
+    ("rule", "operation"), BREAKS, ids=lambda value: getattr(value, "value", type(value).__name__)
+)
 def test_what_breaks_the_release_before_is_refused(rule: MigrationRule, operation: Operation) -> None:
     assert broken(operation) == {rule}
 
