@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0071_scaling'),
+        ('jobs', '0072_worker_zone'),
     ]
 
     operations = [
