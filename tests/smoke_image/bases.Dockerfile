@@ -12,7 +12,8 @@ RUN get python3-venv binutils
 FROM debian AS postgres
 RUN groupadd --gid 999 postgres && useradd --uid 999 --gid 999 --home-dir /var/lib/postgresql postgres && \
     get postgresql postgresql-contrib && pg_dropcluster 15 main && \
-    rm -rf /var/lib/postgresql/* && chown -R postgres:postgres /var/lib/postgresql
+    rm -rf /var/lib/postgresql/* && chown -R postgres:postgres /var/lib/postgresql && \
+    rm /var/run && install --directory --mode 1777 /var/run/postgresql # podman covers /run, and gives a tmpfs the mode of its folder
 COPY first_start.sh /usr/local/bin/docker-entrypoint.sh
 ENV PATH=/usr/lib/postgresql/15/bin:$PATH PGDATA=/var/lib/postgresql/15/data LC_ALL=C.UTF-8
 USER postgres

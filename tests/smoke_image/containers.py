@@ -165,6 +165,8 @@ def _services(compose: Mapping[str, Any]) -> dict[str, Any]:
     }
     for service in services.values():
         service.pop("deploy", None)  # one of each
+        # Where a service names a limit, podman asks for more processes than this machine may allow.
+        service["ulimits"] = {**service.get("ulimits", {}), "nproc": {"soft": 30000, "hard": 30000}}
     return {
         "services": services,
         "volumes": compose["volumes"],
