@@ -64,7 +64,7 @@ def test_a_version_like_another_one_differs_in_what_is_given_alone() -> None:
 def test_like_needs_a_version_that_exists_another_name_and_no_artifact() -> None:
     run("register_model", "e", "1", *ECHO)
     for words, sentence in (
-        (("2", "--like", "9"), "no model e:9"),
+        (("2", "--like", "9"), "no model 'e:9'"),
         (("1", "--like", "1"), "another name"),
         (("2", "--like", "1", "--artifact", "x:y"), "--artifact and --like"),
         (("", "--like", "1"), "a name"),

@@ -78,7 +78,7 @@ def rows(db: str) -> dict[str, Any]:
     standing = QueueStanding.objects.create(model="echo", waiting=[1] * 10, head_age_s=[1.0] * 10)
     return {
         "queuestanding": [standing.pk],
-        "trial": [trial.pk],
+        "trial": [trial.pk], "experiment": [],
         "job": [dead.pk, done.pk, waiting.pk, running.pk], "deadletter": [dead.pk], "outbox": [waiting.pk],
         "event": list(Event.objects.values_list("pk", flat=True)), "batch": [batch.pk],
         "worker": [Worker.objects.get().pk], "client": [dead.client_id],

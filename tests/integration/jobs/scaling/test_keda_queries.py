@@ -54,7 +54,9 @@ def scaler(db: str) -> Iterator[psycopg.Connection]:
     """Return a session of the role that scaler-role.sql makes."""
     script = (KEDA / "scaler-role.sql").read_text().replace(":'password'", f"'{PASSWORD}'")
     with psycopg.connect(db, autocommit=True) as owner:
-        owner.execute(script.encode())
+        database = owner.info.dbname
+        owner.execute(f'REVOKE CONNECT ON DATABASE "{database}" FROM PUBLIC'.encode())  # as in production
+        owner.execute(script.replace(':"DBNAME"', f'"{database}"').encode())
         try:
             with psycopg.connect(make_conninfo(db, user=ROLE, password=PASSWORD), autocommit=True) as session:
                 yield session
