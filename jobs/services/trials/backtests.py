@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from jobs.core.errors import WrongStateError
+from jobs.core.errors import ResourceNotFoundError, WrongStateError
 from jobs.core.trials.trial_specs import BacktestRequest, BacktestSpec
 from jobs.db.statement import Statement, execute, fetch_all
 from jobs.models.rollouts.version_trial import TrialKind, TrialState
@@ -55,12 +55,14 @@ def start_backtest(*, model: str, asked: BacktestRequest, actor: str) -> int:
 
 
 def cancel_backtest(trial_id: int, *, actor: str) -> None:
-    """End a backtest without a report; WrongStateError where it has ended otherwise."""
+    """End a backtest without a report; ResourceNotFoundError, WrongStateError if it has ended otherwise."""
     names = {"trial": trial_id, "cancelled": TrialState.CANCELLED.value, "outcome": f"Cancelled by {actor}."}
     if execute(_CANCEL, names):
         return
     trial = trial_view(trial_id, kind=TrialKind.BACKTEST)
-    if trial is not None and trial.state != TrialState.CANCELLED:
+    if trial is None:
+        raise ResourceNotFoundError(f"There is no backtest {trial_id}.")
+    if trial.state != TrialState.CANCELLED:
         raise WrongStateError(f"Backtest {trial_id} is {trial.state}: it cannot be cancelled.")
 
 

@@ -100,7 +100,7 @@ class TrialRunner(ListenLoop):
 
 
 class _GateWork:
-    """The gate, in the form of the other trials; it is short, so another worker begins it anew."""
+    """Run a gate as a trial. It keeps no progress: a worker that takes it over runs it from its beginning."""
 
     progress: dict[str, object] | None = None
 

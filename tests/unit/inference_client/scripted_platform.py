@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -56,6 +57,21 @@ def refusal(status: int, retry_after: str | None = None) -> httpx.Response:
 
 def client(script: Script, patience: Patience = AT_ONCE) -> Client:
     return Client(URL, "secret", patience=patience, transport=httpx.MockTransport(script))
+
+
+def sent(call: Callable[[Any], Any], answer: Any) -> tuple[Any, tuple[str, str, Any]]:
+    """Return the result of a call that gets `answer`, and its method, address and body.
+
+    The async client has to make the same of it.
+    """
+    script = Script(ok(answer))
+    result = call(client(script))
+    (request,) = script.requests
+    again = Script(ok(answer))
+    assert both(again, call) == result
+    assert [request_again.content for request_again in again.requests] == [request.content]
+    body = json.loads(request.content) if request.content else None
+    return result, (request.method, request.url.raw_path.decode(), body)
 
 
 def both(script: Script, call: Callable[[Any], Any]) -> Any:

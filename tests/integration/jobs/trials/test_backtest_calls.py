@@ -14,11 +14,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
+from jobs.core.errors import ResourceNotFoundError
 from jobs.models import Client as ClientRow
 from jobs.models import Job
 from jobs.models.rollouts.version_trial import Trial, TrialState
 from jobs.services.access.tokens import create_token
 from jobs.services.trials import trial_rows
+from jobs.services.trials.backtests import cancel_backtest
 from tests.support import digit_models
 from tests.support.factories import make_version
 from tests.support.trials import TrialWorker, stored_jobs
@@ -95,6 +97,12 @@ def test_a_backtest_that_is_done_cannot_be_cancelled(worker: TrialWorker, sessio
     refused = operators.post(f"/api/v1/backtests/{begun}/cancel")
     assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
     assert operators.get(f"/api/v1/backtests/{begun}").json()["report"] is not None
+
+
+def test_a_backtest_that_does_not_exist_cannot_be_cancelled(db: str) -> None:
+    assert app("roll_out").post("/api/v1/backtests/9/cancel").status_code == 404
+    with pytest.raises(ResourceNotFoundError, match="no backtest 9"):
+        cancel_backtest(9, actor="operator")
 
 
 def test_only_the_scope_roll_out_reads_what_runs_on_the_inputs_of_all_clients(
