@@ -7,8 +7,8 @@ loses nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import msgspec
 
@@ -65,14 +65,14 @@ ON CONFLICT (rollout) DO UPDATE SET document = excluded.document, at = excluded.
 class KeptEvidence(msgspec.Struct, frozen=True):
     """What is known of a roll-out, and what the last look made of it.
 
-    `passes` means that nothing but time keeps it from the next step. `guilty` are the jobs whose inputs
-    were to blame for a death: each excuses one.
+    `passes` means that nothing but time keeps it from the next step. Dead jobs that were
+    buried up to `excused_until` have excused their death.
     """
 
     evidence: GatheredEvidence = GatheredEvidence()
     numbers: dict[str, float] = {}
     passes: bool = False
-    guilty: frozenset[UUID] = frozenset()
+    excused_until: datetime | None = None
 
 
 def kept_evidence(rollout: int) -> KeptEvidence:

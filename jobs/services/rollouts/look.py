@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from math import ceil
 from typing import NamedTuple, Protocol
-from uuid import UUID
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -119,15 +119,14 @@ SELECT (
 
 _GUILTY_INPUTS = Statement(
     """
-SELECT DISTINCT letter.job_id FROM jobs_deadletter letter
+SELECT max(letter.created_at) FROM jobs_deadletter letter
 JOIN jobs_route route ON route.job_id = letter.job_id JOIN jobs_job job ON job.id = letter.job_id
 WHERE letter.queue = %(model)s AND letter.kind = %(crash)s AND letter.discarded_at IS NULL
   AND letter.created_at > (SELECT state_since FROM models_registry_rollout WHERE id = %(rollout)s)
   AND route.rollout = %(rollout)s AND route.arm = 'candidate' AND job.version_id = %(stable)s
-  AND letter.job_id <> ALL(%(excused)b::uuid[])
-LIMIT %(most)s
+  AND letter.created_at > coalesce(%(excused_until)s::timestamptz, '-infinity')
 """,
-    UUID,
+    datetime,
 )
 
 
@@ -192,17 +191,17 @@ class Looks:
         rows, plan = take_tallies(rollout.pk), plan_of(rollout)
         baseline = plan.baseline and 0 < rollout.share_ppm < PPM // 2
         kept = kept_evidence(rollout.pk)
-        guilty = _excuse_deaths(rollout, kept)
+        excused_at = _excuse_death(rollout, kept)
         evidence = absorbed(
             kept.evidence, rows, rollout=rollout.pk, share_ppm=rollout.share_ppm, step=rollout.step,
-            baseline=baseline, excused=len(guilty),
+            baseline=baseline, excused=int(excused_at is not None),
         )  # fmt: skip
         transaction.on_commit(partial(count_rows, rollout.model.name, rows))
         standing = self._standing(rollout)
         duels = self._trials.duel_evidence(rollout) if plan.duels else DuelEvidence()
         act = judge(plan, standing, evidence, duels)
         passes = RolloutCase.of(plan, standing, evidence, duels).passes
-        keep(rollout.pk, KeptEvidence(evidence, act.numbers, passes, kept.guilty.union(guilty)))
+        keep(rollout.pk, KeptEvidence(evidence, act.numbers, passes, excused_at or kept.excused_until))
         if act.kind is not ActKind.ROLL_BACK and (lacks := lacks_approvals(rollout)):
             self._await_approval(rollout, lacks)
         elif held_for(rollout) is HoldReason.APPROVAL and act.kind is not ActKind.ROLL_BACK:
@@ -274,18 +273,20 @@ def _follow_deaths(rollout: Rollout) -> None:
         tell(rollout, "hold", by=BY_JUDGE, held=rollout.hold)
 
 
-def _excuse_deaths(rollout: Rollout, kept: KeptEvidence) -> list[UUID]:
-    """Return jobs with inputs to blame for a death each: they ended a worker on the stable version too."""
-    most = min(rollout.deaths, kept.evidence.deaths)
-    if held_for(rollout) is not HoldReason.WORKER_DEATH or not most:
-        return []
-    names = {"model": rollout.model.name, "rollout": rollout.pk, "stable": rollout.stable_id, "most": most}
-    guilty = execute(
-        _GUILTY_INPUTS, {**names, "crash": FailureKind.CRASH.value, "excused": list(kept.guilty)}
-    )
-    if guilty:
-        change(rollout, deaths=rollout.deaths - len(guilty))
-    return guilty
+def _excuse_death(rollout: Rollout, kept: KeptEvidence) -> datetime | None:
+    """Excuse one death if an input is to blame, because its job ended a worker on the stable version too.
+
+    Return when the newest such job was buried, None if there is none. Several at once (of one batch, or
+    identical ones) excuse one death: too few are excused rather than too many.
+    """
+    if held_for(rollout) is not HoldReason.WORKER_DEATH or not min(rollout.deaths, kept.evidence.deaths):
+        return None
+    names = {"model": rollout.model.name, "rollout": rollout.pk, "stable": rollout.stable_id}
+    known = {"crash": FailureKind.CRASH.value, "excused_until": kept.excused_until}
+    (buried_at,) = execute(_GUILTY_INPUTS, {**names, **known})
+    if buried_at is not None:
+        change(rollout, deaths=rollout.deaths - 1)
+    return buried_at
 
 
 def _say(rollout: Rollout, sentence: str) -> None:

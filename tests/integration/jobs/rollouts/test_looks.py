@@ -262,12 +262,14 @@ def test_a_guilty_input_excuses_one_death_and_no_second_one_of_the_same_hold() -
     died(judged)
     judged.look()
     died(judged)
-    guilty = judged.jobs(1, version=judged.stable, state=State.DEAD)
+    guilty = judged.jobs(2, version=judged.stable, state=State.DEAD)  # of one batch
     DeadLetter.objects.filter(job__in=guilty).update(kind="crash")
     row = judged.look()
     assert (row.state, row.deaths, Evidence.objects.get().document["evidence"]["deaths"]) == ("held", 1, 1)
     row = judged.look(3)
     assert (row.deaths, Evidence.objects.get().document["evidence"]["deaths"]) == (1, 1)
+    DeadLetter.objects.filter(job=guilty[0]).update(created_at=Now())  # replayed, and guilty again
+    assert judged.look(2).deaths == 0
 
 
 def test_the_second_death_rolls_back() -> None:
