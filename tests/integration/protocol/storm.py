@@ -1,8 +1,9 @@
-"""What both storms share: queries, the wait for the end, and counts that must be 0 after it."""
+"""What both storms share: their length, queries, the wait for the end, counts that must be 0 after it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,6 +32,20 @@ def rows(query: str) -> list[Any]:
     """Return a query's rows."""
     with engine().begin() as connection:
         return list(connection.execute(sa.text(query)))
+
+
+def rage(world: World, least_s: float, limit_s: float, missing: Callable[[], object]) -> None:
+    """Let a storm go on for `least_s`, and until nothing is missing; a danger that never came is not tested.
+
+    How often a danger occurs depends on chance and on the machine; that each occurs must not.
+    """
+    time.sleep(least_s)
+    wait_until(
+        lambda: not missing() or world.errors,
+        limit_s=limit_s - least_s,
+        every_s=0.1,
+        what=lambda: f"these dangers in the storm: {missing()}",
+    )
 
 
 def wait_until_all_ended(world: World, limit_s: float) -> None:
