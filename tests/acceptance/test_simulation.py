@@ -30,7 +30,9 @@ REFERENCE = f"{MODEL}:{VERSION}"
 SECONDS = 16.0  # enough jobs that lanes out of step leave p95 within some 3 %
 LEARNED_AT = 0.5
 BULK_PER_LANE = 200
-WITHIN, P95_WITHIN = 0.15, 0.2  # a tenth of a hundred jobs is what one stall of a busy machine moves
+# The benchmark `simulator` holds it tighter, on a quiet machine: here others run too, and one stall moves
+# a tenth of a hundred jobs.
+WITHIN, P95_WITHIN = 0.3, 0.4
 JOBS = """
 SELECT extract(epoch FROM created_at)::float8, extract(epoch FROM finished_at)::float8
 FROM jobs_job WHERE id = ANY(%s::uuid[]) ORDER BY created_at, id
