@@ -3,8 +3,10 @@
 
     ./render.py [FOLDER]                 make what is missing in FOLDER/rendered, by FOLDER/.env
     ./render.py [FOLDER] --rotate NAME   a new secret (RELAY_PASSWORD), certificate (proxy) or CA (ca)
-    ./render.py [FOLDER] --announce PAYLOAD_KEYS   a key that only reads; the next rotation lets it write
-    ./render.py [FOLDER] --retire NAME   forget the old SECRET_KEY, PAYLOAD_KEYS or ca after a rotation
+    ./render.py [FOLDER] --announce NAME what the next rotation takes: a key of PAYLOAD_KEYS that only
+                                         reads, or the other login of DATABASE_RUNTIME_PASSWORD
+    ./render.py [FOLDER] --retire NAME   forget the old SECRET_KEY, PAYLOAD_KEYS, DATABASE_RUNTIME_PASSWORD or
+                                         ca after a rotation
     ./render.py --names                  list what can be rotated
 
 Secrets, keys and certificates that exist are never overwritten; configuration files are written again, and
@@ -75,7 +77,7 @@ class Rendering:
         )  # certificates and keys of the operator's own
         secret = self.store.fill()
         self.authority.make(self.hosts)
-        for name, url in logins.urls(secret, self.places, self.users):
+        for name, url in logins.urls(secret, self.store.pair.newest, self.places, self.users):
             write(self.target / "urls" / name, url)
         write(self.target / "postgres/replication.pgpass", logins.passfile(secret))
         self._write_broker(secret)
@@ -152,7 +154,7 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("folder", nargs="?", type=Path, default=HERE)
     parser.add_argument("--rotate", metavar="NAME")
-    parser.add_argument("--announce", metavar="PAYLOAD_KEYS")
+    parser.add_argument("--announce", metavar="NAME")
     parser.add_argument("--retire", metavar="NAME")
     parser.add_argument("--names", action="store_true")
     options = parser.parse_args(argv)

@@ -11,24 +11,28 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from rendering.login_pair import RUNTIME, RUNTIME_B
 from rendering.secret_store import password_of
 
-# Roles of the database and the secrets with their passwords. Every process but two runs as the last.
-SUPERUSER, OWNER, RUNTIME = "inference", "inference_owner", "inference_runtime"
-REPLICATOR = "replicator"
-ROLES = {
-    "superuser": (SUPERUSER, "POSTGRES_PASSWORD"),
-    "owner": (OWNER, "DATABASE_OWNER_PASSWORD"),
-    "runtime": (RUNTIME, "DATABASE_RUNTIME_PASSWORD"),
+# Logins of the database by the secrets with their passwords. Every process but two has one of the last two.
+LOGINS = {
+    "POSTGRES_PASSWORD": "inference",
+    "DATABASE_OWNER_PASSWORD": "inference_owner",
+    RUNTIME: "inference_runtime_a",
+    RUNTIME_B: "inference_runtime_b",
 }
+REPLICATOR = "replicator"
 NODES = (1, 2, 3)
 SALT_BYTES = 4
 
 
-def urls(secret: Mapping[str, str], places: Mapping[str, str], users: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield the name of each file with a URL, and the URL."""
-    for name, (role, password) in ROLES.items():
-        yield f"database-{name}", database_url(role, secret[password], places)
+def urls(
+    secret: Mapping[str, str], runtime: str, places: Mapping[str, str], users: list[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the name of each file with a URL, and the URL; `runtime` is the password that processes take."""
+    of_roles = {"superuser": "POSTGRES_PASSWORD", "owner": "DATABASE_OWNER_PASSWORD", "runtime": runtime}
+    for name, password in of_roles.items():
+        yield f"database-{name}", database_url(LOGINS[password], secret[password], places)
     for user in users:
         yield f"broker-{user}", broker_url(user, secret[password_of(user)], places)
 

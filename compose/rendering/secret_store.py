@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rendering.env_file import EnvFileError, RenderError
 from rendering.files import write
+from rendering.login_pair import PAIR, RUNTIME, RUNTIME_B, LoginPair
 
 KEY_BYTES, WORD_BYTES, SITE_KEY_BYTES = 32, 32, 64
 FALLBACKS = "SECRET_KEY_FALLBACKS"
@@ -44,12 +45,7 @@ def _nothing() -> str:
     return ""
 
 
-DATABASE = (
-    "POSTGRES_PASSWORD",
-    "DATABASE_OWNER_PASSWORD",
-    "DATABASE_RUNTIME_PASSWORD",
-    "REPLICATION_PASSWORD",
-)
+DATABASE = ("POSTGRES_PASSWORD", "DATABASE_OWNER_PASSWORD", RUNTIME, "REPLICATION_PASSWORD")
 # What makes each secret. Those that only their owner knows begin empty: write them into their files, or into
 # `.env` before the first rendering.
 MAKERS: Mapping[str, Callable[[], str]] = {
@@ -58,6 +54,7 @@ MAKERS: Mapping[str, Callable[[], str]] = {
     "PII_KEY": _key,
     "PAYLOAD_KEYS": _payload_keys,
     **dict.fromkeys(DATABASE, _word),
+    RUNTIME_B: _nothing,
     LOGIN: _login,
     "GRAFANA_PASSWORD": _word,
     "ERLANG_COOKIE": _word,
@@ -77,6 +74,7 @@ class SecretStore:
         """Serve from `folder`; `given` are values of `.env`, and `users` those of the broker."""
         self._folder, self._given = folder, given
         self.makers = {**MAKERS, **dict.fromkeys(map(password_of, users), _word)}
+        self.pair = LoginPair(folder, _word)
 
     def fill(self) -> dict[str, str]:
         """Make what is missing; return all. EnvFileError where `.env` has another value than the file."""
@@ -97,6 +95,8 @@ class SecretStore:
     def rotate(self, name: str) -> str:
         """Replace a secret; return a sentence about what must follow. RenderError where it cannot be."""
         self._refuse(name)
+        if name == RUNTIME:
+            return self.pair.rotate()
         old = self.fill()[name]
         fresh = self.makers[name]()
         if name == "SECRET_KEY":
@@ -109,16 +109,23 @@ class SecretStore:
         return f"{name} is new."
 
     def announce(self, name: str) -> str:
-        """Add a key that reads before it writes: once all processes have it, a rotation puts it in front."""
-        if name != "PAYLOAD_KEYS":
-            raise RenderError(f"only PAYLOAD_KEYS can be announced, not {name}")
+        """Add a key that only reads, or a login that no process takes: the next rotation takes it."""
+        if name not in {"PAYLOAD_KEYS", RUNTIME}:
+            raise RenderError(f"only PAYLOAD_KEYS and {RUNTIME} can be announced, not {name}")
         self._refuse(name)
+        if name == RUNTIME:
+            self.fill()
+            return self.pair.announce()
         entries = _entries(self.fill()[name])
         write(self._folder / name, ",".join([*entries, _next(entries)]))
         return "PAYLOAD_KEYS has another key, which only reads."
 
     def retire(self, name: str) -> str:
-        """Forget what only reads: old site keys, or all payload keys but the first."""
+        """Forget what counts besides the newest: old site keys or payload keys, or the login before."""
+        if name == RUNTIME:
+            self._refuse(name)
+            self.fill()
+            return self.pair.retire()
         if name == "SECRET_KEY":
             write(self._folder / FALLBACKS, "")
             return "The old values of SECRET_KEY are forgotten."
@@ -126,15 +133,18 @@ class SecretStore:
             first = self.fill()[name].partition(",")[0]
             write(self._folder / name, first)
             return "All keys of PAYLOAD_KEYS but the first are forgotten."
-        raise RenderError(f"only SECRET_KEY, PAYLOAD_KEYS and ca keep an old value, not {name}")
+        raise RenderError(f"only SECRET_KEY, PAYLOAD_KEYS, {RUNTIME} and ca keep an old value, not {name}")
 
     def _refuse(self, name: str) -> None:
         if name in FIXED:
             raise RenderError(f"{name} cannot be rotated: {FIXED[name]}")
+        if name == RUNTIME_B:
+            raise RenderError(f"{RUNTIME_B} is the other login of the same processes: --rotate {RUNTIME}")
         if name in KEPT_OUT:
             raise RenderError(f"{name} is made elsewhere: write it into {self._folder / name}")
-        if self._given.get(name):
-            raise RenderError(f"take {name} out of .env first: its file counts")
+        for each in PAIR if name in PAIR else (name,):
+            if self._given.get(each):
+                raise RenderError(f"take {each} out of .env first: its file counts")
 
     def _keep_reading(self, old: str) -> None:
         if "," in old:

@@ -52,9 +52,14 @@ class ServerConfig:
     database_runtime_password: Annotated[
         str,
         about(
-            "The password that `database_roles` gives to inference_runtime, as which all processes log in.",
+            "The password that `database_roles` gives to inference_runtime_a, one of the two logins of all "
+            "other processes; without one it cannot log in.",
             allowed="a text",
         ),
+    ] = field(default="", repr=False)
+    database_runtime_password_b: Annotated[
+        str,
+        about("The same for inference_runtime_b, the other login.", allowed="a text"),
     ] = field(default="", repr=False)
     broker_url: Annotated[
         BrokerUrl,

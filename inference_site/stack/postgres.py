@@ -14,7 +14,6 @@ from inference_site.stack.leash import Child, Command
 from inference_site.stack.ports import LOOPBACK, RememberedPorts
 from inference_site.stack.private_files import private_dir, secret
 from inference_site.stack.stack_errors import StackError, StartError
-from jobs.core.access.database_rights import DatabaseRole
 
 DATABASE = "inference"
 USER = "inference"
@@ -86,13 +85,13 @@ class Postgres:
         """Return the database's URL for its superuser, which no program of the stack is given."""
         return f"postgresql://{USER}:{self._password}@{LOOPBACK}:{self.port}/{DATABASE}"
 
-    def role_password(self, role: DatabaseRole) -> str:
-        """Return the password of one of the roles that `database_roles` creates."""
-        return secret(self._home / f"{role}-password")
+    def password_of(self, login: str) -> str:
+        """Return the password of one of the logins that `database_roles` creates."""
+        return secret(self._home / f"{login}-password")
 
-    def url_of(self, role: DatabaseRole) -> str:
-        """Return the database's URL for one of these roles."""
-        return f"postgresql://{role}:{self.role_password(role)}@{LOOPBACK}:{self.port}/{DATABASE}"
+    def url_of(self, login: str) -> str:
+        """Return the database's URL for one of these logins."""
+        return f"postgresql://{login}:{self.password_of(login)}@{LOOPBACK}:{self.port}/{DATABASE}"
 
     def start(self) -> None:
         """Start the server on its port, at first a free one, without waiting for it."""

@@ -33,7 +33,7 @@ from tests.support.app import BUILT_IN
 from tests.support.wait import wait_until
 
 LIMIT_S, LOOK_S = 120.0, 0.2
-PASSWORDS = ("DATABASE_OWNER_PASSWORD", "DATABASE_RUNTIME_PASSWORD")
+PASSWORDS = ("DATABASE_OWNER_PASSWORD", "DATABASE_RUNTIME_PASSWORD", "DATABASE_RUNTIME_PASSWORD_B")
 BUSIEST = "sleeper"  # the model whose queue the faults are aimed at
 # A version whose batches take so long that a worker always has one in its hands.
 SLOW = (

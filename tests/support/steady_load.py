@@ -19,8 +19,8 @@ class SteadyLoad:
     So does a proxy that gets another upstream. `accepted` are the ids in order, with the input of each.
     """
 
-    def __init__(self, urls: Sequence[str], token: str, *, model: str = "echo") -> None:
-        self.urls, self.model = [*urls], model
+    def __init__(self, urls: Sequence[str], token: str, *, model: str = "echo", gap_s: float = GAP_S) -> None:
+        self.urls, self.model, self._gap_s = [*urls], model, gap_s
         self.accepted: dict[str, dict[str, int]] = {}
         self.errors: list[str] = []
         self._headers = {"Authorization": f"Bearer {token}"}
@@ -47,7 +47,7 @@ class SteadyLoad:
     def _run(self) -> None:
         number = 0
         with httpx.Client(headers=self._headers, timeout=TIMEOUT_S, trust_env=False) as http:
-            while not self._stop.wait(GAP_S):
+            while not self._stop.wait(self._gap_s):
                 number += 1
                 self._submit(http, number)
 

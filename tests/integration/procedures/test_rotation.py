@@ -1,193 +1,140 @@
-"""Secrets are replaced while jobs flow: each in the order that compose/PROCEDURES.md gives."""
+"""Secrets are replaced while jobs flow: each in the order that compose/PROCEDURES.md gives.
+
+One site serves all tests of this file, for its start takes longest; one in which a rotation broke off is
+replaced by another.
+"""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
-from itertools import count
-from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 
 import httpx
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
-from tests.support.site import Site
-from tests.support.steady_load import SteadyLoad, unanswered
-from tests.support.virtual_hosts import management, virtual_host
+from tests.support.rotating_site import (
+    RotatingSite,
+    close_connections,
+    connections_of,
+    rotating_site,
+)
 from tests.support.wait import wait_until
 
-MODEL = "echo:sealed"
-SECOND = "the-second-of-a-test-of-rotations-on-loopback-and-worth-nothing"
-MORE = 30  # jobs between two steps
-SEALED = (
-    'register_model echo sealed --no-load --loader entry_point --options {"encrypt":true}'
-    " --artifact models_registry.loaders.builtin:echo"
-)
-SETS_UP = (
-    "migrate --verbosity 0",
-    "retention",
-    "register_builtin_models",
-    SEALED,
-    "create_token rotated --never-expires --no-quotas",
-)
+READERS = 24  # at once, so that web needs more connections than it has
 
 
-def key(name: str) -> str:
-    return f"{name}:{base64.b64encode(name[0].encode() * 32).decode()}"
+class Sites:
+    """The site of the tests: the one before, unless a test left it in the middle of a rotation."""
 
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        self._factory, self._ends = factory, ExitStack()
+        self._running: RotatingSite | None = None
 
-class Running:
-    """A site whose processes are replaced one kind after the other, each new one beside the old."""
+    def whole(self) -> RotatingSite:
+        if self._running is None or not self._running.whole:
+            self.close()
+            folder = self._factory.mktemp("rotation")
+            self._running = self._ends.enter_context(rotating_site(folder))
+        return self._running
 
-    def __init__(self, site: Site, token: str) -> None:
-        self.site, self.token, self.urls = site, token, list[str]()
-        self._numbers, self._names = count(), list[str]()
-
-    def load(self) -> SteadyLoad:
-        return SteadyLoad(self.urls[-1:], self.token, model=MODEL)
-
-    def replace(self, load: SteadyLoad | None = None) -> None:
-        """Start new processes with the settings as they are, lead the calls there, and end the old ones."""
-        number, before = next(self._numbers), self._names
-        web, relay, worker = self._names = [f"{name}-{number}" for name in ("web", "relay", "worker")]
-        url = self.site.start_web(web)
-        self.site.start_relay(relay)
-        self.site.start_worker(worker, index=number)
-        self.site.wait_web(web, url)
-        self.site.wait_relay(relay)
-        self.site.wait_worker(worker)
-        self.urls.append(url)
-        if load is not None:
-            load.urls.append(url)
-            goes_on(self.site, load)
-        for name in before:
-            self.site.stop(name)
-
-
-def goes_on(site: Site, load: SteadyLoad) -> None:
-    """Wait until more jobs were accepted since now, and are answered."""
-    aim = len(load.accepted) + MORE
-    wait_until(lambda: len(load.accepted) >= aim, what=lambda: load.errors[-3:])
-    wait_until(lambda: unanswered(site, dict([*load.accepted.items()][:aim])) == 0, what="answers")
-    assert load.errors == []
-
-
-def all_answered(site: Site, load: SteadyLoad) -> None:
-    load.stop()
-    wait_until(lambda: unanswered(site, load.accepted) == 0, what="answers")
-    assert load.errors == []
-    jobs = list(load.accepted)
-    assert site.rows("SELECT DISTINCT attempts FROM jobs_job WHERE id = ANY(%s::uuid[])", jobs) == [(1,)]
-    results = "SELECT count(*) FROM jobs_jobresult WHERE job_id = ANY(%s::uuid[])"
-    assert site.value(results, jobs) == len(jobs)
+    def close(self) -> None:
+        self._running = None
+        self._ends.close()
 
 
 @pytest.fixture(scope="module")
-def database(services: dict[str, str]) -> Iterator[str]:
-    """A database of its own, with a login whose password may be changed; the URL of that login."""
-    name = f"rotation_{uuid4().hex[:8]}"
-    with psycopg.connect(services["DATABASE_URL"], autocommit=True) as connection:
-        connection.execute(f"CREATE ROLE {name} LOGIN SUPERUSER PASSWORD 'first'")
-        connection.execute(f"CREATE DATABASE {name} OWNER {name}")
-    parts = urlsplit(services["DATABASE_URL"])
-    yield urlunsplit(parts._replace(netloc=f"{name}:first@{parts.hostname}:{parts.port}", path=f"/{name}"))
-    with psycopg.connect(services["DATABASE_URL"], autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        connection.execute(f"DROP ROLE {name}")
+def sites(services: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
+    sites = Sites(tmp_path_factory)
+    yield sites
+    sites.close()
 
 
-@pytest.fixture(scope="module")
-def login(services: dict[str, str]) -> Iterator[str]:
-    """The broker's URL, with a login whose password may be changed."""
-    with virtual_host() as url, management() as http:
-        name, parts = f"rotating-{uuid4().hex[:8]}", urlsplit(url)
-        set_password(http, name, "first")
-        rights = dict.fromkeys(("configure", "write", "read"), ".*")
-        http.put(f"permissions{parts.path}/{name}", json=rights).raise_for_status()
-        yield urlunsplit(parts._replace(netloc=f"{name}:first@{parts.hostname}:{parts.port}"))
-        http.delete(f"users/{name}").raise_for_status()
+@pytest.fixture
+def running(sites: Sites) -> RotatingSite:
+    return sites.whole()
 
 
-@pytest.fixture(scope="module")
-def running(database: str, login: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    env = {
-        "DATABASE_URL": database,
-        "BROKER_URL": login,
-        "SECRET_KEY": "of-a-test-of-rotations-on-loopback-and-worth-nothing-to-anybody-else",
-        "PAYLOAD_KEYS": key("one"),
-    }
-    with Site(tmp_path_factory.mktemp("rotation"), env) as site:
-        running = Running(site, site.commands(*SETS_UP).split()[-1])
-        running.replace()
-        yield running
+def read(running: RotatingSite, job: str) -> httpx.Response:
+    url = f"{running.urls[-1]}/api/v1/jobs/{job}"
+    return httpx.get(url, headers={"Authorization": f"Bearer {running.token}"}, trust_env=False, timeout=30)
 
 
-def set_password(http: httpx.Client, user: str, password: str) -> None:
-    http.put(f"users/{user}", json={"password": password, "tags": ""}).raise_for_status()
+def opened_since(running: RotatingSite, login: str, moment: object) -> set[str]:
+    """Which programs have connected with a login since a moment."""
+    query = "SELECT DISTINCT application_name FROM pg_stat_activity WHERE usename = %s AND backend_start > %s"
+    return {name for (name,) in running.site.rows(query, login, moment)}
 
 
-def with_password(url: str, password: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=f"{parts.username}:{password}@{parts.hostname}:{parts.port}"))
+def test_a_password_of_the_database(running: RotatingSite) -> None:
+    site, name = running.site, "DATABASE_RUNTIME_PASSWORD"
+    old = site.env["DATABASE_URL"]
+    login = str(conninfo_to_dict(old)["user"])
+    with running.under_load() as load, ThreadPoolExecutor(READERS) as readers:
+        running.render("--announce", name)
+        running.database_roles()
+        running.render("--rotate", name)
+        assert site.env["DATABASE_URL"] != old
+        moment = site.value("SELECT clock_timestamp()")
 
+        def connects_again() -> bool:
+            jobs = [*load.accepted][-READERS:]
+            answers = {answer.status_code for answer in readers.map(lambda job: read(running, job), jobs)}
+            assert answers == {httpx.codes.OK}
+            return "web" in opened_since(running, login, moment)
 
-def test_a_password_of_the_database(running: Running) -> None:
-    site = running.site
-    with running.load() as load:
-        goes_on(site, load)
-        role = urlsplit(site.env["DATABASE_URL"]).username
-        with psycopg.connect(site.env["DATABASE_URL"], autocommit=True) as connection:
-            connection.execute(f"ALTER ROLE {role} PASSWORD 'second'")
-        old = site.env["DATABASE_URL"]
-        site.env["DATABASE_URL"] = with_password(old, "second")
-        goes_on(site, load)  # connections that are open stay
-        with pytest.raises(psycopg.OperationalError):
+        wait_until(connects_again, what=f"web connects again as {login}")
+        running.goes_on(load)
+        running.replace(load)
+        wait_until(lambda: site.value("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", login) == 0)
+        running.render("--retire", name)
+        running.database_roles()
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(old)
+
+
+def test_a_password_of_the_broker(running: RotatingSite) -> None:
+    with running.under_load() as load:
+        old = {user: running.broker_url(user) for user in ("relay", "worker")}
+        for user in old:
+            running.render("--rotate", f"{user.upper()}_PASSWORD")
+        running.import_definitions()
+        assert all(running.broker_url(user) != url for user, url in old.items())
+        running.goes_on(load)  # connections that are open stay
+        for user in old:
+            wait_until(partial(close_connections, user), what=f"connections of {user}")
+        running.accepts(load)  # jobs wait while their relay and worker cannot connect; calls do not
+        assert [user for user in old if connections_of(user)] == []
         running.replace(load)
-        all_answered(site, load)
 
 
-def test_a_password_of_the_broker(running: Running) -> None:
-    site = running.site
-    with running.load() as load, management() as http:
-        goes_on(site, load)
-        set_password(http, str(urlsplit(site.env["BROKER_URL"]).username), "second")
-        site.env["BROKER_URL"] = with_password(site.env["BROKER_URL"], "second")
-        goes_on(site, load)
+def test_the_keys_of_payloads(running: RotatingSite) -> None:
+    site, name = running.site, "PAYLOAD_KEYS"
+    with running.under_load() as load:
+        running.render("--announce", name)  # all can read it before one writes with it
         running.replace(load)
-        all_answered(site, load)
-
-
-def test_the_keys_of_payloads(running: Running) -> None:
-    site = running.site
-    with running.load() as load:
-        goes_on(site, load)
-        site.env["PAYLOAD_KEYS"] = f"{key('one')},{key('two')}"  # all can read it before one writes with it
-        running.replace(load)
-        site.env["PAYLOAD_KEYS"] = f"{key('two')},{key('one')}"
+        running.render("--rotate", name)
         running.replace(load)
         site.commands("rotate_payload_keys")
-        assert site.rows("SELECT DISTINCT wrapped_by FROM jobs_datakey") == [("aesgcm:two",)]
-        site.env["PAYLOAD_KEYS"] = key("two")
+        newest = site.env[name].partition(":")[0]
+        assert site.rows("SELECT DISTINCT wrapped_by FROM jobs_datakey") == [(f"aesgcm:{newest}",)]
+        running.render("--retire", name)
+        assert "," not in site.env[name]
         running.replace(load)
-        all_answered(site, load)
         first, value = next(iter(load.accepted.items()))
-        answer = httpx.get(
-            f"{running.urls[-1]}/api/v1/jobs/{first}",
-            headers={"Authorization": f"Bearer {running.token}"}, trust_env=False,
-        )  # fmt: skip
-        assert answer.json()["output"] == value, "sealed under the old key, read without it"
+        assert read(running, first).json()["output"] == value, "sealed under the old key, read without it"
 
 
-def test_the_site_s_key(running: Running) -> None:
+def test_the_site_s_key(running: RotatingSite) -> None:
     site = running.site
-    with running.load() as load:
+    with running.under_load() as load:
         site.commands("webhook_secret rotated")
-        goes_on(site, load)
-        site.env["SECRET_KEY_FALLBACKS"], site.env["SECRET_KEY"] = site.env["SECRET_KEY"], SECOND
+        running.render("--rotate", "SECRET_KEY")
         running.replace(load)
         assert "1 secrets of webhooks" in site.commands("rotate_secret_key")
-        site.env["SECRET_KEY_FALLBACKS"] = ""
+        running.render("--retire", "SECRET_KEY")
+        assert site.env["SECRET_KEY_FALLBACKS"] == ""
         running.replace(load)
-        all_answered(site, load)

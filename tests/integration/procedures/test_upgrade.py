@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from inference_site.stack.services import PROJECT, Services
+from jobs.core.access.database_rights import RUNTIME_LOGINS, DatabaseRole
 from tests.support.site import Site
 from tests.support.steady_load import SteadyLoad, unanswered
 from tests.support.wait import wait_until
@@ -49,7 +50,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 @pytest.fixture
 def site(servers: Services, tmp_path: Path, before: Path) -> Iterator[Site]:
-    env = servers.env | servers.runtime_env | {"SECRET_KEY": SECRET}
+    # The release before logs in as the role itself.
+    url = servers.runtime_env["DATABASE_URL"].replace(RUNTIME_LOGINS[0], DatabaseRole.RUNTIME)
+    env = servers.env | {"DATABASE_URL": url, "SECRET_KEY": SECRET}
     with Site(tmp_path, env) as site:
         site.commands("database_roles", tree=before, env=servers.superuser_env)
         site.commands(
@@ -72,8 +75,10 @@ def test_a_site_is_upgraded_under_load_without_an_error(site: Site, servers: Ser
     site.wait_worker("worker-before")
     with SteadyLoad([url], token) as load:
         goes_on(load, site)
+        site.commands("database_roles", env=servers.superuser_env)  # which compose runs first
         site.commands("migrate --verbosity 0", env=servers.owner_env)
-        goes_on(load, site)  # the release before under this one's tables
+        site.env.update(servers.runtime_env)  # of what is started from now on
+        goes_on(load, site)  # the release before under this one's tables, and with its login
 
         site.start_worker("worker-now", index=1)
         site.wait_worker("worker-now")

@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 from inference_site.config import Config
 from inference_site.process_needs import NEEDS, Process
 from jobs.broker.topology import BrokerUser
-from jobs.core.access.database_rights import DatabaseRole
+from jobs.core.access.database_rights import RUNTIME_LOGINS, DatabaseRole
 from tests.support.compose_files import COMPOSE, SITE, imported, render, rendered, write_env
 
 # A shell, a URL, psql and nginx would each read some of these as something else.
@@ -68,7 +68,7 @@ def test_passwords_of_any_characters_arrive_as_they_are(whole: Path) -> None:
 
 
 def test_connections_check_the_server_and_find_the_one_that_takes_writes(whole: Path) -> None:
-    for name, role in (("owner", DatabaseRole.OWNER), ("runtime", DatabaseRole.RUNTIME)):
+    for name, role in (("owner", DatabaseRole.OWNER), ("runtime", RUNTIME_LOGINS[0])):
         parts = conninfo_to_dict((whole / f"rendered/urls/database-{name}").read_text())
         assert (parts["user"], parts["host"]) == (role, "postgres,postgres-replica")
         assert (parts["sslmode"], parts["target_session_attrs"]) == ("verify-full", "read-write")
@@ -142,7 +142,6 @@ def test_a_rotated_password_changes_one_login_and_no_other(folder: Path) -> None
 @pytest.mark.parametrize(
     ("name", "also"),
     [
-        ("DATABASE_RUNTIME_PASSWORD", {"urls/database-runtime"}),
         ("DATABASE_OWNER_PASSWORD", {"urls/database-owner"}),
         ("POSTGRES_PASSWORD", {"urls/database-superuser"}),
         ("REPLICATION_PASSWORD", {"postgres/replication.pgpass"}),
@@ -179,6 +178,59 @@ def test_payload_keys_are_prepended_or_announced_first(folder: Path) -> None:
     assert secret(folder, "PAYLOAD_KEYS") == third
 
 
+def runtime(folder: Path) -> tuple[str, str]:
+    """The login that the processes take."""
+    parts = conninfo_to_dict((folder / "rendered/urls/database-runtime").read_text())
+    return str(parts["user"]), str(parts["password"])
+
+
+def passwords(folder: Path) -> tuple[str, str]:
+    """Those that are valid after `database_roles`: of the first login and of the second."""
+    return secret(folder, "DATABASE_RUNTIME_PASSWORD"), secret(folder, "DATABASE_RUNTIME_PASSWORD_B")
+
+
+def test_processes_take_the_other_login_and_the_old_one_is_valid_until_it_is_retired(
+    folder: Path,
+) -> None:
+    first, second = RUNTIME_LOGINS
+    assert (runtime(folder), passwords(folder)) == ((first, WORD), (WORD, ""))
+    assert changed(folder, "--announce", "DATABASE_RUNTIME_PASSWORD") == {
+        "secrets/DATABASE_RUNTIME_PASSWORD_B"
+    }
+    assert runtime(folder) == (first, WORD)
+    announced = passwords(folder)[1]
+    assert len(announced) > 30
+    assert changed(folder, "--rotate", "DATABASE_RUNTIME_PASSWORD") == {
+        "secrets/DATABASE_RUNTIME_NEWEST",
+        "urls/database-runtime",
+    }
+    assert (runtime(folder), passwords(folder)) == ((second, announced), (WORD, announced))
+    changed(folder, "--retire", "DATABASE_RUNTIME_PASSWORD")
+    assert (runtime(folder), passwords(folder)) == ((second, announced), ("", announced))
+    changed(folder, "--rotate", "DATABASE_RUNTIME_PASSWORD")  # without an announcement, and back to the first
+    third = passwords(folder)[0]
+    assert third not in {"", WORD, announced}
+    assert (runtime(folder), passwords(folder)) == ((first, third), (third, announced))
+
+
+@pytest.mark.parametrize("act", ["--rotate", "--announce"])
+def test_a_login_that_is_still_valid_is_not_overwritten_by_the_next_rotation(folder: Path, act: str) -> None:
+    changed(folder, "--rotate", "DATABASE_RUNTIME_PASSWORD")
+    before = files(folder)
+    ended = render(folder, act, "DATABASE_RUNTIME_PASSWORD")
+    assert ended.returncode == 1
+    assert "has not ended, its old login is valid: --retire DATABASE_RUNTIME_PASSWORD" in ended.stderr
+    assert files(folder) == before
+
+
+def test_what_a_crash_leaves_of_a_retirement_is_no_announcement(folder: Path) -> None:
+    changed(folder, "--rotate", "DATABASE_RUNTIME_PASSWORD")
+    (folder / "rendered/secrets/DATABASE_RUNTIME_PASSWORD").write_text("")  # the first of its two steps
+    changed(folder, "--rotate", "DATABASE_RUNTIME_PASSWORD")
+    assert runtime(folder) == (RUNTIME_LOGINS[0], passwords(folder)[0])
+    assert passwords(folder)[0] not in {"", WORD}
+
+
 def test_a_rotated_certificate_is_one_of_the_same_names(folder: Path) -> None:
     def names() -> str:
         path = folder / "rendered/tls/rabbitmq-1/cert.pem"
@@ -210,8 +262,12 @@ def test_a_new_ca_is_trusted_beside_the_old_one_until_no_certificate_of_that_is_
         (["--rotate", "PII_KEY"], "PII_KEY cannot be rotated"),
         (["--rotate", "RELAY"], "there is no RELAY: --names lists"),
         (["--rotate", "AWS_CREDENTIALS"], "AWS_CREDENTIALS is made elsewhere"),
-        (["--retire", "RELAY_PASSWORD"], "only SECRET_KEY, PAYLOAD_KEYS and ca keep an old value"),
-        (["--announce", "SECRET_KEY"], "only PAYLOAD_KEYS can be announced"),
+        (
+            ["--retire", "RELAY_PASSWORD"],
+            "only SECRET_KEY, PAYLOAD_KEYS, DATABASE_RUNTIME_PASSWORD and ca keep an old value",
+        ),
+        (["--announce", "SECRET_KEY"], "only PAYLOAD_KEYS and DATABASE_RUNTIME_PASSWORD can be announced"),
+        (["--rotate", "DATABASE_RUNTIME_PASSWORD_B"], "--rotate DATABASE_RUNTIME_PASSWORD"),
     ],
 )
 def test_what_cannot_be_done_is_refused_and_changes_nothing(

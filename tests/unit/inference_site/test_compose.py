@@ -20,7 +20,7 @@ from inference_site.config_parts.secret_files import ENDING, NAMES
 from inference_site.process_needs import NEEDS, SECRETS, Process
 from inference_site.stack.specs import HEADERS, MAIN_LOGS, StackPlan, specs
 from jobs.broker.topology import CPU_NODE, TASK_QUEUES, BrokerUser
-from jobs.core.access.database_rights import DatabaseRole
+from jobs.core.access.database_rights import RUNTIME_LOGINS, DatabaseRole
 from jobs.management.health.health_checks import check_of
 from tests.support import compose_files
 from tests.support.compose_files import COMPOSE, OVERLAYS, filled, merged
@@ -248,7 +248,7 @@ def test_no_process_logs_in_to_the_database_with_more_rights_than_it_needs(
             if secret.startswith("database-"):
                 users[name] = conninfo_to_dict((made / "urls" / secret).read_text())["user"]
     others = {user for name, user in users.items() if name not in {"database-roles", "migrate"}}
-    assert others == {DatabaseRole.RUNTIME}
+    assert others == {RUNTIME_LOGINS[0]}
     assert (users["database-roles"], users["migrate"]) == ("inference", DatabaseRole.OWNER)
     superusers = [
         name for name, service in services.items() if "POSTGRES_PASSWORD" in service.get("secrets", ())

@@ -17,6 +17,7 @@ ASKED = {
     "Upgrade Postgres to another major version", "Lose a zone", "Rotate SECRET_KEY", "Rotate PII_KEY",
     "Rotate PAYLOAD_KEYS", "Rotate a password of the database", "Rotate a password of the broker",
     "Rotate tokens and secrets of webhooks", "Rotate TLS certificates", "Rotate FLOWER_BASIC_AUTH",
+    "Rotate secrets that others make",
 }  # fmt: skip
 
 
