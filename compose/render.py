@@ -28,8 +28,8 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from rendering import certificates, logins  # noqa: E402
-from rendering.env_file import RenderError, check, read_env  # noqa: E402
-from rendering.files import PUBLIC, write  # noqa: E402
+from rendering.env_file import RenderError, check, read_env, whole  # noqa: E402
+from rendering.files import PUBLIC, alone_in, write  # noqa: E402
 from rendering.known_names import known_names  # noqa: E402
 from rendering.owners import hand_over_all  # noqa: E402
 from rendering.places import check_grace, hosts, places  # noqa: E402
@@ -62,7 +62,8 @@ class Rendering:
         check(self.values, REQUIRED, known_names(HERE, {*self.store.makers}))
         check_grace(self.values)
         self.places = places(self.values)
-        days = int(self.values.get("CERTIFICATE_DAYS") or CERTIFICATE_DAYS)
+        given = self.values.get("CERTIFICATE_DAYS") or CERTIFICATE_DAYS
+        days = whole({"CERTIFICATE_DAYS": given}, "CERTIFICATE_DAYS")
         self.authority = certificates.Authority(self.target / "ca", self.target / "tls", days)
         # A user of the broker has no host name: its certificate is good for no server.
         self.hosts: dict[str, list[str]] = {
@@ -72,9 +73,7 @@ class Rendering:
 
     def fill(self) -> None:
         """Make what is missing, and write the configuration."""
-        (self.target.parent / "own").mkdir(
-            mode=0o755, exist_ok=True
-        )  # certificates and keys of the operator's own
+        _make_open(self.target.parent / "own")  # for certificates and keys of the operator's own
         secret = self.store.fill()
         self.authority.make(self.hosts)
         for name, url in logins.urls(secret, self.store.pair.newest, self.places, self.users):
@@ -132,6 +131,13 @@ class Rendering:
             write(self.target / "postgres" / f"{server}.conf", text, PUBLIC)
 
 
+def _make_open(folder: Path) -> None:
+    """Make a folder that the users of all containers may enter; one that exists stays as it is."""
+    if not folder.exists():
+        folder.mkdir()
+        folder.chmod(0o755)  # whatever the mask of this process is
+
+
 def _delivery(secret: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
     webhook = f"\n    webhook_configs:\n      - url_file: {known['SECRETS_AT']}/ALERT_WEBHOOK_URL"
     return {"ALERT_DELIVERY": webhook if secret["ALERT_WEBHOOK_URL"] else ""}
@@ -159,7 +165,11 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--names", action="store_true")
     options = parser.parse_args(argv)
     os.umask(0o077)
-    rendering = Rendering(options.folder)
+    with alone_in(options.folder):
+        _act(Rendering(options.folder), options)
+
+
+def _act(rendering: Rendering, options: argparse.Namespace) -> None:
     if options.names:
         print(*rendering.names(), sep="\n")  # noqa: T201  # the answer
         return
@@ -170,10 +180,17 @@ def main(argv: list[str]) -> None:
     rendering.fill()
     for name in rendering.authority.ending(SOON_S):
         print(f"The certificate of {name} ends within 30 days: --rotate {name}", file=sys.stderr)  # noqa: T201
+    if unread := rendering.store.unread:
+        print(f"Take these out of .env, their files count: {', '.join(unread)}", file=sys.stderr)  # noqa: T201
+    if unmatched := rendering.authority.unmatched():
+        raise RenderError(
+            f"the certificate and the key do not belong together of {', '.join(unmatched)}: --rotate NAME, "
+            "or put the right ones of your own there"
+        )
 
 
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except (RenderError, FileNotFoundError) as error:
+    except (RenderError, OSError, UnicodeDecodeError) as error:
         sys.exit(f"render: {error}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rendering.env_file import RenderError
-from rendering.files import PUBLIC, write
+from rendering.files import PRIVATE, PUBLIC, write, write_together
 
 CA_DAYS = 3650
 CURVE = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
@@ -58,18 +58,20 @@ class Authority:
                 self.issue(name, names)
 
     def rotate_ca(self) -> str:
-        """Make another CA; the certificates of the old one remain trusted until it is retired."""
-        old = (self.ca / "issuer.pem").read_text()
-        self._make_ca()
-        write(self.bundle, (self.ca / "issuer.pem").read_text() + old, PUBLIC)
+        """Make another CA; the certificates of all before it remain trusted until they are retired."""
+        self._make_ca(trusted=self.bundle.read_text())
         return "The CA is new, and the old one is still trusted."
 
     def retire_ca(self) -> str:
-        """Trust no CA but the newest; RenderError while a certificate of another one is in use."""
+        """Trust no CA but the newest; RenderError while a certificate of another one of ours is in use.
+
+        The operator's own certificates, which a public CA issued, are none of these.
+        """
+        newest = self.ca / "issuer.pem"
         others = [
             path.parent.name
             for path in sorted(self.certificates.glob("*/cert.pem"))
-            if not self._issued(path)
+            if _issued(path, self.bundle) and not _issued(path, newest)
         ]
         if others:
             raise RenderError(
@@ -103,8 +105,10 @@ class Authority:
                 "-extfile", config, "-extensions", "leaf", "-out", work / "cert.pem",
             )  # fmt: skip
             folder = self.certificates / name
-            write(folder / "key.pem", (work / "key.pem").read_text())
-            write(folder / "cert.pem", (work / "cert.pem").read_text(), PUBLIC)
+            write_together([
+                (folder / "key.pem", (work / "key.pem").read_text(), PRIVATE),
+                (folder / "cert.pem", (work / "cert.pem").read_text(), PUBLIC),
+            ])  # fmt: skip
         return f"The certificate of {name} is new."
 
     def ending(self, within_s: int) -> list[str]:
@@ -114,7 +118,14 @@ class Authority:
             path.parent.name for path in paths if not _passes("x509", "-checkend", str(within_s), "-in", path)
         ]
 
-    def _make_ca(self) -> None:
+    def unmatched(self) -> list[str]:
+        """Return the names of certificates that are not those of their keys, `ca` among them."""
+        pairs = {"ca": (self.ca / "issuer.pem", self.ca / "issuer.key")}
+        for path in sorted(self.certificates.glob("*/cert.pem")):
+            pairs[path.parent.name] = path, path.with_name("key.pem")
+        return [name for name, pair in pairs.items() if not _belong_together(*pair)]
+
+    def _make_ca(self, trusted: str = "") -> None:
         self.ca.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=self.ca) as scratch:
             work = Path(scratch)
@@ -123,12 +134,12 @@ class Authority:
                 "req", "-x509", *CURVE, "-config", config, "-extensions", "ca", "-days", str(CA_DAYS),
                 "-set_serial", _serial(), "-keyout", work / "issuer.key", "-out", work / "issuer.pem",
             )  # fmt: skip
-            write(self.ca / "issuer.key", (work / "issuer.key").read_text())
-            write(self.ca / "issuer.pem", (work / "issuer.pem").read_text(), PUBLIC)
-        write(self.bundle, (self.ca / "issuer.pem").read_text(), PUBLIC)
-
-    def _issued(self, path: Path) -> bool:
-        return _passes("verify", "-CAfile", self.ca / "issuer.pem", path)
+            issuer = (work / "issuer.pem").read_text()
+            write_together([
+                (self.bundle, issuer + trusted, PUBLIC),  # first: a CA that issues must be trusted
+                (self.ca / "issuer.key", (work / "issuer.key").read_text(), PRIVATE),
+                (self.ca / "issuer.pem", issuer, PUBLIC),
+            ])  # fmt: skip
 
 
 def _config(work: Path, name: str, names: str) -> Path:
@@ -149,6 +160,21 @@ def _kind(host: str) -> str:
 
 def _serial() -> str:
     return str(secrets.randbits(158) | 1)
+
+
+def _issued(path: Path, authorities: Path) -> bool:
+    """Return whether one of these CAs, and no other of this host, issued a certificate."""
+    alone = ("-no-CApath", "-no-CAstore", "-no_check_time")
+    return _passes("verify", *alone, "-CAfile", authorities, path)
+
+
+def _belong_together(certificate: Path, key: Path) -> bool:
+    of_certificate = _output("x509", "-noout", "-pubkey", "-in", certificate)
+    return bool(of_certificate) and of_certificate == _output("pkey", "-pubout", "-in", key)
+
+
+def _output(*words: str | Path) -> bytes:
+    return subprocess.run(["openssl", *words], capture_output=True, check=False).stdout
 
 
 def _passes(*words: str | Path) -> bool:

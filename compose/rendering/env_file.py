@@ -56,3 +56,10 @@ def check(values: Mapping[str, str], needed: tuple[str, ...], known: frozenset[s
         near = get_close_matches(name, known, 1, cutoff=0.8)
         meant = f"; did you mean {near[0]}?" if near else ""
         raise EnvFileError(f"nothing reads {name}{meant}")
+
+
+def whole(values: Mapping[str, str], name: str) -> int:
+    """Return a number of 1 or more; EnvFileError, which names the variable."""
+    if not re.fullmatch(r"[0-9]{1,15}", values[name]) or not int(values[name]):
+        raise EnvFileError(f"{name} must be a whole number of 1 or more")
+    return int(values[name])

@@ -66,10 +66,10 @@ def definitions(template: Mapping[str, Any], secret: Mapping[str, str], before: 
     A hash in the file `before` that is still right remains, so that nothing changes without a reason.
     """
     whole = json.loads(json.dumps(template))
-    stored = {user["name"]: user["password_hash"] for user in _users(before)}
+    stored = _hashes(before)
     for user in whole["users"]:
         password = secret[password_of(user["name"])]
-        old = base64.b64decode(stored.get(user["name"], ""))
+        old = stored.get(user["name"], b"")
         salt = (
             old[:SALT_BYTES]
             if old == _salted(old[:SALT_BYTES], password)
@@ -79,9 +79,13 @@ def definitions(template: Mapping[str, Any], secret: Mapping[str, str], before: 
     return json.dumps(whole, indent=1) + "\n"
 
 
-def _users(path: Path) -> list[dict[str, str]]:
-    users: list[dict[str, str]] = json.loads(path.read_text())["users"] if path.exists() else []
-    return users
+def _hashes(path: Path) -> dict[str, bytes]:
+    """Return the hashes of definitions by user; none of a missing or damaged file, which is made anew."""
+    try:
+        users = json.loads(path.read_text())["users"]
+        return {user["name"]: base64.b64decode(user["password_hash"]) for user in users}
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _salted(salt: bytes, password: str) -> bytes:

@@ -5,10 +5,11 @@ So the same templates serve containers and, with 127.0.0.1 and free ports, one m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from rendering.env_file import EnvFileError
+from rendering.env_file import EnvFileError, whole
 from rendering.logins import NODES
 
 JOBS = {
@@ -54,11 +55,19 @@ DEFAULTS = {
     "COLLECTOR_HEALTH": "0.0.0.0:13133", "TRACE_BACKEND": "",
 }  # fmt: skip
 
+# Some of the files would take it for the end of the value.
+_UNFIT = re.compile(r"""["'{};\\\x00-\x1f]""")
+
 
 def places(values: Mapping[str, str]) -> dict[str, str]:
     """Return every variable of the templates; EnvFileError."""
     known = {**DEFAULTS, **{name: value for name, value in values.items() if name in DEFAULTS and value}}
     known = {name: value.replace("{PLACE}", known["PLACE"]) for name, value in known.items()}
+    for name, value in known.items():
+        if _UNFIT.search(value):
+            raise EnvFileError(
+                f"{name} has a quote, a brace, a semicolon or a backslash: no file can hold it"
+            )
     return {**known, **_of_proxy(known, values), **_of_prometheus(known), **_of_cluster(known)}
 
 
@@ -93,12 +102,12 @@ def hosts(values: Mapping[str, str], known: Mapping[str, str]) -> dict[str, list
 
 
 def _of_proxy(known: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
-    body = max(int(known["MAX_BULK_BODY_BYTES"]), int(known["MAX_UPLOAD_BYTES"])) + MULTIPART_BYTES
+    body = max(whole(known, "MAX_BULK_BODY_BYTES"), whole(known, "MAX_UPLOAD_BYTES")) + MULTIPART_BYTES
     return {
         "API_NAME": _name(values, "API_URL"),
         "STREAM_NAME": _name(values, "STREAM_URL"),
         "PROXY_BODY_BYTES": str(body),
-        "PROXY_READ_S": str(int(known["RESULT_WAIT_LIMIT_S"]) + PROXY_SLACK_S),
+        "PROXY_READ_S": str(whole(known, "RESULT_WAIT_LIMIT_S") + PROXY_SLACK_S),
     }
 
 

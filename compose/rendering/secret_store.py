@@ -65,6 +65,7 @@ MAKERS: Mapping[str, Callable[[], str]] = {
 # A change of one of these loses something.
 FIXED = {"PII_KEY": "tokens of personal data made with it would match no others"}
 KEPT_OUT = {"AWS_CREDENTIALS", "VAULT_TOKEN", "ALERT_WEBHOOK_URL", FALLBACKS}
+MAY_BE_EMPTY = KEPT_OUT | {"PAYLOAD_KEYS"}  # where a key service wraps, or nothing is encrypted
 
 
 class SecretStore:
@@ -80,11 +81,20 @@ class SecretStore:
         """Make what is missing; return all. EnvFileError where `.env` has another value than the file."""
         return {name: self._filled(name) for name in self.makers}
 
+    @property
+    def unread(self) -> list[str]:
+        """Return the secrets that `.env` still has, although their files count."""
+        return sorted(name for name in self.makers if self._given.get(name))
+
     def _filled(self, name: str) -> str:
         path, given = self._folder / name, self._given.get(name, "")
+        if given != given.strip():
+            raise EnvFileError(f"{name} begins or ends with a space, which no process would read")
         if not path.exists():
             write(path, given or self.makers[name]())
         stored = path.read_text().rstrip("\n")
+        if not stored and name not in MAY_BE_EMPTY:
+            raise RenderError(f"{path} is empty: put its copy back")
         if given not in {"", stored}:
             raise EnvFileError(
                 f"{name} is not that of {path}, which counts; take it out of .env, and use --rotate {name} "

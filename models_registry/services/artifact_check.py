@@ -43,12 +43,23 @@ def check_artifacts(*, until: datetime) -> ArtifactCheck:
 
 
 def delete_artifacts(names: Iterable[str]) -> int:
-    """Delete those of the objects that still no version needs; return how many went."""
+    """Delete those of the objects that still no version needs; return how many went.
+
+    None while the list of a version's files is missing: its files have no version only for that reason.
+    """
     needed = dict(_needed())
+    if any(not content_store.holds(stored) for stored in _stored_folders()):
+        return 0
     unneeded = [name for name in names if name not in needed]
     for name in unneeded:
         content_store.delete(name)
     return len(unneeded)
+
+
+def _stored_folders() -> Iterator[StoredArtifact]:
+    for artifact in ModelVersion.objects.values_list("artifact", flat=True):
+        if (stored := StoredArtifact.of(artifact)) and not stored.file:
+            yield stored
 
 
 def _needed() -> Iterator[tuple[str, str]]:

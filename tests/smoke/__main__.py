@@ -1,6 +1,7 @@
 """`python -m tests.smoke`: compose's configuration, natively on loopback, while parts of it die and return.
 
-Exit status 1 if a job was lost or doubled, answers paused for over 30 s, or anything else is wrong.
+Exit status 1 if a job was lost or doubled, answers paused for over 30 s, or anything else is wrong;
+77 where the test did not run: the last lines say what is missing.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from tests.smoke import report, tools
 from tests.smoke.faults import SHORT, WHOLE
 from tests.smoke.round import Round
 from tests.smoke.world import World
+from tests.support.did_not_run import did_not_run
 
 RATE, JOBS, SHORT_JOBS = 80.0, 20_000, 4_000
-BANNER = "!" * 100
 
 
 def main(words: list[str]) -> int:
@@ -33,8 +34,7 @@ def main(words: list[str]) -> int:
     try:
         tools.fetch()
     except StackError as error:
-        print(f"{BANNER}\nThe smoke test did NOT run: {error}\n{BANNER}")
-        return 0
+        return did_not_run("make smoke", error)
     root = PROJECT / ".run" / "smoke"
     try:
         with supervisor_lock(root):

@@ -14,6 +14,7 @@ import psutil
 import psycopg
 
 from inference_site.stack.ports import LOOPBACK
+from tests.smoke import backup
 from tests.smoke.addresses import AMQP, DISTRIBUTION, MANAGEMENT, METRICS, NODES, PROGRAMS, WORKERS
 from tests.smoke.database import REPLICA, Primary
 from tests.smoke.watcher import Alert
@@ -71,6 +72,7 @@ def complaints(world: World, seen: Seen, expected_pages: set[str]) -> list[str]:
         *(f"{name} was down at the end" for name in seen.down if name not in seen.unscraped),
         *(f"the alert {name} fired" for name in sorted(seen.pages - expected_pages)),
         *(f"the alert {name} did not fire" for name in sorted(expected_pages - seen.pages)),
+        *backup.complaints(world),
         *_refusals(world),  # before the next, which causes some
         *_zones(world),
         *_strange_ports(world),

@@ -1,6 +1,6 @@
 """`python -m tests.smoke_image`: builds both images, runs the stack of containers, and takes it all away.
 
-Exit status 1 where something is wrong, 2 where the test did not run: the last line says why.
+Exit status 1 where something is wrong, 77 where the test did not run: the last lines say what is missing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tests.smoke_image import checks, images, needs
 from tests.smoke_image.bases import make_bases
 from tests.smoke_image.containers import Stack
 from tests.smoke_image.engine import Engine, EngineError
+from tests.support.did_not_run import did_not_run
 from tests.support.wait import NotInTimeError
 
 HOME = PROJECT / ".run" / "smoke_image"
@@ -27,11 +28,12 @@ def main(words: list[str]) -> int:
     try:
         needs.check(install=arguments.install)
     except needs.DidNotRunError as error:
-        print(f"make smoke-image did not run: {error}.")
-        return 2
+        return did_not_run("make smoke-image", error)
     engine = Engine(HOME)
     try:
         return _run(engine)
+    except needs.DidNotRunError as error:  # apt knows no archive to build from
+        return did_not_run("make smoke-image", error)
     except (EngineError, NotInTimeError) as error:
         print(f"FAILED: {error}\n{engine.log} has every command.")
         return 1

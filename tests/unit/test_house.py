@@ -23,6 +23,7 @@ UNIT = TESTS / "unit"
 CLIENT = ROOT / "jobs/client/src"  # a distribution of its own
 # Unit tests of no one module, and what each is about.
 UNMIRRORED = {
+    "compose/test_scripts.py": "the commands that servers run under compose/",
     "inference_site/test_compose.py": "the files under compose/",
     "inference_site/test_manifests.py": "the manifests under compose/, against their schemas",
     "inference_site/test_procedures.py": "the procedures under compose/, and their tests",
@@ -34,6 +35,7 @@ UNMIRRORED = {
     "jobs/services/lifecycle/test_version_changes.py": "every statement that changes the version of a job",
     "test_documented.py": "the documents, against the names in the code",
     "test_documented_code.py": "the code in the documents",
+    "test_documented_containers.py": "the commands for containers in the documents",
     "test_house.py": "the tree itself",
     "test_image.py": "the images of compose/Dockerfile, and what they hold",
     "test_imports.py": "the imports of the registry, in a process of its own",

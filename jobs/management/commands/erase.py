@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from jobs.core.errors import PlatformError
 from jobs.services.access.owner import client_id
-from jobs.services.erasure.erase_again import erase_again
+from jobs.services.erasure.erase_again import NotAnExportError, erase_again
 from jobs.services.erasure.erase_job import erase_job
 from jobs.services.erasure.erase_subject import continue_erasures, count_jobs, read_erasure, request_erasure
 from models_registry.management.actor import actor
@@ -35,14 +35,14 @@ class Command(BaseCommand):
         given = [job is not None, client is not None or subject is not None, options["export"] is not None]
         if sum(given) != 1 or (client is None) != (subject is None):
             raise CommandError("give --job, or --client and --subject, or --export")
-        if options["export"]:
-            self.stdout.write(_again(options["export"]))
-            return
         try:
-            self.stdout.write(
-                _of_job(job) if job else _of_subject(client, subject, dry_run=options["dry_run"])
-            )
-        except PlatformError as error:
+            if options["export"]:
+                self.stdout.write(_again(options["export"]))
+            elif job:
+                self.stdout.write(_of_job(job))
+            else:
+                self.stdout.write(_of_subject(client, subject, dry_run=options["dry_run"]))
+        except (PlatformError, NotAnExportError, OSError) as error:
             raise CommandError(str(error)) from error
 
 
@@ -51,10 +51,7 @@ def _of_job(job: UUID) -> str:
 
 
 def _again(export: Path) -> str:
-    try:
-        again = erase_again(export, actor=actor())
-    except OSError as error:
-        raise CommandError(str(error)) from error
+    again = erase_again(export, actor=actor())
     return (
         f"{again.erased:,} jobs are erased again; {again.before:,} were erased already,"
         f" {again.unknown:,} are not in this database"

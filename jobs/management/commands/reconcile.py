@@ -28,7 +28,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--delete", action="store_true", help="delete payloads that are orphans")
         parser.add_argument(
-            "--delete-artifacts", action="store_true", help="artifacts too; while nothing is being registered"
+            "--delete-artifacts",
+            action="store_true",
+            help="artifacts too, unless the list of a version's files is missing; while nothing is registered",
         )
         parser.add_argument(
             "--most", type=int, default=1_000, help="name so many of each kind; all are counted"
@@ -36,8 +38,13 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, **options: Any) -> None:
-        if options["older_than_hours"] < 1 or options["most"] < 0:
-            raise CommandError("--older-than-hours must be 1 or more, and --most 0 or more", returncode=USAGE)
+        deletes = options["delete"] or options["delete_artifacts"]
+        least_h = GRACE_H if deletes else 1  # a worker may hold a result for as long as the database is away
+        if options["older_than_hours"] < least_h or options["most"] < 0:
+            raise CommandError(
+                f"--older-than-hours must be 1 or more, to delete {GRACE_H} or more, and --most 0 or more",
+                returncode=USAGE,
+            )
         try:
             report = reconcile(
                 older_than_h=options["older_than_hours"],

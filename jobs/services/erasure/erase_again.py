@@ -23,6 +23,10 @@ class ErasedAgain:
     unknown: int = 0
 
 
+class NotAnExportError(Exception):
+    """A file without a line of an export of the audit."""
+
+
 class _ErasureEvent(msgspec.Struct):
     kind: str
     job_id: UUID | None = None
@@ -30,13 +34,17 @@ class _ErasureEvent(msgspec.Struct):
 
 class _ExportLine(msgspec.Struct):
     event: _ErasureEvent | None = None
+    seal: msgspec.Raw | None = None
 
 
 _LINE = msgspec.json.Decoder(_ExportLine)
 
 
 def erase_again(export: Path, *, actor: str) -> ErasedAgain:
-    """Erase each job that a copy of the audit (`AUDIT_EXPORT`) says was erased; OSError. Safe to repeat."""
+    """Erase each job that a copy of the audit (`AUDIT_EXPORT`) says was erased; safe to repeat.
+
+    OSError, or NotAnExportError, where the file cannot be read, or is another one: then nothing is erased.
+    """
     again = ErasedAgain()
     for job in dict.fromkeys(_erased_jobs(export)):
         try:
@@ -50,11 +58,15 @@ def erase_again(export: Path, *, actor: str) -> ErasedAgain:
 
 
 def _erased_jobs(export: Path) -> Iterator[UUID]:
+    known = False
     with export.open("rb") as file:
         for line in file:
             try:
-                event = _LINE.decode(line).event
-            except msgspec.DecodeError:  # a line that a killed process left unfinished
+                entry = _LINE.decode(line)
+            except msgspec.DecodeError:  # a line that a killed process left unfinished; it comes once more
                 continue
+            event, known = entry.event, known or bool(entry.event or entry.seal)
             if event is not None and event.kind == AuditKind.ERASE and event.job_id is not None:
                 yield event.job_id
+    if not known:
+        raise NotAnExportError(f"{export} has no line of an export of the audit, so nothing was erased")

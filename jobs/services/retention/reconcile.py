@@ -7,7 +7,7 @@ have been erased meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -105,13 +105,17 @@ def check_payloads(*, older_than_h: float) -> PayloadCheck:
     return check
 
 
-def delete_orphans(names: Iterable[str]) -> int:
-    """Delete objects that a check has named as orphans; return how many."""
-    deleted = 0
-    for name in names:
+def delete_orphans(names: Sequence[str]) -> int:
+    """Delete those objects, which a check has named as orphans, that still no row needs; return how many.
+
+    A check of many objects takes hours, and a worker that could not settle may come back meanwhile.
+    """
+    with closing(open_session(Use.WHOLE)) as session:
+        needed = {*run(session, _STILL_NEEDED, {"names": list(names)})}
+    unneeded = [name for name in names if name not in needed]
+    for name in unneeded:
         delete(name)
-        deleted += 1
-    return deleted
+    return len(unneeded)
 
 
 def _compare(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 import shutil
 import ssl
 import subprocess
+import sys
 from base64 import b64decode
 from hashlib import sha256
 from pathlib import Path
@@ -96,12 +99,22 @@ def test_a_second_rendering_changes_nothing(folder: Path) -> None:
     assert files(folder) == before
 
 
+def put_own_certificate(folder: Path) -> Path:
+    """Give the proxy a certificate that is not of the deployment's CA; return its file."""
+    place = folder / "rendered/tls/proxy"
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj /CN=api.example"
+    files = ["-keyout", str(place / "key.pem"), "-out", str(place / "cert.pem")]
+    subprocess.run(["openssl", *words.split(), *files], check=True, capture_output=True)
+    return place / "cert.pem"
+
+
 def test_what_exists_is_not_overwritten_and_what_is_missing_comes_back(folder: Path) -> None:
-    own = folder / "rendered/tls/proxy/cert.pem"
-    own.write_text("of the operator's own CA")
+    own = put_own_certificate(folder)
+    text = own.read_text()
     (folder / "rendered/secrets/BEAT_PASSWORD").unlink()
-    assert render(folder).returncode == 0
-    assert own.read_text() == "of the operator's own CA"
+    ended = render(folder)
+    assert ended.returncode == 0, ended.stderr
+    assert own.read_text() == text
     assert len(secret(folder, "BEAT_PASSWORD")) > 30
 
 
@@ -256,6 +269,107 @@ def test_a_new_ca_is_trusted_beside_the_old_one_until_no_certificate_of_that_is_
     assert len(ssl.create_default_context(cafile=str(folder / "rendered/ca/ca.pem")).get_ca_certs()) == 1
 
 
+def trusted(folder: Path, certificate: str) -> bool:
+    words = ["-no-CApath", "-CAfile", "rendered/ca/ca.pem", f"rendered/tls/{certificate}/cert.pem"]
+    ran = subprocess.run(["openssl", "verify", *words], cwd=folder, capture_output=True, check=False)
+    return ran.returncode == 0
+
+
+def test_a_second_new_ca_leaves_the_certificates_of_the_first_one_trusted(folder: Path) -> None:
+    changed(folder, "--rotate", "ca")
+    changed(folder, "--rotate", "relay")
+    changed(folder, "--rotate", "ca")
+    assert [name for name in ("relay", "postgres") if not trusted(folder, name)] == []
+    assert "beat, cpu-worker," in render(folder, "--retire", "ca").stderr
+
+
+def test_the_operator_s_own_certificate_does_not_keep_an_old_ca(folder: Path) -> None:
+    changed(folder, "--rotate", "ca")
+    own = put_own_certificate(folder)
+    text = own.read_text()
+    for path in (folder / "rendered/tls").iterdir():
+        if path.name != "proxy":
+            shutil.rmtree(path)
+    changed(folder)
+    assert changed(folder, "--retire", "ca") == {"ca/ca.pem"}
+    assert own.read_text() == text
+
+
+def test_a_rotation_that_was_cut_off_is_named_and_done_again(folder: Path) -> None:
+    for name, key in (("relay", "tls/relay/key.pem"), ("ca", "ca/issuer.key")):
+        shutil.copy(folder / "rendered/tls/beat/key.pem", folder / "rendered" / key)
+        ended = render(folder)
+        assert (ended.returncode, f"do not belong together of {name}:" in ended.stderr) == (1, True), name
+        changed(folder, "--rotate", name)
+    assert render(folder).stderr == ""
+
+
+def test_a_rendering_that_was_cut_off_goes_on_where_it_was(folder: Path) -> None:
+    before = files(folder)
+    definitions = folder / "rendered/rabbitmq/definitions.json"
+    definitions.write_text(definitions.read_text()[:100])
+    (folder / "rendered/urls/broker-relay").unlink()
+    (folder / "rendered/secrets/RELAY_PASSWORD.fresh").write_text("half")
+    assert render(folder).returncode == 0
+    same = {"rendered/rabbitmq/definitions.json", "rendered/secrets/RELAY_PASSWORD.fresh"}  # other salts
+    assert {name: text for name, text in files(folder).items() if name not in same} == {
+        name: text for name, text in before.items() if name not in same
+    }
+    users = json.loads(definitions.read_text())["users"]
+    (stored,) = [b64decode(user["password_hash"]) for user in users if user["name"] == "relay"]
+    assert stored[4:] == sha256(stored[:4] + WORD.encode()).digest()
+
+
+def test_an_empty_file_is_no_password(folder: Path) -> None:
+    (folder / "rendered/secrets/POSTGRES_PASSWORD").write_text("")
+    before = files(folder)
+    ended = render(folder)
+    assert (ended.returncode, "POSTGRES_PASSWORD is empty" in ended.stderr) == (1, True)
+    assert files(folder) == before
+
+
+def test_two_renderings_at_once_make_one_set_of_secrets(tmp_path: Path) -> None:
+    write_env(tmp_path, SITE)
+    argv = [sys.executable, str(COMPOSE / "render.py"), str(tmp_path)]
+    both = [subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.communicate()[1] for process in both] == ["", ""]
+    word = secret(tmp_path, "DATABASE_RUNTIME_PASSWORD")
+    assert f":{word}@" in (tmp_path / "rendered/urls/database-runtime").read_text()
+    assert render(tmp_path).stderr == ""  # each certificate is that of its key
+
+
+def test_containers_may_enter_the_operator_s_own_folder_and_what_is_there_stays_closed(
+    whole: Path, folder: Path
+) -> None:
+    assert (whole / "own").stat().st_mode & 0o777 == 0o755
+    (folder / "own").chmod(0o700)
+    assert render(folder).returncode == 0
+    assert (folder / "own").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_link_among_the_files_gives_no_other_file_away(tmp_path: Path) -> None:
+    with imported():
+        hand_over = importlib.import_module("rendering.files").hand_over  # on the path only here
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "outside").write_text("of another")
+        (tmp_path / "folder" / "link").symlink_to(tmp_path / "outside")
+        owners = list[tuple[str, bool]]()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                os, "chown", lambda path, *_, follow_symlinks: owners.append((path.name, follow_symlinks))
+            )
+            hand_over(tmp_path / "folder", 999)
+    assert owners == [("folder", False), ("link", False)]
+
+
+def test_secrets_that_may_go_out_of_the_file_of_values_are_named(folder: Path) -> None:
+    write_env(folder, SITE | {"RELAY_PASSWORD": WORD})
+    ended = render(folder)
+    assert (ended.returncode, ended.stderr) == (
+        0, "Take these out of .env, their files count: RELAY_PASSWORD\n",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -288,6 +402,10 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(
         ({"WORKER_GRACE_S": "60"}, "WORKER_STOP_GRACE must be 10 s longer than WORKER_GRACE_S (60)"),
         ({"RETENTION_DAY": "3"}, "nothing reads RETENTION_DAY; did you mean RETENTION_DAYS?"),
         ({"POSTGRES_HOST": "a b"}, "'a b' is no host name and no address"),
+        ({"MAX_UPLOAD_BYTES": "1e9"}, "MAX_UPLOAD_BYTES must be a whole number of 1 or more"),
+        ({"CERTIFICATE_DAYS": "0"}, "CERTIFICATE_DAYS must be a whole number of 1 or more"),
+        ({"TRACE_BACKEND": 'https://a"b'}, "TRACE_BACKEND has a quote"),
+        ({"RELAY_PASSWORD": " word"}, "RELAY_PASSWORD begins or ends with a space"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(tmp_path: Path, changes: dict[str, str], sentence: str) -> None:

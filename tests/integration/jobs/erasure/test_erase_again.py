@@ -67,6 +67,15 @@ def test_without_the_file_nothing_is_done_and_the_command_says_so(tmp_path: Path
         call_command("erase", "--export", tmp_path / "none")
 
 
+@pytest.mark.parametrize(
+    "text", ["", "<13>1 host inference: {}", '{"kind":"erase","job_id":null}\n', "\x1f\x8b\x00"]
+)
+def test_another_file_is_no_export_of_which_nothing_had_to_be_erased(tmp_path: Path, text: str) -> None:
+    (tmp_path / "another").write_text(text)
+    with pytest.raises(CommandError, match="has no line of an export of the audit"):
+        call_command("erase", "--export", tmp_path / "another")
+
+
 def test_it_stands_alone(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="or --export"):
         call_command("erase", "--export", tmp_path / "audit", "--job", uuid4())

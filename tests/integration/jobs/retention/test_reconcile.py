@@ -18,9 +18,11 @@ from inference_site.backends import django_storages
 from inference_site.config import Config
 from jobs.payloads import object_store
 from jobs.services.erasure import unwanted_objects
+from jobs.services.retention.reconcile import delete_orphans
 from models_registry.loaders.integrity import digest
 from models_registry.models import ModelVersion
 from models_registry.sources import content_store
+from models_registry.sources.content_store import StoredArtifact
 from tests.integration.jobs.secrecy.stored_objects import aged, names, pointer
 from tests.support import s3
 from tests.support.factories import make_version
@@ -90,6 +92,14 @@ def test_only_old_orphans_are_deleted(store: str) -> None:
     assert reconciled()["payloads"]["orphans"] == 0
 
 
+def test_what_a_row_needs_by_the_time_of_the_deletion_stays(store: str) -> None:
+    job = submit_to("echo", LARGE)  # as where a worker settles between the check and the deletion
+    stored(f"{OLD}orphan")
+    needed = pointer(job.id).name
+    assert delete_orphans([needed, f"{OLD}orphan"]) == 1
+    assert object_store.exists(needed)
+
+
 def test_a_row_without_its_object_is_named_with_its_job(store: str) -> None:
     job = submit_to("echo", LARGE)
     name = pointer(job.id).name
@@ -148,6 +158,20 @@ def test_an_old_artifact_of_no_version_goes_only_when_that_is_asked_for(
     assert [*content_store.object_names()] == []
 
 
+def test_files_of_a_version_whose_list_is_missing_stay(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, members = artifact(tmp_path)
+    monkeypatch.setattr(content_store, "stored_at", lambda _name: datetime(2020, 1, 1, tzinfo=UTC))
+    manifest = StoredArtifact.of(ModelVersion.objects.get(model__name="folders").artifact)
+    assert manifest is not None
+    (listed,) = [name for name in members if name.endswith(manifest.sha256)]
+    content_store.delete(listed)
+    report = reconciled("--delete-artifacts", status=1)["artifacts"]
+    assert (report["missing"], report["orphans"], report["deleted"]) == (1, 2, 0)
+    assert {*content_store.object_names()} == {*members} - {listed}
+
+
 def test_people_get_lines(db: str, tmp_path: Path) -> None:
     with override_settings(STORAGES=django_storages(Config(payload_dir=str(tmp_path)))):
         make_version()
@@ -173,7 +197,9 @@ def test_what_cannot_be_asked_is_no_agreement(db: str, tmp_path: Path) -> None:
     assert refused.value.returncode == 4
 
 
-@pytest.mark.parametrize("words", [["--older-than-hours", "0"], ["--most", "-1"]])
+@pytest.mark.parametrize(
+    "words", [["--older-than-hours", "0"], ["--older-than-hours", "23"], ["--most", "-1"]]
+)
 def test_a_wrong_option_is_refused_before_anything_is_looked_at(words: list[str]) -> None:
     with pytest.raises(CommandError) as refused:
         call_command("reconcile", "--delete", *words)
