@@ -17,7 +17,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=100)]
 Names = Annotated[tuple[Name, ...], about("Names.", allowed="a list of names, such as ['a', 'b']")]
 Positive = Annotated[float, Meta(gt=0, le=LARGEST)]
 Amount = Annotated[float, Meta(ge=0, le=LARGEST)]
-Load = Annotated[float, Meta(gt=0, le=0.99)]
+Load = Annotated[float, Meta(ge=0.01, le=0.99)]
 Rates = Annotated[
     tuple[Amount, ...], about("By hour.", allowed="a list of numbers of at least 0, one for each hour")
 ]

@@ -19,6 +19,7 @@ from jobs.core.planning.plan_file import (
 )
 from models_registry.core.struct_fields import did_you_mean, first_fault
 
+LEAST_PER_S = 1e-6  # a rarer job is no forecast, and thousands of them are simulated
 Row = TypeVar("Row", bound=msgspec.Struct)
 
 
@@ -131,7 +132,13 @@ def _rates(name: str, model: PlannedModel, stored: StoredModel | None) -> tuple[
     rates = stored.rates if stored else model.arrivals_per_s
     if not any(rates):
         raise PlanFileError(f"The field models.{name}.arrivals_per_s has no arrivals.")
-    return tuple(rate * model.growth for rate in rates)
+    grown = tuple(rate * model.growth for rate in rates)
+    if rare := [rate for rate in grown if 0.0 < rate < LEAST_PER_S]:
+        raise PlanFileError(
+            f"The field models.{name}.arrivals_per_s comes to {rare[0]:g} with its growth; it must be 0, or"
+            f" at least {LEAST_PER_S:g}, a job in {1 / LEAST_PER_S / 86_400:.0f} days."
+        )
+    return grown
 
 
 def _check_hours(rates: Mapping[str, tuple[float, ...]]) -> None:

@@ -26,6 +26,7 @@ CATCH_UP_S = 60.0  # a backlog is to be gone within so long, or within a worker'
 LEARN_S = 300.0  # the speed of a worker is a mean over about so long
 DOUBT = 0.05  # the mean may be wrong by this share: an increase that rests on it needs more
 LEAST_LOAD = 0.01  # of a model that needs a worker, and hardly any of its time
+MOST_WORKERS = 1_000_000  # a column holds it; of a model that hardly finishes a job more would be asked for
 _BINS = 30
 
 
@@ -37,6 +38,7 @@ class Demand:
     |---|---|
     | `arrived`, `waiting` | jobs that came in these seconds; jobs that wait now |
     | `busy`, `live` | its live workers that hold a batch of it; all its live workers |
+    | `live_part` | the live workers, each divided by the models that it serves; None: they serve it alone |
     | `worker_per_s` | jobs that one worker finishes a second; None before the first run |
     | `goal_s` | seconds within which jobs are to be answered; None where there is no goal |
     | `start_s` | seconds that a worker needs to start |
@@ -47,6 +49,7 @@ class Demand:
     waiting: int
     busy: int = 0
     live: int = 0
+    live_part: float | None = None
     worker_per_s: float | None = None
     goal_s: float | None = None
     start_s: float = START_S
@@ -88,7 +91,8 @@ class WorkersWanted:
         self._learn(demand)
         asleep = not (demand.arrived or demand.waiting or demand.busy)
         self._quiet_s = self._quiet_s + demand.seconds if asleep else 0.0
-        self._load = self._next(float(demand.live) if self._load is None else self._load, demand)
+        load = _live_load(demand) if self._load is None else self._load
+        self._load = min(MOST_WORKERS, self._next(load, demand))
         return WorkersNeed(self._load)
 
     def _next(self, load: float, demand: Demand) -> float:
@@ -158,6 +162,11 @@ class WorkersWanted:
         self._learned_s = min(LEARN_S, self._learned_s + demand.seconds)
         share = demand.seconds / self._learned_s  # a plain mean at first, then one that forgets
         self._worker_per_s += share * (demand.worker_per_s - self._worker_per_s)
+
+
+def _live_load(demand: Demand) -> float:
+    """Return the load of the live workers, so that the sum over models that share them is their number."""
+    return float(demand.live) if demand.live_part is None else demand.live_part
 
 
 class _Highest:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from math import floor
 
+from jobs.core.admission.queue_count import COUNT_EVERY_S
+from jobs.core.admission.queue_survey import MEAN_S, RUNS_WINDOW_S
 from jobs.core.batching.sealed_batch import SealedBatch
 from jobs.core.simulation.agenda import Agenda
 from jobs.core.simulation.arrivals import Arrival, Chance
@@ -18,6 +21,8 @@ from jobs.core.simulation.plan import SimulationPlan
 from jobs.core.simulation.report import SimulationReport
 from jobs.core.simulation.simulated_attempts import AttemptEnd, Attempts
 from jobs.core.simulation.worker import SimulatedWorker
+
+QUIET_S = max(RUNS_WINDOW_S, MEAN_S) + 2.0 * COUNT_EVERY_S  # nothing of before is in a count's windows
 
 
 def simulate(plan: SimulationPlan, arrivals: Iterable[Arrival], chance: Chance) -> SimulationReport:
@@ -57,8 +62,14 @@ class _World:
         self._count_due_s = self._queues[0].count_due_s
 
     def advance(self, until_s: float) -> None:
-        """Run what happens up to `until_s`, with a count of the queues each time one is due."""
+        """Run what happens up to `until_s`, with a count of the queues each time one is due.
+
+        Once nothing has waited or run for a while, all counts but the last would see nothing new: they are
+        left out, because a rare job would else take thousands.
+        """
         while self._count_due_s <= until_s:
+            if self._agenda.is_empty and self._count_due_s - self._agenda.last_event_s > QUIET_S:
+                self._count_due_s += floor((until_s - self._count_due_s) / COUNT_EVERY_S) * COUNT_EVERY_S
             self._agenda.advance(self._count_due_s)
             for queue in self._queues:
                 queue.count(self._agenda.now)

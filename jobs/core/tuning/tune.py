@@ -91,10 +91,10 @@ def least_workers(setting: TunedSetting, held_per_s: float, rate_per_s: float, b
     if held_per_s <= 0.0:
         return None
     wanted = ceil(bench.workers * rate_per_s / held_per_s)
-    while not _meets_with(wanted, setting, rate_per_s, bench):
+    while wanted <= MOST_WORKERS and not _meets_with(wanted, setting, rate_per_s, bench):
         wanted += max(1, wanted // 20)
-        if wanted > MOST_WORKERS:
-            return None
+    if wanted > MOST_WORKERS:  # each is simulated, so even one look at so many would take hours
+        return None
     while wanted > 1 and _meets_with(wanted - 1, setting, rate_per_s, bench):
         wanted -= 1
     return wanted

@@ -42,7 +42,7 @@ class _LoadParser(ArgumentParser):
 def start(options: Mapping[str, Any]) -> Said:
     """Store a hypothesis and the load that tests it."""
     ground = measured_ground()
-    words = shlex.split(options["load"])
+    words = _words(options["load"])
     load = _load(words, [])
     row = start_experiment(
         hypothesis=options["hypothesis"],
@@ -100,8 +100,15 @@ def _run(row: Experiment, options: Mapping[str, Any]) -> LoadReport:
     return run_load(_load(row.load["words"], [*where, *(f"--token={token}" for token in options["token"])]))
 
 
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise LoadWordError(f"--load: {error}") from None
+
+
 def _load(words: list[str], more: list[str]) -> LoadArguments:
-    parser = _LoadParser(add_help=False, exit_on_error=False)
+    parser = _LoadParser(add_help=False)
     add_load_arguments(parser)
     options = vars(parser.parse_args([*words, *more]))
     if options["token"] and not more:

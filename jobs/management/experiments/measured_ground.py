@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from jobs.services.experiments.experiment_rows import Ground
 from models_registry.management.actor import actor
 
 ROOT = Path(__file__).parents[3]
-# Neither a secret nor an address with one in it becomes a row.
-SECRET = re.compile(r"SECRET|KEY|TOKEN|PASSWORD|URL|DSN|DATABASES|CACHES|LOGGING|AUTH")
+# Neither a secret nor an address, which may hold one, becomes a row.
+SECRET = re.compile(r"SECRET|KEY\b|TOKEN|PASSWORD|URL|AUTH|AUDIT_EXPORT")
 PLAIN = (bool, int, float, str)
 
 
@@ -39,6 +40,8 @@ def _git(*words: str) -> str:
 
 
 def _settings() -> dict[str, Any]:
-    names = (name for name in dir(settings) if name.isupper() and not SECRET.search(name))
-    values = ((name, getattr(settings, name)) for name in names)
-    return {name: value for name, value in values if type(value) in PLAIN}  # no lazy text
+    """Return the settings of this process by the names of their variables."""
+    config = settings.INFERENCE
+    shown = [own.name for own in fields(config) if own.repr and not SECRET.search(own.name.upper())]
+    values = ((name.upper(), getattr(config, name)) for name in shown)
+    return {name: value for name, value in values if type(value) in PLAIN}

@@ -51,6 +51,7 @@ class HostAutoscaler(ListenLoop):
         self._say(look.needed, look.target)
         self._workers.steer(look.target)
         if look.needed is not None:
+            self._workers.renew(look.target)
             process_marks.leave(process_marks.AUTOSCALE)
 
     def _say(self, needed: int | None, target: int) -> None:

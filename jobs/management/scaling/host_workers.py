@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -37,13 +38,35 @@ class HostWorkers:
         self._start_s: float | None = None
 
     def adopt(self) -> int:
-        """Take over the workers that run already; return how many these are."""
-        marks = {self._command.mark(place): place for place in self.places}
-        for place, process in running_workers(marks):
-            place.adopt(process, self._clock())
+        """Take over the workers that run already, and drain those without a place; return how many run."""
+        places = {self._command.mark(place): place for place in self.places}
+        for mark, process in running_workers(self._command.lock):
+            place = places.get(mark)
+            if place is None:
+                log.warning("drains process %d: there is no place any more for worker %s", process.pid, mark)
+                with suppress(psutil.NoSuchProcess):
+                    process.terminate()
+                continue
+            place.adopt(self._command, process, self._clock())
             metrics.AUTOSCALER_EVENTS.labels("adopted").inc()
-            log.info("adopts %s (process %d)", place.name, process.pid)
+            words = ": it is replaced, because its models or options are others" if place.is_outdated else ""
+            log.info("adopts %s (process %d)%s", place.name, process.pid, words)
         return self.running
+
+    def renew(self, target: int) -> None:
+        """Drain one adopted worker with other models or options, once the others serve and none has died.
+
+        So the host has one worker less at a time, and a mistake in the new options costs one.
+        """
+        old = [place for place in self.places if place.runs and place.is_outdated]
+        unsettled = [
+            place
+            for place in self.places
+            if place.backoff.deaths or place.drained_s is not None or (place.starts and not place.is_outdated)
+        ]
+        if old and not unsettled and self.running >= target:
+            log.info("drains %s, to start it with the options of now", old[0].name)
+            self._drain(old[0], self._clock())
 
     @property
     def running(self) -> int:
@@ -74,8 +97,7 @@ class HostWorkers:
             self._start(place, now_s)
         for place in self._drainable()[: max(0, self.running - target)]:
             log.info("drains %s", place.name)
-            place.drain(now_s)
-            metrics.AUTOSCALER_EVENTS.labels("drained").inc()
+            self._drain(place, now_s)
         self._end_overdue(now_s)
         self._count(target)
 
@@ -128,7 +150,16 @@ class HostWorkers:
     def _drainable(self) -> list[WorkerPlace]:
         """Return the workers that run, those first whose end costs least: starting, idle, then the last."""
         running = [place for place in self.places if place.runs]
-        return sorted(running, key=lambda place: (not place.starts, place.node in self._busy, -place.number))
+        return sorted(
+            running,
+            key=lambda place: (
+                not place.starts, not place.is_outdated, place.node in self._busy, -place.number,
+            ),
+        )  # fmt: skip
+
+    def _drain(self, place: WorkerPlace, now_s: float) -> None:
+        place.drain(now_s)
+        metrics.AUTOSCALER_EVENTS.labels("drained").inc()
 
     def _start(self, place: WorkerPlace, now_s: float) -> None:
         try:

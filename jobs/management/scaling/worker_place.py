@@ -69,6 +69,7 @@ class WorkerPlace:
     ready_s: float | None = None
     drained_s: float | None = None
     killed: bool = False
+    is_outdated: bool = False
     is_foreign: bool = False
     backoff: StartBackoff = field(default_factory=StartBackoff)
 
@@ -115,15 +116,18 @@ class WorkerPlace:
                 log.close()
         self._hold(psutil.Process(self.child.pid), now_s)
 
-    def adopt(self, process: psutil.Process, now_s: float) -> None:
-        """Take over a worker that an earlier autoscaler has started; it may be starting or serving."""
+    def adopt(self, command: WorkerCommand, process: psutil.Process, now_s: float) -> None:
+        """Take over a worker that an earlier autoscaler has started, maybe with other models or options."""
         self.child = None
         self._hold(process, now_s)
+        with suppress(psutil.Error):
+            # With `--env` a worker goes on as the same words with the python of its environment.
+            self.is_outdated = process.cmdline()[1:] != command.words(self)[1:]
 
     def _hold(self, process: psutil.Process, now_s: float) -> None:
         self.process, self.started_s = process, now_s
         self.ready_s = self.drained_s = None
-        self.killed = False
+        self.killed = self.is_outdated = False
 
     def drain(self, now_s: float) -> None:
         """Ask the worker to finish its batches and end."""
@@ -161,16 +165,13 @@ def _lives(process: psutil.Process, child: subprocess.Popen[bytes] | None) -> bo
         return False
 
 
-def running_workers(marks: Mapping[str, WorkerPlace]) -> list[tuple[WorkerPlace, psutil.Process]]:
-    """Return the processes of this user whose environment names one of these places.
+def running_workers(lock: str) -> list[tuple[str, psutil.Process]]:
+    """Return the workers of this user that an autoscaler with this lock has started, with their marks.
 
     Helpers of a worker inherit its environment, but the worker alone leads its session.
     """
-    return [
-        (place, process)
-        for process in psutil.process_iter()
-        if (place := marks.get(_mark_of(process))) is not None
-    ]
+    marked = ((_mark_of(process), process) for process in psutil.process_iter())
+    return [(mark, process) for mark, process in marked if mark.rpartition("#")[0] == lock]
 
 
 def _mark_of(process: psutil.Process) -> str:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from jobs.core.loadtest.load_words import LoadGoal, LoadWordError, parse_duration, parse_goals, parse_rate
+from jobs.core.tuning.tune import MOST_WORKERS
 
 WINDOW, MOST_BATCH, MOST_LANES = "24h", "256", "4"
+MOST_MOST_LANES, MOST_DIGITS = 64, 18
 OUT = ".run/tune"
 USAGE = (
     "%(prog)s MODEL --goal p95=200ms [--rate R | --from-history] [--workers N | --min-workers]; --help lists"
@@ -65,17 +67,20 @@ class TuneArguments:
         goals = _checked("--goal", parse_goals, options["goal"])
         if len(goals) != 1:
             raise LoadWordError("--goal: give one goal, such as p95=200ms")
+        times = HandTimes(**{name: _seconds(name, options[name]) for name in HandTimes.__slots__})
+        if times.base_s == 0.0 and times.per_item_s == 0.0:
+            raise LoadWordError("--base-s and --per-item-s: both are 0, and a run takes time")
         return cls(
             model=options["model"],
             goal=goals[0],
             rate=None if options["rate"] is None else _checked("--rate", parse_rate, options["rate"]),
             from_history=options["from_history"],
-            workers=None if options["min_workers"] else _count("--workers", options["workers"] or "1"),
+            workers=None if options["min_workers"] else _workers(options["workers"] or "1"),
             window_s=_checked("--window", parse_duration, options["window"]),
-            times=HandTimes(**{name: _seconds(name, options[name]) for name in HandTimes.__slots__}),
+            times=times,
             sizes=None if options["sizes"] is None else _range(options["sizes"]),
             most_batch=_count("--most-batch", options["most_batch"]),
-            most_lanes=_count("--most-lanes", options["most_lanes"]),
+            most_lanes=_count("--most-lanes", options["most_lanes"], most=MOST_MOST_LANES),
             seed=_whole("--seed", options["seed"]),
             verify=options["verify"],
             input=Path(options["input"]) if options["input"] else None,
@@ -160,14 +165,22 @@ def _seconds(name: str, text: str | None) -> float | None:
 def _whole(option: str, text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
         raise LoadWordError(f"{option}: {text} is no whole number")
+    if len(text) > MOST_DIGITS:  # the report holds no larger one
+        raise LoadWordError(f"{option}: {text} has more than {MOST_DIGITS} digits")
     return int(text)
 
 
-def _count(option: str, text: str) -> int:
+def _count(option: str, text: str, *, most: int | None = None) -> int:
     count = _whole(option, text)
     if count < 1:
         raise LoadWordError(f"{option}: {text} is not at least 1")
+    if most is not None and count > most:
+        raise LoadWordError(f"{option}: {text} is above {most:,}, the most that are simulated")
     return count
+
+
+def _workers(text: str) -> int:
+    return _count("--workers", text, most=MOST_WORKERS)
 
 
 def _range(text: str) -> tuple[int, int]:

@@ -67,21 +67,27 @@ GROUP BY model.name
 
 
 class WorkerCount(NamedTuple):
-    """A model's workers: live ones, how many of these hold a batch of it, and those without a heartbeat."""
+    """A model's workers: live ones, how many of these hold a batch of it, and those without a heartbeat.
+
+    `live_part` divides each live worker by the models that it serves.
+    """
 
     queue: str = ""
     live: int = 0
+    live_part: float = 0.0
     busy: int = 0
     silent: int = 0
 
 
 _WORKERS = Statement(
     """
-SELECT queue, count(DISTINCT id) FILTER (WHERE live) AS live,
-    count(DISTINCT id) FILTER (WHERE live AND busy) AS busy,
-    count(DISTINCT id) FILTER (WHERE NOT live) AS silent
+SELECT queue, count(*) FILTER (WHERE live) AS live,
+    COALESCE(sum(part) FILTER (WHERE live), 0)::float8 AS live_part,
+    count(*) FILTER (WHERE live AND busy) AS busy,
+    count(*) FILTER (WHERE NOT live) AS silent
 FROM (
-    SELECT worker.id, served.queue, heartbeat_at > now() - make_interval(secs => %(silent_s)s) AS live,
+    SELECT served.queue, 1.0 / count(*) OVER (PARTITION BY worker.id) AS part,
+        heartbeat_at > now() - make_interval(secs => %(silent_s)s) AS live,
         EXISTS (
             SELECT FROM jobs_batch batch
             JOIN models_registry_modelversion version ON version.id = batch.version_id
@@ -89,7 +95,8 @@ FROM (
             WHERE batch.worker_id = worker.id AND batch.finished_at IS NULL AND model.name = served.queue
         ) AS busy
     FROM jobs_worker worker CROSS JOIN LATERAL (
-        SELECT split_part(split_part(name, ':', 1), '@', 1) AS queue FROM unnest(worker.model_names) AS name
+        SELECT DISTINCT split_part(split_part(name, ':', 1), '@', 1) AS queue
+        FROM unnest(worker.model_names) AS name
     ) AS served
     WHERE ended_at IS NULL
 ) AS each_of_them GROUP BY queue

@@ -109,13 +109,15 @@ class QueueSurveyor(ListenLoop):
         since_s: float | None,
     ) -> QueueFigures:
         goal_s = None if fact is None else fact.goal_s
+        is_paused = fact is not None and fact.is_paused  # its jobs wait for a person, and no worker helps
         need = self._wanted[queue].observe(
             Demand(
                 seconds=since_s or COUNT_EVERY_S,
-                arrived=round(count.arriving_per_s * (since_s or 0.0)),
-                waiting=sum(count.waiting),
+                arrived=0 if is_paused else round(count.arriving_per_s * (since_s or 0.0)),
+                waiting=0 if is_paused else sum(count.waiting),
                 busy=workers.busy,
                 live=workers.live,
+                live_part=workers.live_part,
                 worker_per_s=count.worker_per_s,
                 goal_s=goal_s,
                 start_s=self._starts[queue].whole_s if queue in self._starts else START_S,

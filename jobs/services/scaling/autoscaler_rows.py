@@ -1,6 +1,7 @@
 """One autoscaler's row, and the look by which it decides; all autoscalers of a group look one by one.
 
-No figure is trusted that is old: without a recent survey nothing is started or stopped.
+No figure is trusted that is old: without a recent survey nothing is started or stopped, but that a host keeps
+the fewest workers that it is to have.
 """
 
 from __future__ import annotations
@@ -148,8 +149,11 @@ def look(
         workers, needed = run(session, _WORKERS, values), _needed(session, group)
         own = state(workers)
         highest = min(group.highest, own.usable)
+        if not any(row.host == group.host for row in hosts):  # somebody deleted or ended it
+            enter(session, group, running=own.running)
+            hosts = [*hosts, ScaledHost(group.host, group.lowest, group.highest, own.running)]
         if needed is None:
-            target = own.running
+            target = max(own.running, min(group.lowest, highest))
         else:
             others = sum(worker.serves and not worker.scaled for worker in workers)
             now = ScaledHost(group.host, group.lowest, highest, _target(hosts, group.host))

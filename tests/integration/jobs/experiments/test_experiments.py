@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 
 import msgspec
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.test import override_settings
 
+from inference_site.config import Config
+from inference_site.process_needs import SECRETS
 from jobs.core.loadtest.load_report import LoadReport
 from jobs.management.experiments import experiment_verbs, measured_ground
 from jobs.management.loadtest.load_arguments import LoadArguments
@@ -67,12 +70,21 @@ def said(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
 
 
 def test_from_hypothesis_to_reproduction(
-    db: str, tree: Path, next_report: Reports, capsys: pytest.CaptureFixture[str]
+    db: str,
+    tree: Path,
+    next_report: Reports,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert said(capsys, *START)[0] == 0
     row = Experiment.objects.get()
     assert (row.seed, len(row.revision), row.verdict) == (7, 40, "")
-    assert not [name for name in row.settings if "SECRET" in name or "URL" in name or "KEY" in name]
+    assert row.settings["QUEUE_DEPTH"] == 0, "the platform's own settings, by the names of their variables"
+    assert not [name for name in row.settings if "SECRET" in name or "URL" in name]
+    assert not SECRETS & set(row.settings)
+    hidden = {getattr(settings.INFERENCE, own.name) for own in fields(Config) if not own.repr}
+    assert settings.INFERENCE.database_url in hidden
+    assert not {value for value in hidden if value} & set(row.settings.values())
     assert said(capsys, "conclude", row.pk) == (2, f"Experiment {row.pk} has no measurement of its baseline.")
     assert said(capsys, "reproduce", row.pk)[0] == 2
     for arm, factor in (("baseline", 2.0), ("candidate", 1.0)):
@@ -91,12 +103,12 @@ def test_from_hypothesis_to_reproduction(
     (tree / "file").write_text("b")
     git(tree, "commit", "-am", "two")
     next_report(seen(3.0))
-    with override_settings(BATCH_TESTED=3):
-        status, text = said(capsys, "reproduce", row.pk)
+    monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, queue_depth=64))
+    status, text = said(capsys, "reproduce", row.pk)
     assert status == 1
     assert text.startswith("disagrees: the new run is worse")
     assert f"revision differs: {row.revision} on record" in text
-    assert "BATCH_TESTED differs: None on record, 3 now" in text
+    assert "QUEUE_DEPTH differs: 0 on record, 64 now" in text
     assert Measurement.objects.filter(arm="reproduction").count() == 2
 
 
@@ -129,6 +141,9 @@ def test_outside_of_a_checkout_it_says_so(
         ("minilm --sped 2", "unrecognized arguments: --sped"),
         ("minilm --token abc", "a token becomes no row"),
         ("minilm --out x", "--compare and --out"),
+        ("minilm --rate", "--rate: expected one argument"),
+        ("minilm --input 'x", "--load: No closing quotation"),
+        ("minilm --seed 9999999999999999999", "is no whole number of at most 18 digits"),
     ],
 )
 def test_a_load_that_cannot_run_is_no_experiment(

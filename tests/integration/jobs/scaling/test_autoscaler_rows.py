@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from threading import Event
 
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from jobs.core.admission.shedding import expect
 from jobs.db.session import open_session
-from jobs.models import Autoscaler, QueueStanding
+from jobs.models import Autoscaler, QueueStanding, WorkPause
 from jobs.services.admission.queues import queues
 from jobs.services.admission.surveyor import QueueSurveyor
 from jobs.services.scaling.autoscaler_rows import (
@@ -109,6 +110,26 @@ def test_without_a_recent_survey_what_runs_goes_on_and_nothing_starts(db: str, a
         assert (seen.needed, seen.target) == (None, 1)
 
 
+def test_a_host_keeps_its_fewest_workers_also_without_a_survey(db: str) -> None:
+    with open_session() as session:
+        host = Host(session, "a")
+        host.group = replace(host.group, lowest=2)
+        assert (host.look().needed, host.running) == (None, 2)
+        host.running, host.places = 0, 1
+        assert host.look().target == 1, "as many as can run"
+
+
+def test_an_autoscaler_whose_row_is_gone_enters_it_again(db: str) -> None:
+    with two_hosts() as (a, b):
+        need(2.0)
+        assert (a.look().target, b.look().target) == (1, 1)
+        leave(a.session, a.group)
+        assert a.look().target == 1
+        assert b.look().target == 1
+        Autoscaler.objects.filter(host="a").delete()
+        assert (a.look().target, b.look().target) == (1, 1)
+
+
 def test_models_that_share_workers_need_the_sum_of_their_parts(db: str) -> None:
     with two_hosts("minilm", "echo") as (a, b):
         need(0.3)
@@ -149,6 +170,31 @@ def test_without_a_worker_the_estimate_is_that_of_the_one_that_an_autoscaler_sta
         leave(session, host.group)
         surveyor.survey(session)
         assert eta_s() is None
+
+
+def test_a_surveyor_that_begins_counts_a_shared_worker_once(db: str) -> None:
+    for model in ("echo", "minilm"):
+        make_version(model)
+    for index in range(2):
+        make_worker(f"gpu-{index}@a", host="a", model_names=["minilm", "echo:1"])
+    with open_session() as session:
+        host = Host(session, "a", "echo", "minilm")
+        host.running = 2
+        enter(session, host.group, running=2)
+        QueueSurveyor(stop=Event()).survey(session)
+        assert (host.look().needed, host.running) == (2, 2)
+
+
+def test_a_paused_model_needs_no_worker_for_what_waits(db: str) -> None:
+    version = make_version("echo")
+    make_job(model="echo")
+    WorkPause.objects.create(kind="model", target=version.model_id, name="echo", actor="me", reason="r")
+    with open_session() as session:
+        QueueSurveyor(stop=Event()).survey(session)
+        assert QueueStanding.objects.get(model="echo").workers_wanted == 0
+        WorkPause.objects.all().delete()
+        QueueSurveyor(stop=Event()).survey(session)
+    assert QueueStanding.objects.get(model="echo").workers_wanted == 1
 
 
 def eta_s() -> float | None:

@@ -45,6 +45,8 @@ NAN = float("nan")
         ({"models__minilm__fixed_s": None}, "models.minilm.fixed_s is missing"),
         ({"models__minilm__per_job_s": 0, "models__minilm__fixed_s": 0}, "per_job_s is 0"),
         ({"models__minilm__growth": 0}, "models.minilm.growth is 0"),
+        ({"models__minilm__growth": 1e-12}, "models.minilm.arrivals_per_s comes to 4e-10 with its growth"),
+        ({"most_load": 1e-300}, "most_load is 1e-300"),
         ({"parts__brokr__cores": 1}, "parts names an unknown part brokr; did you mean broker"),
         ({"parts__broker__cores": 0}, "parts.broker.cores is 0"),
     ],

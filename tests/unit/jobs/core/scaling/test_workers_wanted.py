@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jobs.core.scaling.workers_wanted import Demand, WorkersWanted, whole
+from jobs.core.scaling.workers_wanted import MOST_WORKERS, Demand, WorkersWanted, whole
 
 PER_S, IDLE_S, COOLDOWN_S = 10.0, 60.0, 30.0
 
@@ -39,6 +39,16 @@ def test_a_model_that_shares_its_worker_needs_a_part_of_one() -> None:
     loads = [wanted.observe(demand(arrived=int(second % 10 == 0))).load for second in range(120)]
     assert 0.0 < loads[-1] < 0.3
     assert whole(loads[-1] + loads[-1]) == 1
+
+
+def test_the_first_count_of_models_that_share_workers_needs_no_more_than_there_are() -> None:
+    parts = [new().observe(demand(arrived=1, live=4, live_part=4 / 3)).load for _ in range(3)]
+    assert whole(sum(parts)) == 4
+
+
+def test_a_backlog_of_a_very_slow_model_is_a_number_that_a_column_holds() -> None:
+    need = new().observe(demand(waiting=10_000_000, worker_per_s=1e-6))
+    assert need.workers == MOST_WORKERS < 2**31
 
 
 def test_more_arrivals_raise_it_within_seconds() -> None:

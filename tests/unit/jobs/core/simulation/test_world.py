@@ -43,6 +43,23 @@ def loaded(given_plan: SimulationPlan, rate_per_s: float, *, count: int, seed: i
     return simulate(given_plan, poisson(rate_per_s, chance, count=count), chance)
 
 
+def test_counts_that_see_nothing_new_are_left_out_and_change_nothing() -> None:
+    rare = plan(Timing(0.01), SINGLY, crew=ROOMY, sheds=True)
+    counts, whole = list[float](), AdmissionControl.count
+
+    def counted(control: AdmissionControl, now: float) -> object:
+        counts.append(now)
+        return whole(control, now)
+
+    with patch.object(AdmissionControl, "count", counted):
+        few = loaded(rare, 0.01, count=30)
+        in_few = len(counts)
+        with patch.object(world, "QUIET_S", 1e9):
+            every = loaded(rare, 0.01, count=30)
+    assert few.latencies_s == every.latencies_s
+    assert in_few < 30 * 30 < len(counts) - in_few
+
+
 @pytest.mark.parametrize("load", [0.3, 0.5, 0.8])
 def test_single_items_of_equal_time_form_an_m_d_1_queue(load: float) -> None:
     report = loaded(plan(Timing(0.01), SINGLY, crew=ROOMY), load / 0.01, count=40_000)

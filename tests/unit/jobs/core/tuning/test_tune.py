@@ -8,8 +8,8 @@ from jobs.core.loadtest.load_words import LoadGoal
 from jobs.core.simulation.plan import Timing
 from jobs.core.tuning.evaluation import Question, answer
 from jobs.core.tuning.front import front
-from jobs.core.tuning.setting_space import SettingSpace
-from jobs.core.tuning.tune import Infeasible, Tuned, tune, tune_workers
+from jobs.core.tuning.setting_space import SettingSpace, TunedSetting
+from jobs.core.tuning.tune import Infeasible, Tuned, least_workers, tune, tune_workers
 from tests.unit.jobs.core.tuning.workloads import GOAL, bench_of, workload
 
 SPACE = SettingSpace(max_batch=(1, 4, 8, 16, 32))
@@ -35,6 +35,15 @@ def test_a_rate_beyond_reach_says_how_many_workers_would_do_and_they_do() -> Non
     assert outcome.best_s > GOAL.limit_s
     more = tune(SPACE, bench_of(own, workers=outcome.workers), random.Random(1).random, 1_000.0)
     assert isinstance(more, Tuned)
+
+
+def test_a_rate_that_would_take_too_many_workers_is_not_simulated_with_them() -> None:
+    bench = bench_of(workload(RUN))
+    questions: list[Question] = []
+    whole = bench.ask
+    bench.ask = lambda asked: (questions.extend(asked), whole(asked))[1]
+    assert least_workers(TunedSetting(max_batch=32), 300.0, 1e9, bench) is None
+    assert not questions
 
 
 def test_a_goal_below_the_fixed_time_is_infeasible_with_any_number_of_workers() -> None:

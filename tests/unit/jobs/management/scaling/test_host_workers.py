@@ -60,6 +60,13 @@ class World:
 
         wait_until(ended, what="the end of all workers")
 
+    def wait_gone(self, place: WorkerPlace, host: HostWorkers) -> None:
+        def gone() -> bool:
+            host.tend()
+            return place.process is None
+
+        wait_until(gone, what=f"the end of {place.name}")
+
     def wait_ready(self, name: str) -> None:
         wait_until(lambda: "ready" in (self.folder / f"{name}.log").read_text(), what=name)
 
@@ -117,6 +124,60 @@ def test_another_autoscaler_adopts_a_running_worker_and_no_helper_of_it(world: W
     second.steer(0)
     world.wait_ended(second)
     os.killpg(pid, signal.SIGKILL)
+
+
+def test_adopted_workers_with_other_options_are_replaced_one_after_the_other(world: World) -> None:
+    world.host().steer(2)
+    for index in range(2):
+        world.wait_ready(f"gpu-worker-{index}")
+    host = world.host(f"{SLEEPS}  # with other options")
+    assert host.adopt() == 2
+    assert host.see(world.rows(host)).running == 2
+    host.renew(2)
+    host.renew(2)
+    assert [place.runs for place in host.places] == [False, True], "one at a time"
+    world.wait_gone(host.places[0], host)
+    host.renew(2)
+    assert host.running == 1, "not before the first has its successor"
+    host.steer(2)
+    host.renew(2)
+    assert host.running == 2, "the successor does not serve yet"
+    host.see(world.rows(host))
+    host.renew(2)
+    assert [place.runs for place in host.places] == [True, False]
+    world.wait_gone(host.places[1], host)
+    host.steer(2)
+    host.see(world.rows(host))
+    host.renew(2)
+    assert host.running == 2, "all have the options of now"
+
+
+def test_options_with_which_workers_die_cost_one_of_the_adopted_workers(world: World) -> None:
+    world.host().steer(2)
+    for index in range(2):
+        world.wait_ready(f"gpu-worker-{index}")
+    host = world.host(DIES)
+    host.adopt()
+    host.see(world.rows(host))
+    host.renew(2)
+    world.wait_gone(host.places[0], host)
+    host.steer(2)
+    world.wait_gone(host.places[0], host)
+    host.see(world.rows(host))
+    for target in (2, 1):
+        host.renew(target)
+        assert [place.runs for place in host.places] == [False, True]
+
+
+def test_a_worker_whose_place_is_no_more_is_drained_at_the_adoption(world: World) -> None:
+    before = world.host(places=2)
+    before.steer(2)
+    for index in range(2):
+        world.wait_ready(f"gpu-worker-{index}")
+    after = world.host(places=1)
+    assert after.adopt() == 1
+    world.wait_gone(before.places[1], before)
+    assert before.left == 1
 
 
 def test_a_worker_of_another_platform_on_the_same_host_is_not_adopted(world: World, tmp_path: Path) -> None:
