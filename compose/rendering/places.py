@@ -53,7 +53,7 @@ DEFAULTS = {
     "METRICS_PORT_OF_ALL": "9100",
     **{f"METRICS_{job}": "" for job in JOBS},  # addresses with commas; by default all of its containers
     "COLLECTOR_LISTEN": "0.0.0.0:4318",
-    "COLLECTOR_HEALTH": "0.0.0.0:13133", "TRACE_BACKEND": "",
+    "METRICS_COLLECTOR": "collector:8888", "TRACE_BACKEND": "",
 }  # fmt: skip
 
 

@@ -119,6 +119,8 @@ class Rendered:
         yield "PROMETHEUS_SELF", f"{LOOPBACK}:{ports('prometheus')}"
         yield "ALERTMANAGER", f"{LOOPBACK}:{ports('alertmanager')}"
         yield "METRICS_NODE", f"{LOOPBACK}:{ports('node-exporter')}"
+        # No collector runs here: this page stands for its own.
+        yield "METRICS_COLLECTOR", f"{LOOPBACK}:{ports('node-exporter')}"
         yield from self._pages()
 
     def _pages(self) -> Iterator[tuple[str, object]]:

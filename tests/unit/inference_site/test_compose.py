@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from django.core.management import get_commands, load_command_class
 from psycopg.conninfo import conninfo_to_dict
 
@@ -325,6 +326,15 @@ def test_every_service_that_stays_is_asked_for_its_health(overlay: str) -> None:
         if service["restart"] == "unless-stopped" and not service.get("healthcheck", {}).get("test"):
             silent.add(name)
     assert silent <= {"collector"}  # its image has no program to ask with; Prometheus does
+
+
+def test_the_collector_has_a_page_of_metrics_that_prometheus_asks_for(made: Path) -> None:
+    config = yaml.safe_load((made / "collector/collector.yaml").read_text())
+    (reader,) = config["service"]["telemetry"]["metrics"]["readers"]
+    page = reader["pull"]["exporter"]["prometheus"]
+    jobs = yaml.safe_load((made / "prometheus/prometheus.yaml").read_text())["scrape_configs"]
+    (targets,) = [job["static_configs"][0]["targets"] for job in jobs if job["job_name"] == "collector"]
+    assert (page["host"], targets) == ("0.0.0.0", [f"collector:{page['port']}"])  # noqa: S104  # in a container
 
 
 def test_every_image_can_be_named_by_its_digest() -> None:
