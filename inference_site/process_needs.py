@@ -19,6 +19,7 @@ class Process(StrEnum):
 
     WEB = "web"
     STREAM = "stream"
+    REGISTRAR = "registrar"
     RELAY = "relay"
     GPU_WORKER = "gpu-worker"
     AUTOSCALE = "autoscale"
@@ -61,6 +62,7 @@ RUNTIME_PASSWORDS = ("DATABASE_RUNTIME_PASSWORD", "DATABASE_RUNTIME_PASSWORD_B")
 NEEDS = {
     Process.WEB: Needs((DATABASE, SITE_KEY), (*OLD_KEYS, PII_KEY, *PAYLOADS, *DIRECT)),
     Process.STREAM: Needs((DATABASE, SITE_KEY), (*OLD_KEYS, PII_KEY, *PAYLOADS, *DIRECT)),
+    Process.REGISTRAR: Needs((DATABASE, SITE_KEY), (*OLD_KEYS, PII_KEY, *PAYLOADS, *DIRECT)),
     Process.RELAY: Needs((DATABASE, BROKER, SITE_KEY), (*OLD_KEYS, *DIRECT)),  # it signs the audit's seals
     Process.GPU_WORKER: Needs((DATABASE, BROKER, f"{PII_KEY}{OR}{SITE_KEY}"), (*PAYLOADS, *DIRECT)),
     Process.AUTOSCALE: Needs(

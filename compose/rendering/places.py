@@ -13,10 +13,11 @@ from rendering.env_file import EnvFileError, whole
 from rendering.logins import NODES
 
 JOBS = {
-    "WEB": "web", "STREAM": "stream", "RELAY": "relay", "GPU_WORKER": "gpu-worker",
+    "WEB": "web", "STREAM": "stream", "REGISTRAR": "registrar", "RELAY": "relay", "GPU_WORKER": "gpu-worker",
     "CPU_WORKER": "cpu-worker", "BEAT": "beat", "FLOWER": "flower", "AUTOSCALE": "autoscale",
 }  # fmt: skip
 PROXY_SLACK_S = 20  # how much longer than the longest call the proxy waits
+REGISTER_S = 900  # a registration may fetch for ten minutes, load for two, and store what it fetched
 WORKER_GRACE_S, WORKER_STOP_GRACE = "25", "40s"  # the defaults of the settings and of compose.yaml
 AFTER_GRACE_S = 10  # for what follows a worker's grace, and the container's own end
 MULTIPART_BYTES = 1_048_576  # what a form adds to its file
@@ -40,6 +41,7 @@ DEFAULTS = {
         }.items()
     },
     "WEB_SERVER": "web:8000", "STREAM_SERVER": "stream:8001", "FLOWER_SERVER": "flower:5555",
+    "REGISTRAR_SERVER": "registrar:8002",
     "PROXY_LISTEN": "0.0.0.0",  # noqa: S104  # inside a container
     "PROXY_HTTP_PORT": "8080", "PROXY_API_PORT": "8443", "PROXY_STREAM_PORT": "8443",
     "PROXY_ADMIN_PORT": "8444", "PROXY_FLOWER_PORT": "8445", "PROXY_STATUS_PORT": "8081",
@@ -52,7 +54,7 @@ DEFAULTS = {
     "METRICS_PORT_OF_ALL": "9100",
     **{f"METRICS_{job}": "" for job in JOBS},  # addresses with commas; by default all of its containers
     "COLLECTOR_LISTEN": "0.0.0.0:4318",
-    "COLLECTOR_HEALTH": "0.0.0.0:13133", "TRACE_BACKEND": "",
+    "METRICS_COLLECTOR": "collector:8888", "TRACE_BACKEND": "",
 }  # fmt: skip
 
 # Some of the files would take it for the end of the value.
@@ -108,6 +110,7 @@ def _of_proxy(known: Mapping[str, str], values: Mapping[str, str]) -> dict[str, 
         "STREAM_NAME": _name(values, "STREAM_URL"),
         "PROXY_BODY_BYTES": str(body),
         "PROXY_READ_S": str(whole(known, "RESULT_WAIT_LIMIT_S") + PROXY_SLACK_S),
+        "PROXY_REGISTER_S": str(REGISTER_S),
     }
 
 

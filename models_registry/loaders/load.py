@@ -53,7 +53,7 @@ OF_FILES: Mapping[str, str] = {
 RUN_CODE = frozenset({"torchscript", "export", "aotinductor"})
 # Types that a version may trust by itself: scikit-learn's own. Others may do anything when they are made.
 _TYPES_OF_DATA = ("sklearn.", "collections.")
-_WORKER, _IN_CONTAINERS = "worker", ", or in containers use the image of gpu-worker"
+_WORKER, _IN_CONTAINERS = "worker", ", or in containers use the service registrar"
 # Packages that loaders import, and the extra of this distribution that brings each.
 EXTRAS: Mapping[str, str] = {
     "torch": _WORKER,

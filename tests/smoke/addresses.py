@@ -10,17 +10,18 @@ from typing import Self
 
 from inference_site.stack.ports import LOOPBACK, free_ports
 
+REGISTRAR = "registrar"
 NODES = ("rabbitmq-1", "rabbitmq-2", "rabbitmq-3")
 RELAYS = ("relay-0", "relay-1")
 WORKERS = ("gpu-worker-0", "gpu-worker-1")
-PROGRAMS = ("web", "stream", *RELAYS, *WORKERS, "cpu-worker", "beat", "flower")
+PROGRAMS = ("web", "stream", REGISTRAR, *RELAYS, *WORKERS, "cpu-worker", "beat", "flower")
 # What listens at each node, by the end of its port's name.
 AMQP, MANAGEMENT, METRICS, DISTRIBUTION = "amqp", "management", "metrics", "distribution"
 OF_NODE = (AMQP, MANAGEMENT, METRICS, DISTRIBUTION)
 OF_PROXY = ("http", "api", "stream", "admin", "flower", "status")
 SERVERS = (
-    "web", "stream", "flower", "postgres", "postgres-replica", "mapper", "prometheus", "alertmanager",
-    "node-exporter",
+    "web", "stream", REGISTRAR, "flower", "postgres", "postgres-replica", "mapper", "prometheus",
+    "alertmanager", "node-exporter",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import ssl
@@ -15,11 +16,12 @@ import psycopg
 
 from inference_site.stack.ports import LOOPBACK
 from tests.smoke import backup
-from tests.smoke.addresses import AMQP, DISTRIBUTION, MANAGEMENT, METRICS, NODES, PROGRAMS, WORKERS
+from tests.smoke.addresses import AMQP, DISTRIBUTION, MANAGEMENT, METRICS, NODES, PROGRAMS, REGISTRAR, WORKERS
 from tests.smoke.database import REPLICA, Primary
 from tests.smoke.watcher import Alert
-from tests.smoke.world import World
+from tests.smoke.world import BUSIEST, World
 from tests.smoke.zones import zone_of
+from tests.support.wait import wait_until
 
 REFUSED = re.compile(r"\brefused\b|access_refused", re.IGNORECASE)
 OF_DATABASE = re.compile(
@@ -76,6 +78,7 @@ def complaints(world: World, seen: Seen, expected_pages: set[str]) -> list[str]:
         *_refusals(world),  # before the next, which causes some
         *_zones(world),
         *_strange_ports(world),
+        *_registrations(world),
         *_without_tls(world),
     ]
 
@@ -118,6 +121,26 @@ def _listening(process: psutil.Process) -> set[tuple[str, int]]:
     except psutil.Error:
         return set()
     return {(one.laddr.ip, one.laddr.port) for one in sockets if one.status == psutil.CONN_LISTEN}
+
+
+def _registrations(world: World) -> Iterator[str]:
+    """Yield a sentence where the proxy sends a registration, or a look at the versions, to another server."""
+    path = f"/api/v1/models/{BUSIEST}/versions"
+    expected = {"POST": REGISTRAR, "GET": "web"}
+    trusted = ssl.create_default_context(cafile=world.rendered.ca_file)
+    for method in expected:
+        url = world.addresses.api_url + path
+        httpx.request(method, url, verify=trusted, trust_env=False, timeout=ANSWER_S)
+    log = world.rendered.place.parent / "proxy/calls.log"
+
+    def seen() -> dict[str, str]:
+        calls = map(json.loads, log.read_text().splitlines())
+        return {call["method"]: call["upstream"] for call in calls if call["path"] == path}
+
+    wait_until(lambda: seen().keys() >= expected.keys(), limit_s=ANSWER_S)
+    for method, server in expected.items():
+        if (upstream := seen()[method]) != f"{LOOPBACK}:{world.addresses.port(server)}":
+            yield f"the proxy sent {method} {path} to {upstream}, not to {server}"
 
 
 def _without_tls(world: World) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from inference_site.stack.ports import LOOPBACK
 from inference_site.stack.private_files import private_dir, write_private
 from jobs.broker.topology import BrokerUser
-from tests.smoke.addresses import AMQP, MANAGEMENT, METRICS, NODES, PROGRAMS, Addresses, service_of
+from tests.smoke.addresses import AMQP, MANAGEMENT, METRICS, NODES, PROGRAMS, REGISTRAR, Addresses, service_of
 from tests.smoke.composed import COMPOSE, environment
 
 
@@ -113,12 +113,14 @@ class Rendered:
         yield "PROXY_LOG", folder / "proxy" / "calls.log"
         yield "PROXY_RESOLVER", LOOPBACK
         yield "PROXY_WORKERS", 1
-        for name in ("web", "stream", "flower"):
+        for name in ("web", "stream", REGISTRAR, "flower"):
             yield f"{name.upper()}_SERVER", f"{LOOPBACK}:{ports(name)}"
         yield "PROMETHEUS_RULES", COMPOSE / "prometheus" / "rules"
         yield "PROMETHEUS_SELF", f"{LOOPBACK}:{ports('prometheus')}"
         yield "ALERTMANAGER", f"{LOOPBACK}:{ports('alertmanager')}"
         yield "METRICS_NODE", f"{LOOPBACK}:{ports('node-exporter')}"
+        # No collector runs here: this page stands for its own.
+        yield "METRICS_COLLECTOR", f"{LOOPBACK}:{ports('node-exporter')}"
         yield from self._pages()
 
     def _pages(self) -> Iterator[tuple[str, object]]:

@@ -28,7 +28,7 @@ HTTPS_PORT, HTTP_PORT, ADMIN_PORT, FLOWER_PORT = 18443, 18080, 18444, 18445
 STARTS_S = 600.0
 SERVERS = ("postgres", "rabbitmq-1", "rabbitmq-2", "rabbitmq-3")
 ONCE = ("database-roles", "migrate")
-PROCESSES = ("web", "stream", "relay", "gpu-worker", "cpu-worker", "beat", "flower")
+PROCESSES = ("web", "stream", "registrar", "relay", "gpu-worker", "cpu-worker", "beat", "flower")
 OURS = ("database-roles", "migrate", *PROCESSES)
 SETTINGS = {
     "API_URL": f"https://localhost:{HTTPS_PORT}",

@@ -94,7 +94,7 @@ def test_what_is_blocked_is_what_only_the_worker_s_image_has(tmp_path: Path) -> 
 
 def test_every_process_but_the_worker_has_its_imports_in_the_image_s_bytecode() -> None:
     same = {Process.STREAM: Process.WEB, Process.DATABASE_ROLES: Process.MIGRATE}  # the same programs
-    loads_models = {"gpu-worker", "autoscale"}
+    loads_models = {"gpu-worker", "autoscale", "registrar"}
     small = {same.get(process, process) for process in Process} - loads_models - {Process.OPERATOR}
     assert small == shrink.IMPORTS.keys()
 

@@ -29,9 +29,14 @@ ANSWERS_S = 15.0
 SEEN_LATELY_S = 60.0
 # Where each server listens in compose; `--url` names another place.
 URLS: Mapping[str, str] = MappingProxyType(
-    {"web": "http://127.0.0.1:8000", "stream": "http://127.0.0.1:8001", "flower": "http://127.0.0.1:5555"}
+    {
+        "web": "http://127.0.0.1:8000",
+        "stream": "http://127.0.0.1:8001",
+        "registrar": "http://127.0.0.1:8002",
+        "flower": "http://127.0.0.1:5555",
+    }
 )
-NAMES = "relay, worker or worker-N, autoscale, cpu, beat, flower, stream, web"
+NAMES = "relay, worker or worker-N, autoscale, cpu, beat, flower, stream, registrar, web"
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,7 @@ def check_of(name: str, url: str = "") -> Callable[[], Health]:
         "beat": _beat,
         "autoscale": _autoscale,
         "flower": partial(_flower, url or URLS["flower"]),
-        "stream": partial(_site, url or URLS["stream"]),
-        "web": partial(_site, url or URLS["web"]),
+        **{name: partial(_site, url or URLS[name]) for name in ("stream", "registrar", "web")},
     }
     if number and (kind != "worker" or not number.isdecimal()):
         raise KeyError(name)

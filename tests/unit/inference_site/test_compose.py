@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from django.core.management import get_commands, load_command_class
 from psycopg.conninfo import conninfo_to_dict
 
@@ -22,6 +23,7 @@ from inference_site.stack.specs import HEADERS, MAIN_LOGS, StackPlan, specs
 from jobs.broker.topology import CPU_NODE, TASK_QUEUES, BrokerUser
 from jobs.core.access.database_rights import RUNTIME_LOGINS, DatabaseRole
 from jobs.management.health.health_checks import check_of
+from jobs.services.submission.take_registration import TERMS
 from tests.support import compose_files
 from tests.support.compose_files import COMPOSE, OVERLAYS, filled, merged
 
@@ -34,6 +36,8 @@ USERS = {
     "flower": BrokerUser.MONITOR,
     "operator": BrokerUser.OPERATOR,
 }
+(DOCKERFILE_FOLDERS,) = re.findall(r"--owner inference (.*)", (COMPOSE / "Dockerfile").read_text())
+SERVERS = ("web", "stream", "registrar")  # one program, granian
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +139,29 @@ def test_every_setting_can_be_set_by_the_file_of_values(services: dict[str, Any]
     assert fixed <= settings | {"GPU_LOCK_DIR"}
 
 
+def test_what_loads_models_runs_from_the_image_that_has_frameworks(services: dict[str, Any]) -> None:
+    loading = {name for name, service in services.items() if service["image"].startswith("${WORKER_IMAGE:")}
+    assert loading == {"gpu-worker", "autoscale", "registrar"}
+    targets = {name: service["build"]["target"] for name, service in services.items() if "build" in service}
+    assert {name for name, target in targets.items() if target == "worker"} == loading
+
+
+def test_the_registrar_differs_from_web_in_what_its_work_needs_alone(services: dict[str, Any]) -> None:
+    web, registrar = services["web"], services["registrar"]
+    own = {"image", "build", "environment", "volumes", "tmpfs", "command", "mem_limit", "cpus", "healthcheck"}
+    assert {key for key in web.keys() | registrar if web.get(key) != registrar.get(key)} == own
+    given = {name: registrar["environment"][name] for name in ("PROCESS_NAME", "TMPDIR")}
+    assert {**web["environment"], **given} == {
+        **registrar["environment"],
+        "PROMETHEUS_MULTIPROC_DIR": "/run/metrics",
+    }
+    assert {*registrar["volumes"]} == {*web["volumes"], f"trials:{given['TMPDIR']}"}
+    assert given["TMPDIR"] in re.findall(r" (/\w+)", DOCKERFILE_FOLDERS)  # else the volume is root's
+    options = {word.partition("=")[0]: word for word in web["command"]}
+    changed = [word for word in registrar["command"] if word not in options.values()]
+    assert changed == ["--port=8002", "--workers=1", "--backlog=128"]
+
+
 def test_a_default_here_is_one_that_its_setting_takes(services: dict[str, Any]) -> None:
     given = services["web"]["environment"]
     values = {name: filled(value, compose_files.SITE) for name, value in given.items()}
@@ -164,7 +191,7 @@ def test_no_service_has_a_url_with_a_password_pasted_into_it() -> None:
         ), name
 
 
-@pytest.mark.parametrize("name", [*USERS, "web", "stream"])
+@pytest.mark.parametrize("name", [*USERS, *SERVERS])
 def test_each_service_is_asked_whether_it_did_its_work(services: dict[str, Any], name: str) -> None:
     if name in {"operator", "autoscale"}:  # one runs single commands, the other comes with its command
         return
@@ -174,7 +201,7 @@ def test_each_service_is_asked_whether_it_did_its_work(services: dict[str, Any],
 
 
 def test_every_process_exports_its_metrics_inside_the_network_alone(services: dict[str, Any]) -> None:
-    for name in ("web", "stream", "relay", "gpu-worker", "cpu-worker", "beat", "flower"):
+    for name in (*SERVERS, "relay", "gpu-worker", "cpu-worker", "beat", "flower"):
         assert services[name]["environment"]["METRICS_PORT"] == "9100"
         assert "METRICS_ON_API" not in services[name]["environment"]  # anybody could read who calls
         assert not any("9100" in port for port in services[name].get("ports", ()))
@@ -185,13 +212,14 @@ def test_every_process_logs_in_the_same_form(services: dict[str, Any]) -> None:
         given = services[name]["environment"]
         form, level = given["LOG_FORMAT"], given["LOG_LEVEL"]
         assert (filled(form, {}), filled(level, {})) == ("json", "info"), name
-    for server in ("web", "stream"):
+    for server in SERVERS:
         (option,) = [word for word in services[server]["command"] if word.startswith("--log-config=")]
         assert (COMPOSE.parent / option.partition("=")[2]).samefile(MAIN_LOGS)
-    assert services["stream"]["environment"]["PROCESS_NAME"] == "stream"
+    for server in ("stream", "registrar"):
+        assert services[server]["environment"]["PROCESS_NAME"] == server
 
 
-@pytest.mark.parametrize("name", ["web", "stream"])
+@pytest.mark.parametrize("name", SERVERS)
 def test_the_web_servers_limit_headers_as_those_of_the_stack_do(services: dict[str, Any], name: str) -> None:
     limits = [f"{option}={value}" for option, value in zip(HEADERS[::2], HEADERS[1::2], strict=True)]
     assert set(limits) <= set(services[name]["command"])
@@ -261,7 +289,7 @@ def test_a_worker_has_its_grace_before_its_container_is_killed(services: dict[st
         stop_s = float(filled(services[name]["stop_grace_period"], {}).removesuffix("s"))
         assert stop_s > Config.worker_grace_s + LAST_S, name
     (kill,) = [word for word in services["web"]["command"] if word.startswith("--workers-kill-timeout=")]
-    for name in ("web", "stream"):
+    for name in SERVERS:
         assert kill in services[name]["command"]
         assert float(services[name]["stop_grace_period"].removesuffix("s")) > float(kill.partition("=")[2])
 
@@ -270,7 +298,8 @@ def test_the_proxy_waits_longer_than_the_longest_call_and_stops_later_still(
     services: dict[str, Any], made: Path
 ) -> None:
     text = (made / "proxy/nginx.conf").read_text()
-    (read_s,) = re.findall(r"proxy_read_timeout (\d+)s;", text)
+    read_s, *register_s = re.findall(r"proxy_read_timeout (\d+)s;", text)
+    assert [int(limit_s) > TERMS.fetch_limit_s + TERMS.load_limit_s for limit_s in register_s] == [True, True]
     (body,) = {int(size) for size in re.findall(r"client_max_body_size (\d+);", text)} - {0}
     assert int(read_s) > Config.result_wait_limit_s > Config.events_heartbeat_s
     assert body > max(Config.max_upload_bytes, Config.max_bulk_body_bytes)
@@ -297,6 +326,15 @@ def test_every_service_that_stays_is_asked_for_its_health(overlay: str) -> None:
         if service["restart"] == "unless-stopped" and not service.get("healthcheck", {}).get("test"):
             silent.add(name)
     assert silent <= {"collector"}  # its image has no program to ask with; Prometheus does
+
+
+def test_the_collector_has_a_page_of_metrics_that_prometheus_asks_for(made: Path) -> None:
+    config = yaml.safe_load((made / "collector/collector.yaml").read_text())
+    (reader,) = config["service"]["telemetry"]["metrics"]["readers"]
+    page = reader["pull"]["exporter"]["prometheus"]
+    jobs = yaml.safe_load((made / "prometheus/prometheus.yaml").read_text())["scrape_configs"]
+    (targets,) = [job["static_configs"][0]["targets"] for job in jobs if job["job_name"] == "collector"]
+    assert (page["host"], targets) == ("0.0.0.0", [f"collector:{page['port']}"])  # noqa: S104  # in a container
 
 
 def test_every_image_can_be_named_by_its_digest() -> None:
@@ -344,7 +382,7 @@ def test_in_three_zones_each_part_has_one_place_and_waits_for_none_elsewhere() -
         for name in running:
             assert {*whole[name].get("depends_on", ())} <= running, (zone, name)
     every = of_zone["a"] & of_zone["b"] & of_zone["c"]
-    assert every == {"proxy", "web", "stream", "relay", "gpu-worker", "cpu-worker"}
+    assert every == {"proxy", *SERVERS, "relay", "gpu-worker", "cpu-worker"}
     assert [sorted(name for name in of_zone[zone] if name.startswith("rabbitmq")) for zone in "abc"] == [
         ["rabbitmq-1"], ["rabbitmq-2"], ["rabbitmq-3"],
     ]  # fmt: skip

@@ -9,8 +9,9 @@ import pytest
 from inference_site.process_needs import NEEDS, SECRETS, Process
 from tests.smoke.addresses import PROGRAMS, service_of
 from tests.smoke.composed import compose_file, environment
+from tests.smoke.programs import PLACES
 
-FOLDERS = {f"/{name}": Path("/here") / name for name in ("rendered", "payloads", "artifacts", "tmp", "run")}
+FOLDERS = {f"/{name}": Path("/here") / name for name in ("rendered", *PLACES)}
 VALUES = {"API_URL": "https://api", "STREAM_URL": "https://stream", "ALLOWED_HOSTS": "api"}
 SERVICES = sorted({service_of(program) for program in PROGRAMS})
 

@@ -37,7 +37,7 @@ def serving(path: str, status: int, body: Any) -> Iterator[str]:
         server.server_close()
 
 
-@pytest.mark.parametrize("name", ["web", "stream"])
+@pytest.mark.parametrize("name", ["web", "stream", "registrar"])
 def test_a_server_is_well_where_it_is_ready(name: str) -> None:
     with serving("/readyz", 200, {}) as url:
         assert checked(check_of(name, url)).good
