@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from multiprocessing import get_context
 
-from jobs.core.tuning.bench import Bench, Effort
+from jobs.core.tuning.bench import STABLE, Bench, Effort
 from jobs.core.tuning.evaluation import Estimated, Question
 from jobs.core.tuning.search import sustained
 from jobs.core.tuning.setting_space import TunedSetting
@@ -27,7 +27,7 @@ EFFORT = Effort(
     goals=10.0, longer=4.0,
 )  # fmt: skip
 NEARLY = 0.8  # of the capacity: there the search for a rate begins
-SAMPLE, ROUND = 12, 8  # settings whose whole search is run for its cost, and tried against one best rate
+SAMPLE, ROUND = 6, 8  # settings whose whole search is run for its cost, and tried against one best rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,13 @@ def simulators() -> ProcessPoolExecutor:
 
 def brute_force(number: int, tuned: TunedSetting, pool: Executor) -> Brute:
     """Try all settings, beginning with the tuner's; those that cannot reach the best rate are left out."""
-    settings = list(_own(number).space)
-    able = dict(zip(settings, pool.map(partial(_most_of, number), settings, chunksize=8), strict=True))
+    own = _own(number)
+    settings = list(own.space)
+    able = {one: STABLE * own.workload.most_per_s(one, own.workers) for one in settings}
     best, (rate, jobs) = tuned, pool.submit(rate_of, number, tuned).result()
-    jobs += sum(jobs for _, jobs in able.values())
-    order = sorted(settings, key=lambda setting: -able[setting][0])
+    order = sorted(settings, key=lambda setting: -able[setting])
     for first in range(0, len(order), ROUND):
-        few = [one for one in order[first : first + ROUND] if able[one][0] > rate]
+        few = [one for one in order[first : first + ROUND] if able[one] > rate]
         rows = dict(zip(few, pool.map(partial(rate_of, number, above=rate), few), strict=True))
         jobs += sum(jobs for _, jobs in rows.values())
         best, rate = _better(best, rate, rows)
@@ -71,12 +71,6 @@ def _better(
         if its > rate:
             best, rate = setting, its
     return best, rate
-
-
-def _most_of(number: int, setting: TunedSetting) -> tuple[float, int]:
-    """Return the highest rate that is tried with a setting, and the jobs that were simulated for it."""
-    bench = bench_of(_own(number))
-    return bench.most_per_s(setting), bench.simulated
 
 
 def rate_of(number: int, setting: TunedSetting, above: float = 0.0) -> tuple[float, int]:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from jobs.core.loadtest.load_words import LoadGoal, LoadWordError, parse_duration, parse_goals, parse_rate
+from jobs.core.tuning.tune import MOST_WORKERS
 
 WINDOW, MOST_BATCH, MOST_LANES = "24h", "256", "4"
+LARGEST_BATCH, MOST_LANES_EVER, LARGEST_SIZE = 16_384, 32, 100_000_000
 OUT = ".run/tune"
 USAGE = (
     "%(prog)s MODEL --goal p95=200ms [--rate R | --from-history] [--workers N | --min-workers]; --help lists"
@@ -70,12 +72,14 @@ class TuneArguments:
             goal=goals[0],
             rate=None if options["rate"] is None else _checked("--rate", parse_rate, options["rate"]),
             from_history=options["from_history"],
-            workers=None if options["min_workers"] else _count("--workers", options["workers"] or "1"),
+            workers=None
+            if options["min_workers"]
+            else _count("--workers", options["workers"] or "1", MOST_WORKERS),
             window_s=_checked("--window", parse_duration, options["window"]),
             times=HandTimes(**{name: _seconds(name, options[name]) for name in HandTimes.__slots__}),
             sizes=None if options["sizes"] is None else _range(options["sizes"]),
-            most_batch=_count("--most-batch", options["most_batch"]),
-            most_lanes=_count("--most-lanes", options["most_lanes"]),
+            most_batch=_count("--most-batch", options["most_batch"], LARGEST_BATCH),
+            most_lanes=_count("--most-lanes", options["most_lanes"], MOST_LANES_EVER),
             seed=_whole("--seed", options["seed"]),
             verify=options["verify"],
             input=Path(options["input"]) if options["input"] else None,
@@ -163,10 +167,10 @@ def _whole(option: str, text: str) -> int:
     return int(text)
 
 
-def _count(option: str, text: str) -> int:
+def _count(option: str, text: str, most: int = LARGEST_SIZE) -> int:
     count = _whole(option, text)
-    if count < 1:
-        raise LoadWordError(f"{option}: {text} is not at least 1")
+    if not 1 <= count <= most:
+        raise LoadWordError(f"{option}: {text} is not from 1 to {most:,}")
     return count
 
 

@@ -152,7 +152,7 @@ def _limits(info: VersionInfo, arguments: TuneArguments) -> BatchLimits:
 
 def _space(info: VersionInfo, arguments: TuneArguments, mean_size: float) -> SettingSpace:
     most = arguments.most_batch
-    batches = {step for step in (*BATCHES, info.max_batch) if step <= most} | {min(most, BATCHES[-1])}
+    batches = {step for step in (*BATCHES, info.max_batch) if step <= most} | {most}
     padded: tuple[int, ...] = (0,)
     if info.padded:
         steps = {_rounded(mean_size * items) for items in PADDED_ITEMS} | {info.max_padded_size} - {0}
