@@ -1,9 +1,9 @@
-"""The tuner against all settings, on twelve seeded workloads: what it finds, what it costs, whether it lies.
+"""The tuner against all settings, on twelve seeded workloads: what it finds, costs and promises.
 
-Throughput is the highest rate at which the upper 95 % bound of p95 is within the goal. Brute force searches
-it for every setting with the same simulator, replications and steps as the tuner does for its few. Both
-winners are then measured again with random numbers that neither has seen. Optuna's TPE sampler, the rival,
-gets as many simulated jobs as the tuner took, and the same search of a setting's rate.
+Throughput is the highest rate at which the upper 95 % bound of p95 is within the goal. Brute force tries
+every setting with the same simulator, replications and steps. All winners are then measured again with random
+numbers that none has seen. Optuna's TPE sampler, the rival, gets as many simulated jobs as the tuner took,
+and the same search of a setting's rate.
 
 TUNER_WORKLOADS=0,1,2 runs some of them; what was measured is kept in `.run/tuner.json`.
 """
@@ -15,11 +15,12 @@ import os
 import random
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
+from functools import lru_cache, partial
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+from typing import Any
 
 from inference_site.stack.services import PROJECT
 from jobs.core.tuning.bench import Bench, Effort
@@ -29,24 +30,34 @@ from jobs.core.tuning.setting_space import AXES, TunedSetting
 from jobs.core.tuning.tune import Tuned, tune
 from jobs.core.tuning.workload import DrawnTrace
 from jobs.management.tune.tune_processes import processes
+from tests.benchmarks.brute_force import EFFORT, NEARLY, bench_of, brute_force, simulators
 from tests.benchmarks.environment import python_with
 from tests.benchmarks.figure import Figure, at_least, at_most
 from tests.benchmarks.tuned_workloads import WORKLOADS, TunedWorkload, tuned_workload
 
-EFFORT = Effort(
-    candidates=24, screen_jobs=150, replications=4, jobs=300, fresh_replications=8, fresh_jobs=600,
-    goals=10.0, longer=4.0,
-)  # fmt: skip
 NEAR, SHARE, LIMIT_S, AT_LEAST = 0.95, 0.1, 60.0, 11 / 12
-NEARLY = 0.8  # of the capacity: there the search for a rate begins
+COMMANDED = (0, 1, 6, 11)  # workloads that are tuned with the command's effort, too
 LONG_JOBS, UNSEEN = 20_000, 5_000
 KEPT = PROJECT / ".run" / "tuner.json"
 PINS = Path(__file__).parent / "rivals" / "optuna.txt"
 
 
 @dataclass(frozen=True, slots=True)
+class Tuning:
+    """What a tuning found and cost: wall and CPU seconds, its processes' start included."""
+
+    outcome: Tuned
+    jobs: int
+    took_s: float
+    cpu_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Compared:
-    """What was measured of one workload: rates a second as judged, simulated jobs, seconds, ratios."""
+    """What was measured of one workload: rates a second as judged, simulated jobs, seconds, ratios.
+
+    `pruned_of_whole` is below 1 where a search without leaving out found a higher rate than the other.
+    """
 
     number: int
     words: str
@@ -54,105 +65,149 @@ class Compared:
     tuned_per_s: float
     optuna_per_s: float
     brute_jobs: int
+    brute_ran_jobs: int
+    pruned_of_whole: float
     tuned_jobs: int
     took_s: float
+    cpu_s: float
     bound_of_goal: float
     truth_of_bound: float
     brute_setting: str
     tuned_setting: str
 
 
+@dataclass(frozen=True, slots=True)
+class Commanded:
+    """A tuning with the command's effort: as judged, simulated jobs, seconds, ratios."""
+
+    per_s: float
+    jobs: int
+    took_s: float
+    cpu_s: float
+    bound_of_goal: float
+    truth_of_bound: float
+    setting: str
+
+
 def measure() -> Iterator[Figure]:
     numbers = [int(word) for word in os.environ.get("TUNER_WORKLOADS", "").split(",") if word]
-    compared = [_kept(number) for number in numbers or WORKLOADS]
+    compared = [Compared(**_kept(str(number), _compare, number)) for number in numbers or WORKLOADS]
     near = [one.tuned_per_s / one.brute_per_s for one in compared]
-    count = sum(share >= NEAR for share in near)
     yield at_least(
-        f"of {len(compared)} workloads, within 5 % of brute force's throughput", count, AT_LEAST * len(near)
+        f"of {len(compared)} workloads, within 5 % of brute force's throughput",
+        sum(share >= NEAR for share in near),
+        AT_LEAST * len(near),
     )
-    yield Figure("the tuner's throughput over brute force's", ", ".join(f"{share:.3f}" for share in near))
+    yield _ratios("the tuner's throughput over brute force's", near)
     shares = [one.tuned_jobs / one.brute_jobs for one in compared]
     yield at_most("simulated jobs over brute force's, worst", max(shares), SHARE)
-    yield at_most(
-        "the same, all together",
-        sum(o.tuned_jobs for o in compared) / sum(o.brute_jobs for o in compared),
-        SHARE,
-    )
-    yield at_most("seconds of a tuning, worst", max(one.took_s for one in compared), LIMIT_S, "s")
-    yield at_most("upper 95 % bound over the goal, worst", max(one.bound_of_goal for one in compared), 1.0)
-    above = sum(one.truth_of_bound > 1.0 for one in compared)
-    yield Figure("p95 of a fresh long trace above the bound", f"{above} of {len(compared)} workloads")
+    jobs = sum(o.tuned_jobs for o in compared) / sum(o.brute_jobs for o in compared)
+    yield at_most("the same, all together", jobs, SHARE)
+    yield from _promises(compared)
     rival = [one.optuna_per_s / one.brute_per_s for one in compared]
-    yield Figure(
-        "Optuna's throughput over brute force's, same jobs", ", ".join(f"{share:.3f}" for share in rival)
-    )
+    yield _ratios("Optuna's throughput over brute force's, same jobs", rival)
+    yield from _commanded({one.number: one.brute_per_s for one in compared if one.number in COMMANDED})
 
 
-def _kept(number: int) -> Compared:
+def _commanded(brute_per_s: Mapping[int, float]) -> Iterator[Figure]:
+    own = {number: Commanded(**_kept(f"command {number}", _command, number)) for number in brute_per_s}
+    if own:
+        yield Figure("with the command's effort: workloads", ", ".join(map(str, own)))
+        ratios = [one.per_s / brute_per_s[number] for number, one in own.items()]
+        yield _ratios("throughput over brute force's", ratios)
+        yield from _promises(list(own.values()))
+
+
+def _promises(tunings: Sequence[Compared | Commanded]) -> Iterator[Figure]:
+    """Return seconds and bounds; CPU seconds say more than the clock where others use the cores too."""
+    yield at_most("seconds of a tuning, worst", max(one.took_s for one in tunings), LIMIT_S, "s")
+    yield Figure("CPU seconds of it, worst", f"{max(one.cpu_s for one in tunings):.1f} s")
+    yield at_most("upper 95 % bound over the goal, worst", max(one.bound_of_goal for one in tunings), 1.0)
+    truths = [one.truth_of_bound for one in tunings]
+    above = sum(truth > 1.0 for truth in truths)
+    yield Figure("p95 of a fresh long trace above the bound", f"{above} of {len(tunings)} workloads")
+    yield _ratios("p95 of a fresh long trace over the bound", truths)
+
+
+def _ratios(what: str, ratios: Sequence[float]) -> Figure:
+    return Figure(what, ", ".join(f"{ratio:.3f}" for ratio in ratios))
+
+
+def _kept(name: str, measured: Callable[[int], Compared | Commanded], number: int) -> dict[str, Any]:
     """Return what was measured of a workload before, or measure it now."""
-    kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-    if str(number) not in kept:
-        kept[str(number)] = asdict(_compare(number))
+    kept: dict[str, dict[str, Any]] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    if name not in kept:
+        kept[name] = asdict(measured(number))
         KEPT.parent.mkdir(exist_ok=True)
         KEPT.write_text(json.dumps(kept, indent=1))
-    return Compared(**kept[str(number)])
+    return kept[name]
 
 
 def _compare(number: int) -> Compared:
     own = tuned_workload(number)
-    brute, brute_jobs = _brute(number, own)
-    with processes(own.workload, own.goal) as ask:
-        started = time.perf_counter()
-        bench = Bench(own.workload, own.goal, own.workers, EFFORT, ask)
-        outcome = tune(own.space, bench, random.Random(number).random, None)
-        took_s, jobs = time.perf_counter() - started, bench.simulated
-    assert isinstance(outcome, Tuned), outcome
-    highest = outcome.highest
-    optuna = _optuna(own, jobs)
+    tuned = _tuning(number, own, EFFORT)
+    highest, setting = tuned.outcome.highest, tuned.outcome.setting
+    with simulators() as pool:
+        brute = brute_force(number, setting, pool)
+        optuna = _optuna(own, tuned.jobs)
+        judge = partial(_judged, number, highest.question.rate_per_s)
+        settings = list(dict.fromkeys([brute.setting, setting, optuna]))
+        rates = dict(zip(settings, pool.map(judge, settings), strict=True))
+        truth = pool.submit(_truth_of_bound, number, tuned.outcome).result()
     return Compared(
         number=number,
         words=str(own),
-        brute_per_s=_judged(own, brute),
-        tuned_per_s=_judged(own, outcome.setting),
-        optuna_per_s=_judged(own, optuna),
-        brute_jobs=brute_jobs,
-        tuned_jobs=jobs,
-        took_s=took_s,
+        brute_per_s=rates[brute.setting],
+        tuned_per_s=rates[setting],
+        optuna_per_s=rates[optuna],
+        brute_jobs=brute.whole_jobs,
+        brute_ran_jobs=brute.ran_jobs,
+        pruned_of_whole=brute.pruned_of_whole,
+        tuned_jobs=tuned.jobs,
+        took_s=tuned.took_s,
+        cpu_s=tuned.cpu_s,
         bound_of_goal=highest.upper_s / own.goal.limit_s,
-        truth_of_bound=_truth_s(own, highest.question) / highest.upper_s,
-        brute_setting=str(brute),
-        tuned_setting=str(outcome.setting),
+        truth_of_bound=truth,
+        brute_setting=str(brute.setting),
+        tuned_setting=str(setting),
     )
 
 
-def _brute(number: int, own: TunedWorkload) -> tuple[TunedSetting, int]:
-    """Return the best of all settings, and the jobs that it took to find it."""
-    settings = list(own.space)
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("spawn")) as pool:
-        rows = list(pool.map(_rate_of, [number] * len(settings), settings, chunksize=4))
-    rates = {setting: rate for setting, (rate, _) in zip(settings, rows, strict=True)}
-    return max(settings, key=rates.__getitem__), sum(jobs for _, jobs in rows)
+def _command(number: int) -> Commanded:
+    own = tuned_workload(number)
+    tuned = _tuning(number, own, Effort())
+    highest = tuned.outcome.highest
+    return Commanded(
+        per_s=_judged(number, highest.question.rate_per_s, tuned.outcome.setting),
+        jobs=tuned.jobs,
+        took_s=tuned.took_s,
+        cpu_s=tuned.cpu_s,
+        bound_of_goal=highest.upper_s / own.goal.limit_s,
+        truth_of_bound=_truth_of_bound(number, tuned.outcome),
+        setting=str(tuned.outcome.setting),
+    )
 
 
-def _rate_of(number: int, setting: TunedSetting) -> tuple[float, int]:
-    bench = _bench(tuned_workload(number))
-    best = sustained(setting, NEARLY * bench.most_per_s(setting), bench)
-    return (best.rate_per_s if best else 0.0), bench.simulated
+def _tuning(number: int, own: TunedWorkload, effort: Effort) -> Tuning:
+    started, before_s = time.perf_counter(), _cpu_s()
+    with processes(own.workload, own.goal) as ask:
+        bench = Bench(own.workload, own.goal, own.workers, effort, ask)
+        outcome = tune(own.space, bench, random.Random(number).random, None)
+    assert isinstance(outcome, Tuned), outcome
+    return Tuning(outcome, bench.simulated, time.perf_counter() - started, _cpu_s() - before_s)
 
 
-def _bench(own: TunedWorkload) -> Bench:
-    return Bench(
-        own.workload, own.goal, own.workers, EFFORT,
-        lambda questions: [answer(own.workload, own.goal, one) for one in questions],
-    )  # fmt: skip
+def _cpu_s() -> float:
+    """Return the CPU seconds of this process and of its children that have ended."""
+    usages = getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN)
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def _judged(own: TunedWorkload, setting: TunedSetting) -> float:
+def _judged(number: int, near_per_s: float, setting: TunedSetting) -> float:
     """Return the highest rate of a setting by random numbers that no search has seen."""
-    other = _unseen(own)
-    bench = _bench(other)
+    bench = bench_of(_unseen(number))
     bench.effort = replace(EFFORT, replications=8, jobs=800)
-    best = sustained(setting, NEARLY * bench.most_per_s(setting), bench)
+    best = sustained(setting, near_per_s, bench)
     return best.rate_per_s if best else 0.0
 
 
@@ -160,7 +215,9 @@ def _unseen_chance(seed: int) -> random.Random:
     return random.Random(f"unseen {seed}")
 
 
-def _unseen(own: TunedWorkload) -> TunedWorkload:
+@lru_cache(maxsize=1)
+def _unseen(number: int) -> TunedWorkload:
+    own = tuned_workload(number)
     trace = own.workload.trace
     assert isinstance(trace, DrawnTrace)
     chance = lambda seed: _unseen_chance(seed).random  # noqa: E731  # it stays in this process
@@ -168,11 +225,12 @@ def _unseen(own: TunedWorkload) -> TunedWorkload:
     return replace(own, workload=fresh)
 
 
-def _truth_s(own: TunedWorkload, question: Question) -> float:
-    """Return p95 of one long trace of random numbers that no search has seen."""
-    other = _unseen(own)
-    asked = Question(question.setting, question.rate_per_s, question.workers, 1, LONG_JOBS, UNSEEN)
-    return answer(other.workload, own.goal, asked).latency_s
+def _truth_of_bound(number: int, outcome: Tuned) -> float:
+    """Return p95 of a long trace of random numbers that no search has seen, over the bound of a tuning."""
+    other, highest = _unseen(number), outcome.highest
+    asked = highest.question
+    asked = Question(asked.setting, asked.rate_per_s, asked.workers, 1, LONG_JOBS, UNSEEN)
+    return answer(other.workload, other.goal, asked).latency_s / highest.upper_s
 
 
 def _optuna(own: TunedWorkload, most_jobs: int) -> TunedSetting:
@@ -184,7 +242,7 @@ def _optuna(own: TunedWorkload, most_jobs: int) -> TunedSetting:
         "1",
         *map(str, map(len, axes)),
     ]
-    bench, rates = _bench(own), dict[TunedSetting, float]()
+    bench, rates = bench_of(own), dict[TunedSetting, float]()
     with subprocess.Popen(
         words, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from jobs.core.loadtest.load_words import LoadGoal
-from jobs.core.tuning.evaluation import Ask, Estimated, Question, joined
+from jobs.core.tuning.evaluation import Ask, Estimated, Question, group_of, joined
 from jobs.core.tuning.setting_space import TunedSetting
 from jobs.core.tuning.workload import FRESH, Workload
 
@@ -21,8 +21,8 @@ class Effort:
     """How much is simulated: for the first look, for a rate, and to check the result with fresh numbers.
 
     `step` is by how much a rate has to be higher to count as higher. A replication lasts `goals` times the
-    goal where its jobs are fewer than that takes, up to `longer` times as many: an overload by a part e adds
-    e seconds a second to each latency, so what is too short does not show it.
+    goal where its jobs are fewer than that takes, up to `longer` times as many for each simulated worker: an
+    overload by a part e adds e seconds a second to each latency, so what is too short does not show it.
     """
 
     candidates: int = 64
@@ -68,14 +68,17 @@ class Bench:
         )
 
     def most_per_s(self, setting: TunedSetting) -> float:
-        """Return the highest rate that may be tried: a little less than a backlog is worked off at."""
+        """Return the highest rate that may be tried: a little less than a backlog is worked off at.
+
+        A burst of few batches may end all at once, so it counts no more than full batches could do.
+        """
         if (setting, self.workers) not in self._most:
             least, most = BURST_JOBS
-            jobs = min(max(least, BURST_BATCHES * setting.max_batch * setting.lanes * self.workers), most)
+            jobs = min(max(least, BURST_BATCHES * setting.max_batch * setting.lanes * self._group), most)
             question = Question(setting, inf, self.workers, 1, jobs)
-            self._most[setting, self.workers] = (
-                STABLE * self._ask([question], keeps=False)[0].throughput_per_s
-            )
+            drained_per_s = self._ask([question], keeps=False)[0].throughput_per_s
+            able_per_s = self.workload.most_per_s(setting, self.workers)
+            self._most[setting, self.workers] = STABLE * min(drained_per_s, able_per_s)
         return self._most[setting, self.workers]
 
     def check(self, setting: TunedSetting, rate_per_s: float) -> Estimated:
@@ -99,8 +102,12 @@ class Bench:
 
     def _jobs(self, jobs: int, rate_per_s: float) -> int:
         """Return how many jobs a replication has at a rate, at least `jobs`."""
-        needed = self.effort.goals * self.goal.limit_s * rate_per_s
-        return int(min(max(jobs, needed), self.effort.longer * jobs))
+        needed = self.effort.goals * self.goal.limit_s * rate_per_s * self._group / self.workers
+        return int(min(max(jobs, needed), self.effort.longer * jobs * self._group))
+
+    @property
+    def _group(self) -> int:
+        return group_of(self.workers)
 
     def _ask(self, questions: Sequence[Question], *, keeps: bool = True) -> list[Estimated]:
         answers = list(self.ask(questions)) if questions else []

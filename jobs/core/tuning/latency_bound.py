@@ -15,6 +15,7 @@ from jobs.core.simulation.report import SimulationReport
 
 CONFIDENCE = 0.95
 WARM = 0.1  # the part of a replication that is not measured, because it began with an empty queue
+COOL = 0.05  # the part at its end that is not measured, because no job came after it
 # The one-sided 95 % quantile of Student's t by degrees of freedom.
 _T = (
     6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812, 1.796, 1.782, 1.771, 1.761, 1.753,
@@ -23,12 +24,13 @@ _T = (
 
 
 def percentile_s(report: SimulationReport, percentile: float) -> float:
-    """Return a percentile of the latencies after the warm-up.
+    """Return a percentile of the latencies between warm-up and end.
 
     Jobs without a result count as slower than all: infinity where the percentile falls on one of them.
     """
-    latencies_s = sorted(report.latencies_s[int(WARM * report.served) :])
-    lost = (1.0 - WARM) * (report.offered - report.served)
+    first, last = int(WARM * report.served), report.served - int(COOL * report.served)
+    latencies_s = sorted(report.latencies_s[first:last])
+    lost = (1.0 - WARM - COOL) * (report.offered - report.served)
     rank = max(1, ceil(round(percentile / 100.0 * (len(latencies_s) + lost), 6)))
     return latencies_s[rank - 1] if rank <= len(latencies_s) else inf
 

@@ -13,6 +13,7 @@ from jobs.core.tuning.search import FEW, Sustained, climbed, search, sustained
 from jobs.core.tuning.setting_space import SettingSpace, TunedSetting
 
 MOST_WORKERS = 10_000
+MOST_MORE = 10  # workers that the check with fresh numbers may add
 MOST_LOWERED = 25
 FAR = 1.25  # with a bound so many times the goal, the rate is lowered in larger steps
 
@@ -34,8 +35,8 @@ class Tuned:
 class Infeasible:
     """No setting meets the goal: the best percentile in seconds, and the workers that would do.
 
-    `workers` is None where no number would, because a job alone takes longer. `most_per_s` is the highest
-    rate within the goal with the workers that there are, 0 for none.
+    `workers` is None where not even `MOST_WORKERS` would. `most_per_s` is the highest rate within the goal
+    with the workers that there are; 0 for none, because a job alone takes longer or nearly as long.
     """
 
     best_s: float
@@ -59,7 +60,7 @@ def tune(space: SettingSpace, bench: Bench, chance: Chance, rate_per_s: float | 
             return Tuned(chosen, bench.workers, highest if chosen == best.setting else asked, asked)
     near = space.neighbours(best.setting)
     best_s = best_latency_s(bench.measure([best.setting, *near], [rate_per_s]))
-    return Infeasible(best_s, least_workers(best.setting, most, rate_per_s, bench), most)
+    return Infeasible(best_s, _more_workers(best.setting, most, rate_per_s, bench), most)
 
 
 def tune_workers(space: SettingSpace, bench: Bench, chance: Chance, rate_per_s: float) -> Tuned | Infeasible:
@@ -93,11 +94,26 @@ def least_workers(setting: TunedSetting, held_per_s: float, rate_per_s: float, b
     wanted = ceil(bench.workers * rate_per_s / held_per_s)
     while wanted <= MOST_WORKERS and not _meets_with(wanted, setting, rate_per_s, bench):
         wanted += max(1, wanted // 20)
-    if wanted > MOST_WORKERS:  # each is simulated, so even one look at so many would take hours
+    if wanted > MOST_WORKERS:
         return None
     while wanted > 1 and _meets_with(wanted - 1, setting, rate_per_s, bench):
         wanted -= 1
     return wanted
+
+
+def _more_workers(setting: TunedSetting, held_per_s: float, rate_per_s: float, bench: Bench) -> int | None:
+    """Return how many workers would do where those of the bench do not, checked with fresh numbers."""
+    wanted = least_workers(setting, held_per_s, rate_per_s, bench)
+    if wanted is None:
+        return None
+    least = max(wanted, bench.workers + 1)
+    for workers in range(least, least + MOST_MORE + 1):
+        more = replace(bench, workers=workers)
+        good = bench.meets(more.check(setting, rate_per_s))
+        _collect(bench, more)
+        if good:
+            return workers
+    return None
 
 
 def _meets_with(workers: int, setting: TunedSetting, rate_per_s: float, bench: Bench) -> bool:
@@ -120,18 +136,19 @@ def _tuned_with(
     space: SettingSpace, setting: TunedSetting, rate_per_s: float, bench: Bench, workers: int
 ) -> Tuned | Infeasible:
     """Tune around a setting for a number of workers, one more where the check finds them too few."""
-    own = replace(bench, workers=workers)
-    held = sustained(setting, rate_per_s, own)
-    if held is not None:
-        best = climbed(space, held, own)
-        highest, asked = _confirmed(best, own), _asked(best.setting, rate_per_s, own)
+    most_per_s = 0.0
+    for number in range(workers, workers + MOST_MORE + 1):
+        own = replace(bench, workers=number)
+        held = sustained(setting, rate_per_s, own)
+        best = held and climbed(space, held, own)
+        highest = best and _confirmed(best, own)
+        asked = best and highest and _asked(best.setting, rate_per_s, own)
         _collect(bench, own)
-        if highest is not None and asked is not None:
-            return Tuned(asked.question.setting, workers, highest, asked)
-    _collect(bench, own)
-    if workers >= MOST_WORKERS:
-        return Infeasible(best_latency_s(bench.answers), None, 0.0)
-    return _tuned_with(space, setting, rate_per_s, bench, workers + 1)
+        if highest and asked:
+            chosen = asked.question.setting
+            return Tuned(chosen, number, highest if chosen == highest.question.setting else asked, asked)
+        most_per_s = highest.question.rate_per_s if highest else 0.0
+    return Infeasible(best_latency_s(bench.answers), None, most_per_s)
 
 
 def _confirmed(best: Sustained, bench: Bench) -> Estimated | None:

@@ -84,7 +84,7 @@ def _chance(seed: int) -> Chance:
 
 @contextmanager
 def _no_collector() -> Iterator[None]:
-    """Turn the garbage collector off: it takes 15 % of a run, and a simulation has no cycles to collect."""
+    """Turn the garbage collector off: it takes 15 % of a run, whose garbage can wait for its end."""
     gc.disable()
     try:
         yield

@@ -13,7 +13,7 @@ from jobs.core.loadtest.load_words import LoadGoal, LoadWordError, parse_duratio
 from jobs.core.tuning.tune import MOST_WORKERS
 
 WINDOW, MOST_BATCH, MOST_LANES = "24h", "256", "4"
-MOST_MOST_LANES, MOST_DIGITS = 64, 18
+LARGEST_BATCH, MOST_LANES_EVER, LARGEST_SIZE, MOST_DIGITS = 16_384, 32, 100_000_000, 18
 OUT = ".run/tune"
 USAGE = (
     "%(prog)s MODEL --goal p95=200ms [--rate R | --from-history] [--workers N | --min-workers]; --help lists"
@@ -79,8 +79,8 @@ class TuneArguments:
             window_s=_checked("--window", parse_duration, options["window"]),
             times=times,
             sizes=None if options["sizes"] is None else _range(options["sizes"]),
-            most_batch=_count("--most-batch", options["most_batch"]),
-            most_lanes=_count("--most-lanes", options["most_lanes"], most=MOST_MOST_LANES),
+            most_batch=_count("--most-batch", options["most_batch"], LARGEST_BATCH),
+            most_lanes=_count("--most-lanes", options["most_lanes"], MOST_LANES_EVER),
             seed=_whole("--seed", options["seed"]),
             verify=options["verify"],
             input=Path(options["input"]) if options["input"] else None,
@@ -170,17 +170,15 @@ def _whole(option: str, text: str) -> int:
     return int(text)
 
 
-def _count(option: str, text: str, *, most: int | None = None) -> int:
+def _count(option: str, text: str, most: int = LARGEST_SIZE) -> int:
     count = _whole(option, text)
-    if count < 1:
-        raise LoadWordError(f"{option}: {text} is not at least 1")
-    if most is not None and count > most:
-        raise LoadWordError(f"{option}: {text} is above {most:,}, the most that are simulated")
+    if not 1 <= count <= most:
+        raise LoadWordError(f"{option}: {text} is not from 1 to {most:,}")
     return count
 
 
 def _workers(text: str) -> int:
-    return _count("--workers", text, most=MOST_WORKERS)
+    return _count("--workers", text, MOST_WORKERS)
 
 
 def _range(text: str) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from models_registry.core.version import VersionInfo
 
 MANAGE = ".venv/bin/python manage.py"
 LONGEST = 63  # characters of a version's name
+MOST_LINES = 8  # workers that are started by a line each
 
 
 def commands_for(info: VersionInfo, goal: LoadGoal, setting: TunedSetting, workers: int) -> list[str]:
@@ -20,7 +21,8 @@ def commands_for(info: VersionInfo, goal: LoadGoal, setting: TunedSetting, worke
     if words:
         commands.append(f"{MANAGE} {shlex.join(words)}")
         commands.append(f"{MANAGE} move_alias {info.model} default {words[2]}")
-    commands += [f"{MANAGE} {worker_words(info.model, setting)}"] * min(workers, 1)
+    lines = workers if workers <= MOST_LINES else 1
+    commands += [f"{MANAGE} {worker_words(info.model, setting, index)}" for index in range(lines)]
     if setting.depth:
         commands.append(f"QUEUE_DEPTH={setting.depth} {MANAGE} relay")
     return commands
@@ -43,10 +45,11 @@ def tuned_name(info: VersionInfo, goal: LoadGoal, setting: TunedSetting) -> str:
     return f"{info.version[: LONGEST - len(ending)]}{ending}"
 
 
-def worker_words(model: str, setting: TunedSetting) -> str:
-    """Return the words that start one worker."""
+def worker_words(model: str, setting: TunedSetting, index: int) -> str:
+    """Return the words that start one worker on a GPU of its own."""
+    own = f" --index {index}" if index else ""
     prefetch = f" --prefetch {setting.prefetch}" if setting.prefetch else ""
-    return f"gpu_worker --gpu 0 --models {model} --lanes {setting.lanes}{prefetch}"
+    return f"gpu_worker --gpu {index}{own} --models {model} --lanes {setting.lanes}{prefetch}"
 
 
 def _changed(info: VersionInfo, goal: LoadGoal, setting: TunedSetting) -> dict[str, str]:
@@ -56,7 +59,7 @@ def _changed(info: VersionInfo, goal: LoadGoal, setting: TunedSetting) -> dict[s
         "--max-padded-size": (info.max_padded_size, setting.max_padded_size),
         "--p95-goal-s": (info.p95_goal_s, goal_s),
     }
-    return {flag: f"{new:g}" for flag, (old, new) in values.items() if old != new}
+    return {flag: f"{new:.15g}" for flag, (old, new) in values.items() if old != new}
 
 
 def _goal_word(goal: LoadGoal) -> str:

@@ -14,7 +14,7 @@ from jobs.core.tuning.front import curves, front
 from jobs.core.tuning.tune import Infeasible, Tuned, tune, tune_workers
 from jobs.core.tuning.tune_report import Foretold, TuneReport, TuneSearch, TuneTimes
 from jobs.management.tune.tune_arguments import TuneArguments
-from jobs.management.tune.tune_commands import commands_for
+from jobs.management.tune.tune_commands import MOST_LINES, commands_for
 from jobs.management.tune.tune_processes import chance_of, processes
 from jobs.management.tune.tune_sources import TuneTask, task_of
 
@@ -82,7 +82,7 @@ def _report(
         highest_rate_per_s=round(most, 3),
         front=[foretold(answer) for answer in front(drawn)],
         commands=commands_for(task.info, arguments.goal, tuned.setting, workers) if tuned else [],
-        warnings=[*task.warnings, *(_extrapolated(task, tuned) if tuned else [])],
+        warnings=[*task.warnings, *(_notes(task, tuned) if tuned else [])],
         search=search,
     )
 
@@ -104,6 +104,13 @@ def _times(task: TuneTask) -> TuneTimes:
         base_s=run.base_s, per_unit_s=run.per_unit_s, crowding=run.crowding, runs=task.runs,
         deliver_s=overheads.deliver_s, claim_s=overheads.claim.base_s, settle_s=overheads.settle.base_s,
     )  # fmt: skip
+
+
+def _notes(task: TuneTask, tuned: Tuned) -> list[str]:
+    notes = _extrapolated(task, tuned)
+    if tuned.workers > MOST_LINES:
+        notes.append(f"start {tuned.workers:,} workers, on each host with an --index and a GPU of their own")
+    return notes
 
 
 def _extrapolated(task: TuneTask, tuned: Tuned) -> list[str]:

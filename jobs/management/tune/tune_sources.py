@@ -75,23 +75,39 @@ def _learned(info: VersionInfo, arguments: TuneArguments) -> LearnedTimes | None
 
 
 def _times(hand: HandTimes, learned: LearnedTimes | None) -> tuple[Timing, Overheads, tuple[str, ...]]:
-    run, overheads = (learned.run, learned.overheads) if learned else (Timing(), Overheads())
-    if hand.are_enough:
-        run = Timing(hand.base_s or 0.0, hand.per_item_s or 0.0, crowding=run.crowding)
-    if hand.jitter is not None:
-        run = replace(run, jitter=hand.jitter, spread=())
-    if hand.deliver_s is not None:
-        overheads = replace(overheads, deliver_s=hand.deliver_s, deliver_spread=())
-    if hand.claim_s is not None:
-        overheads = replace(overheads, claim=Timing(hand.claim_s))
-    if hand.settle_s is not None:
-        overheads = replace(overheads, settle=Timing(hand.settle_s))
+    run = _run(hand, learned.run if learned else Timing())
+    overheads = _overheads(hand, learned.overheads if learned else Overheads())
     if hand.crowding is not None:
         return replace(run, crowding=hand.crowding), overheads, ()
     if run.crowding:
         return run, overheads, ()
     warning = "no runs beside each other are on record: lanes are taken to share a device evenly (--crowding)"
     return replace(run, crowding=EVENLY), overheads, (warning,)
+
+
+def _run(hand: HandTimes, learned: Timing) -> Timing:
+    """Return the time of a run; LoadWordError where it takes none."""
+    run = Timing(crowding=learned.crowding) if hand.are_enough else learned
+    if (hand.base_s, hand.per_item_s) != (None, None):
+        run = replace(run, by_size=())  # no learned steps beside a line by hand
+    if hand.base_s is not None:
+        run = replace(run, base_s=hand.base_s)
+    if hand.per_item_s is not None:
+        run = replace(run, per_unit_s=hand.per_item_s)
+    if run.mean_s(1.0) <= 0.0:
+        raise LoadWordError("--base-s and --per-item-s: a run that takes no time has no highest rate")
+    return run if hand.jitter is None else replace(run, jitter=hand.jitter, spread=())
+
+
+def _overheads(hand: HandTimes, learned: Overheads) -> Overheads:
+    overheads = learned
+    if hand.deliver_s is not None:
+        overheads = replace(overheads, deliver_s=hand.deliver_s, deliver_spread=())
+    if hand.claim_s is not None:
+        overheads = replace(overheads, claim=Timing(hand.claim_s))
+    if hand.settle_s is not None:
+        overheads = replace(overheads, settle=Timing(hand.settle_s))
+    return overheads
 
 
 def _sizes(info: VersionInfo, arguments: TuneArguments, learned: LearnedTimes | None) -> Sequence[int]:
@@ -136,7 +152,7 @@ def _limits(info: VersionInfo, arguments: TuneArguments) -> BatchLimits:
 
 def _space(info: VersionInfo, arguments: TuneArguments, mean_size: float) -> SettingSpace:
     most = arguments.most_batch
-    batches = {step for step in (*BATCHES, info.max_batch) if step <= most} | {min(most, BATCHES[-1])}
+    batches = {step for step in (*BATCHES, info.max_batch) if step <= most} | {most}
     padded: tuple[int, ...] = (0,)
     if info.padded:
         steps = {_rounded(mean_size * items) for items in PADDED_ITEMS} | {info.max_padded_size} - {0}

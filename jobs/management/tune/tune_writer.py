@@ -9,6 +9,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from jobs.core.tuning.tune import MOST_WORKERS
 from jobs.core.tuning.tune_report import Foretold, TuneReport
 from jobs.management.tune.tune_picture import draw_front, words_of, workers_of
 from jobs.management.tune.tune_run import TuneRun
@@ -79,7 +80,9 @@ def _infeasible(report: TuneReport) -> Iterator[str]:
     yield f"infeasible: {report.goal}{rate} with {workers_of(report)}; {best}"
     if report.highest_rate_per_s:
         yield f"within the goal they take {report.highest_rate_per_s:,.1f}/s"
-    if report.workers_needed is None:
-        yield "no number of workers would do: a job alone takes longer than the goal, or nearly as long"
-    else:
+    if report.workers_needed is not None:
         yield f"{report.workers_needed:,} workers would do"
+    elif report.highest_rate_per_s:
+        yield f"not even {MOST_WORKERS:,} workers would do"
+    else:
+        yield "no number of workers would do: a job alone takes longer than the goal, or nearly as long"

@@ -25,6 +25,11 @@ def test_the_first_tenth_is_not_measured() -> None:
     assert percentile_s(report_of([9.0] * 10 + [1.0] * 90), 95.0) == 1.0
 
 
+def test_the_end_is_not_measured_because_batches_there_wait_for_no_further_job() -> None:
+    assert percentile_s(report_of([2.0] * 95 + [9.0] * 5), 99.9) == 2.0
+    assert percentile_s(report_of([2.0] * 94 + [9.0] * 6), 99.9) == 9.0
+
+
 def test_jobs_without_a_result_count_as_slower_than_all() -> None:
     assert percentile_s(report_of([1.0] * 94, offered=100), 95.0) == inf
     assert percentile_s(report_of([1.0] * 96, offered=100), 95.0) == 1.0

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from jobs.core.loadtest.load_words import LoadGoal
 from jobs.core.simulation.plan import Timing
+from jobs.core.simulation.world import simulate
 from jobs.core.tuning.evaluation import Question, answer
 from jobs.core.tuning.front import front
+from jobs.core.tuning.latency_bound import percentile_s
 from jobs.core.tuning.setting_space import SettingSpace, TunedSetting
 from jobs.core.tuning.tune import Infeasible, Tuned, least_workers, tune, tune_workers
 from tests.unit.jobs.core.tuning.workloads import GOAL, bench_of, workload
@@ -44,6 +48,49 @@ def test_a_rate_that_would_take_too_many_workers_is_not_simulated_with_them() ->
     bench.ask = lambda asked: (questions.extend(asked), whole(asked))[1]
     assert least_workers(TunedSetting(max_batch=32), 300.0, 1e9, bench) is None
     assert not questions
+
+
+def test_workers_that_would_do_are_more_than_those_that_do_not() -> None:
+    own = workload(RUN)
+    highest = tune(SPACE, bench_of(own), random.Random(1).random, None)
+    assert isinstance(highest, Tuned)
+    for share in (1.005, 1.02):  # there the search's own random numbers may call one worker enough
+        outcome = tune(
+            SPACE, bench_of(own), random.Random(1).random, share * highest.highest.question.rate_per_s
+        )
+        assert isinstance(outcome, Infeasible)
+        assert outcome.workers == 2
+
+
+def test_a_rate_beyond_any_number_of_workers_is_infeasible_at_once() -> None:
+    bench = bench_of(workload(RUN))
+    outcome = tune(SPACE, bench, random.Random(1).random, 1e12)
+    assert isinstance(outcome, Infeasible)
+    assert outcome.workers is None
+    assert outcome.most_per_s > 250.0
+    assert max(one.question.workers for one in bench.answers) == 1
+
+
+def test_many_workers_are_as_many_as_their_load_takes() -> None:
+    """Short traces of many workers would hide that the backlog grows: so a group of them is simulated."""
+    own, goal = workload(RUN), LoadGoal(95.0, 0.09)
+    outcome = tune_workers(SPACE, bench_of(own, goal=goal), random.Random(1).random, 8_000.0)
+    assert isinstance(outcome, Tuned)
+    arrivals = own.arrivals(7, 16_000, 8_000.0)
+    enough, fewer = (
+        percentile_s(simulate(own.plan(outcome.setting, workers), arrivals, own.chance(7)), 95.0)
+        for workers in (outcome.workers, round(0.85 * outcome.workers))
+    )
+    assert enough < goal.limit_s < fewer
+
+
+def test_of_many_workers_a_group_is_simulated_with_its_share_of_the_rate() -> None:
+    own, setting = workload(RUN), TunedSetting(16)
+    group = answer(own, GOAL, Question(setting, 800.0, 4, 3, 500))
+    many = answer(own, GOAL, Question(setting, 8_000.0, 40, 3, 500))
+    assert many.estimates_s == group.estimates_s
+    assert many.simulated == group.simulated
+    assert many.throughput_per_s == pytest.approx(10 * group.throughput_per_s)
 
 
 def test_a_goal_below_the_fixed_time_is_infeasible_with_any_number_of_workers() -> None:
