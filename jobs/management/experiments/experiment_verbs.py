@@ -15,6 +15,8 @@ from jobs.management.loadtest.load_run import run_load
 from jobs.models import Experiment
 from jobs.services.experiments.experiment_rows import (
     REPRODUCTION,
+    Differing,
+    arms_differ,
     check_open,
     check_reproducible,
     conclude_experiment,
@@ -67,7 +69,8 @@ def measure(options: Mapping[str, Any]) -> Said:
 def conclude(options: Mapping[str, Any]) -> Said:
     """Compare the newest baseline with the newest candidate."""
     row = conclude_experiment(experiment=options["id"])
-    return Said([f"experiment {row.pk} is {row.verdict}: the candidate is {row.conclusion}"])
+    lines = [f"experiment {row.pk} is {row.verdict}: the candidate is {row.conclusion}"]
+    return Said([*lines, *_differences(arms_differ(row), "in the baseline", "in the candidate")])
 
 
 def reproduce(options: Mapping[str, Any]) -> Said:
@@ -79,10 +82,7 @@ def reproduce(options: Mapping[str, Any]) -> Said:
     again = store_measurement(experiment=row.pk, arm=REPRODUCTION, report=report, ground=ground)
     result = reproduced(experiment=row.pk, reproduction=again)
     lines = [f"{'agrees' if result.agrees else 'disagrees'}: the new run is {result.sentence}"]
-    for name, (before, now) in result.differing.items():
-        lines.append(f"{name} differs: {before} on record, {now} now")
-    if not result.differing:
-        lines.append("no setting differs")
+    lines += _differences(result.differing, "on record", "now")
     return Said(lines, 0 if result.agrees else DISAGREES)
 
 
@@ -92,6 +92,12 @@ VERBS: Mapping[str, Callable[[Mapping[str, Any]], Said]] = {
     "conclude": conclude,
     "reproduce": reproduce,
 }
+
+
+def _differences(differing: Differing, first: str, second: str) -> list[str]:
+    """Return a line for each setting that two measurements differ in, or that there is none."""
+    shown = [f"{name} differs: {a} {first}, {b} {second}" for name, (a, b) in differing.items()]
+    return shown or ["no setting differs"]
 
 
 def _run(row: Experiment, options: Mapping[str, Any]) -> LoadReport:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from models_registry.management.actor import actor
 
 ROOT = Path(__file__).parents[3]
 # Neither a secret nor an address with one in it becomes a row.
-SECRET = re.compile(r"SECRET|KEY|TOKEN|PASSWORD|URL|DSN|DATABASES|CACHES|LOGGING|AUTH")
+SECRET = re.compile(r"SECRET|KEY|TOKEN|PASSWORD|URL|DSN|AUTH")
 PLAIN = (bool, int, float, str)
 
 
@@ -39,6 +40,12 @@ def _git(*words: str) -> str:
 
 
 def _settings() -> dict[str, Any]:
-    names = (name for name in dir(settings) if name.isupper() and not SECRET.search(name))
-    values = ((name, getattr(settings, name)) for name in names)
-    return {name: value for name, value in values if type(value) in PLAIN}  # no lazy text
+    """Return what the environment decides, by variable; Django's other settings are of the revision."""
+    config = settings.INFERENCE
+    values = ((field.name.upper(), getattr(config, field.name)) for field in fields(config))
+    return {name: _plain(value) for name, value in values if not SECRET.search(name)}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it; one of several words as its variable has it."""
+    return value if isinstance(value, PLAIN) else ",".join(map(str, value))

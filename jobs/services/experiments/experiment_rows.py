@@ -22,6 +22,7 @@ from jobs.core.experiments.experiment_verdict import (
 from jobs.core.loadtest.load_report import LoadReport
 from jobs.models import Experiment, Measurement
 
+Differing = dict[str, tuple[Any, Any]]
 BASELINE, CANDIDATE, REPRODUCTION = "baseline", "candidate", "reproduction"
 
 
@@ -40,7 +41,7 @@ class Reproduced:
 
     agrees: bool
     sentence: str
-    differing: dict[str, tuple[Any, Any]]
+    differing: Differing
 
 
 def start_experiment(
@@ -101,11 +102,14 @@ def reproduced(*, experiment: int, reproduction: Measurement) -> Reproduced:
     row = experiment_of(experiment)
     candidate = _newest(row, CANDIDATE)
     result = _judged(candidate, reproduction, row.seed)
-    differing = differing_settings(
-        {"revision": candidate.revision, **candidate.settings},
-        {"revision": reproduction.revision, **reproduction.settings},
+    return Reproduced(
+        result.believable and result.word == "same", sentence_of(result), _differing(candidate, reproduction)
     )
-    return Reproduced(result.believable and result.word == "same", sentence_of(result), differing)
+
+
+def arms_differ(experiment: Experiment) -> Differing:
+    """Return in what the newest baseline and candidate differ; ExperimentStateError without both."""
+    return _differing(_newest(experiment, BASELINE), _newest(experiment, CANDIDATE))
 
 
 def check_open(experiment: Experiment) -> None:
@@ -132,6 +136,13 @@ def _newest(experiment: Experiment, arm: str) -> Measurement:
     if row is None:
         raise ExperimentStateError(f"Experiment {experiment.pk} has no measurement of its {arm}.")
     return row
+
+
+def _differing(first: Measurement, second: Measurement) -> Differing:
+    """Return both values of each setting, and of the revision, that two measurements differ in."""
+    return differing_settings(
+        {"revision": first.revision, **first.settings}, {"revision": second.revision, **second.settings}
+    )
 
 
 def _judged(first: Measurement, second: Measurement, seed: int) -> Judged:

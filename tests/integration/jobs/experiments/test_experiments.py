@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
@@ -56,6 +60,11 @@ def seen(slower: float) -> LoadReport:
     return made_up(lambda rng: slower * (0.1 + 0.02 * rng.random()), seed=round(slower))
 
 
+def platform(**fields: Any) -> override_settings:
+    """Return the platform with other settings."""
+    return override_settings(INFERENCE=replace(settings.INFERENCE, **fields))
+
+
 def said(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
     try:
         call_command("experiment", *map(str, words))
@@ -73,30 +82,36 @@ def test_from_hypothesis_to_reproduction(
     row = Experiment.objects.get()
     assert (row.seed, len(row.revision), row.verdict) == (7, 40, "")
     assert not [name for name in row.settings if "SECRET" in name or "URL" in name or "KEY" in name]
+    assert settings.SECRET_KEY not in json.dumps(row.settings)
+    assert row.settings["BATCH_LIMIT_S"] == settings.INFERENCE.batch_limit_s
+    assert row.settings["ALLOWED_HOSTS"] == ",".join(settings.INFERENCE.allowed_hosts)
     assert said(capsys, "conclude", row.pk) == (2, f"Experiment {row.pk} has no measurement of its baseline.")
     assert said(capsys, "reproduce", row.pk)[0] == 2
-    for arm, factor in (("baseline", 2.0), ("candidate", 1.0)):
+    for arm, factor, scale_idle_s in (("baseline", 2.0, 5.0), ("candidate", 1.0, 6.0)):
         next_report(seen(factor))
-        assert said(capsys, "measure", row.pk, "--arm", arm)[0] == 0
+        with platform(scale_idle_s=scale_idle_s):
+            assert said(capsys, "measure", row.pk, "--arm", arm)[0] == 0
     status, text = said(capsys, "conclude", row.pk)
     assert (status, "is supported: the candidate is better" in text) == (0, True)
+    assert text.splitlines()[1:] == ["SCALE_IDLE_S differs: 5.0 in the baseline, 6.0 in the candidate"]
     assert said(capsys, "measure", row.pk, "--arm", "candidate")[0] == 2
     assert said(capsys, "conclude", row.pk) == (2, f"Experiment {row.pk} is concluded: supported.")
 
     next_report(seen(1.0))
-    status, text = said(capsys, "reproduce", row.pk)
+    with platform(scale_idle_s=6.0):
+        status, text = said(capsys, "reproduce", row.pk)
     assert (status, text.splitlines()[1]) == (0, "no setting differs")
     assert text.startswith("agrees: the new run is same")
 
     (tree / "file").write_text("b")
     git(tree, "commit", "-am", "two")
     next_report(seen(3.0))
-    with override_settings(BATCH_TESTED=3):
+    with platform(scale_idle_s=3.0):
         status, text = said(capsys, "reproduce", row.pk)
     assert status == 1
     assert text.startswith("disagrees: the new run is worse")
     assert f"revision differs: {row.revision} on record" in text
-    assert "BATCH_TESTED differs: None on record, 3 now" in text
+    assert "SCALE_IDLE_S differs: 6.0 on record, 3.0 now" in text
     assert Measurement.objects.filter(arm="reproduction").count() == 2
 
 
