@@ -11,8 +11,8 @@ from inference_site.stack.harness import Stack
 from tests.support.app import App, register
 from tests.support.autoscaling import FIRST_INDEX, RunningAutoscaler
 
-MODEL, BASE_S = "scaled", 0.25  # a worker with one lane does four jobs a second
-FLOOD_PER_S, EBB_PER_S = 3.0, 0.25  # for each place: the first needs all places, the second a quarter of them
+MODEL, BASE_S, GOAL_S = "scaled", 1.0, 10.0  # a worker with one lane does a job a second
+FLOOD_PER_S, EBB_PER_S = 1.15, 0.15  # for each place: more than all can do, and work for less than half
 FEW = 0.4  # of the places: so few workers are to be left
 POSTS_PER_S = 6.0
 LIMIT_S = 180.0
@@ -23,7 +23,8 @@ _FAULT = re.compile(r"gpu-worker-\d+ (?:died|did not end|cannot be started)")
 
 def register_scaled(stack: Stack) -> None:
     """Register the model that the cycles load."""
-    register(stack, MODEL, "1", "sleeper", "--alias", "default", "--max-batch", "1", base_s=BASE_S)
+    words = ("--alias", "default", "--max-batch", "1", "--p95-goal-s", str(GOAL_S))
+    register(stack, MODEL, "1", "sleeper", *words, base_s=BASE_S)
 
 
 def events(scaler: RunningAutoscaler) -> int:
