@@ -20,13 +20,14 @@ from jobs.services.experiments.experiment_rows import (
     check_open,
     check_reproducible,
     conclude_experiment,
+    distrusted,
     experiment_of,
     reproduced,
     start_experiment,
     store_measurement,
 )
 
-DISAGREES = 1
+DISAGREES, INVALID = 1, 3  # as of `manage.py loadtest`
 
 
 class Said(NamedTuple):
@@ -63,14 +64,20 @@ def measure(options: Mapping[str, Any]) -> Said:
     check_open(row)
     report = _run(row, options)
     store_measurement(experiment=row.pk, arm=options["arm"], report=report, ground=ground)
-    return Said([f"{options['arm']} of experiment {row.pk}: {_figures(report)}"])
+    lines = [f"{options['arm']} of experiment {row.pk}: {_figures(report)}"]
+    if report.verdict != "invalid":
+        return Said(lines)
+    return Said([*lines, *report.reasons, "Measure it again: this run decides nothing."], INVALID)
 
 
 def conclude(options: Mapping[str, Any]) -> Said:
     """Compare the newest baseline with the newest candidate."""
     row = conclude_experiment(experiment=options["id"])
     lines = [f"experiment {row.pk} is {row.verdict}: the candidate is {row.conclusion}"]
-    return Said([*lines, *_differences(arms_differ(row), "in the baseline", "in the candidate")])
+    lines += _differences(arms_differ(row), "in the baseline", "in the candidate")
+    invalid = distrusted(row)
+    lines += [f"Measure the {arm} again: {'; '.join(reasons)}." for arm, reasons in invalid.items()]
+    return Said(lines, INVALID if invalid else 0)
 
 
 def reproduce(options: Mapping[str, Any]) -> Said:

@@ -154,15 +154,21 @@ def test_a_load_that_cannot_run_is_no_experiment(
     assert not Experiment.objects.exists()
 
 
-def test_an_unknown_experiment_and_an_invalid_run(
+def test_an_unknown_experiment_and_an_invalid_run_that_is_measured_again(
     db: str, tree: Path, next_report: Reports, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert said(capsys, "conclude", 7) == (2, "There is no experiment 7.")
     said(capsys, *START)
     number = Experiment.objects.get().pk
-    for report in (seen(1.0), msgspec.structs.replace(seen(1.0), verdict="invalid")):
-        next_report(report)
-        arm = "candidate" if report.verdict == "invalid" else "baseline"
-        said(capsys, "measure", number, "--arm", arm)
-    assert "is invalid" in said(capsys, "conclude", number)[1]
+    next_report(seen(2.0))
+    assert said(capsys, "measure", number, "--arm", "baseline")[0] == 0
+    next_report(msgspec.structs.replace(seen(1.0), verdict="invalid", reasons=["the sender was late"]))
+    status, text = said(capsys, "measure", number, "--arm", "candidate")
+    assert (status, text.splitlines()[1]) == (3, "the sender was late")
+    status, text = said(capsys, "conclude", number)
+    assert (status, "is invalid" in text) == (3, True)
+    assert text.splitlines()[-1] == "Measure the candidate again: the sender was late."
     assert "there is no result to reproduce" in said(capsys, "reproduce", number)[1]
+    next_report(seen(1.0))
+    assert said(capsys, "measure", number, "--arm", "candidate")[0] == 0
+    assert "is supported" in said(capsys, "conclude", number)[1]
