@@ -16,6 +16,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Running": {
         "jobs.queuestanding": "What waits for each model, for how long, and how fast it drains",
         "jobs.worker": "Worker processes: alive, silent or ended, and what they have loaded",
+        "jobs.autoscaler": "What starts and drains the workers of each host: its last decision, and why",
         "jobs.batch": "The ledger: what ran together, why, where and how long",
         "jobs.circuit": "Versions and clients whose jobs are held back after failures",
         "jobs.workpause": "Models, versions and clients that a person has paused",

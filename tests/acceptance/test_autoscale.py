@@ -14,7 +14,8 @@ from tests.support.autoscaling import FIRST_INDEX, autoscaling
 from tests.support.scale_cycles import MODEL, cycle, events, register_scaled
 from tests.support.wait import wait_until
 
-PLACES = ("--models", MODEL, "--cpu", "2", "--lanes", "1")
+PLACES = 2
+OPTIONS = ("--models", MODEL, "--cpu", str(PLACES), "--lanes", "1")
 BEYOND_START_S = 3.0
 START = "SELECT start_s FROM jobs_autoscaler WHERE ended_at IS NULL AND start_s IS NOT NULL"
 WORKERS = "SELECT workers FROM jobs_queuestanding WHERE queue = %s"
@@ -34,7 +35,7 @@ def seconds_of(job: dict[str, Any]) -> float:
 def test_from_zero_the_first_result_comes_after_a_start_up_and_the_estimate_says_so(
     stack: Stack, app: App
 ) -> None:
-    with autoscaling(stack, *PLACES) as scaler:
+    with autoscaling(stack, *OPTIONS) as scaler:
         app.finished(app.submit(MODEL, {"n": 1})["id"])
         wait_until(lambda: not scaler.workers() and app.rows(WORKERS, MODEL) == [(0,)])
         ((learned_s,),) = app.rows(START)
@@ -47,7 +48,7 @@ def test_from_zero_the_first_result_comes_after_a_start_up_and_the_estimate_says
 
 
 def test_a_killed_autoscaler_s_worker_is_adopted_by_the_one_that_waited(stack: Stack, app: App) -> None:
-    words = (*PLACES, "--min", "1")
+    words = (*OPTIONS, "--min", "1")
     with autoscaling(stack, *words, log="first") as first:
         (worker,) = wait_until(first.workers)
         with autoscaling(stack, *words, log="second") as second:
@@ -62,8 +63,8 @@ def test_a_killed_autoscaler_s_worker_is_adopted_by_the_one_that_waited(stack: S
 
 def test_two_hosts_start_one_worker_for_one_job(stack: Stack, app: App) -> None:
     with (
-        autoscaling(stack, *PLACES, host="host-a", log="host-a") as one,
-        autoscaling(stack, *PLACES, host="host-b", log="host-b") as other,
+        autoscaling(stack, *OPTIONS, host="host-a", log="host-a") as one,
+        autoscaling(stack, *OPTIONS, host="host-b", log="host-b") as other,
     ):
         live = "SELECT count(*) FROM jobs_autoscaler WHERE ended_at IS NULL AND host LIKE 'host-_'"
         wait_until(lambda: app.rows(live) == [(2,)])
@@ -72,8 +73,8 @@ def test_two_hosts_start_one_worker_for_one_job(stack: Stack, app: App) -> None:
 
 
 def test_scale_events_under_load_lose_no_job_and_charge_no_attempt(stack: Stack, app: App) -> None:
-    with autoscaling(stack, *PLACES) as scaler:
-        ids = cycle(app, scaler)
+    with autoscaling(stack, *OPTIONS) as scaler:
+        ids = cycle(app, PLACES)
         assert app.all_finished(ids) == {"succeeded": len(ids)}
         assert app.attempts(ids) == {1: len(ids)}
         app.assert_each_ran_to_one_result(ids)

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
+from collections.abc import Callable
 
 from inference_site.stack.harness import Stack
 from tests.support.app import App, register
-from tests.support.autoscaling import RunningAutoscaler
-from tests.support.wait import wait_until
+from tests.support.autoscaling import FIRST_INDEX, RunningAutoscaler
 
-MODEL, BASE_S, MAX_BATCH = "scaled", 0.1, 4
-BURST = 800  # some twenty seconds of one worker
-TRICKLE_S = 0.1
+MODEL, BASE_S, GOAL_S = "scaled", 1.0, 10.0  # a worker with one lane does a job a second
+FLOOD_PER_S, EBB_PER_S = 1.15, 0.15  # for each place: more than all can do, and work for less than half
+FEW = 0.4  # of the places: so few workers are to be left
+POSTS_PER_S = 6.0
+LIMIT_S = 180.0
+SERVING = "SELECT count(*) FROM jobs_worker WHERE node LIKE ANY(%s) AND ended_at IS NULL"
 _EVENT = re.compile(r"(?:starts|drains) gpu-worker-")
+_FAULT = re.compile(r"gpu-worker-\d+ (?:died|did not end|cannot be started)")
 
 
 def register_scaled(stack: Stack) -> None:
     """Register the model that the cycles load."""
-    words = ("--alias", "default", "--max-batch", str(MAX_BATCH))
+    words = ("--alias", "default", "--max-batch", "1", "--p95-goal-s", str(GOAL_S))
     register(stack, MODEL, "1", "sleeper", *words, base_s=BASE_S)
 
 
@@ -27,14 +32,31 @@ def events(scaler: RunningAutoscaler) -> int:
     return len(_EVENT.findall(scaler.log))
 
 
-def cycle(app: App, scaler: RunningAutoscaler) -> list[str]:
-    """Load until a second worker runs, and on until it has been drained; return the ids of the jobs."""
-    ids = app.bulk(MODEL, [{"n": n} for n in range(BURST)])
-    wait_until(lambda: len(scaler.workers()) > 1, what="a second worker")
-    app.all_finished(ids, timeout_s=180)
-    drained = scaler.log.count("drains gpu-worker-")
-    until = time.monotonic() + 60
-    while scaler.log.count("drains gpu-worker-") == drained and time.monotonic() < until:
-        ids.append(str(app.submit(MODEL, {"n": len(ids)})["id"]))
-        time.sleep(TRICKLE_S)  # the pace of the load, during which a worker ends
+def faults(scaler: RunningAutoscaler) -> int:
+    """Return how many workers have died, were killed, or could not be started."""
+    return len(_FAULT.findall(scaler.log))
+
+
+def serving(app: App, places: int) -> int:
+    """Return how many workers of the autoscaler's places serve."""
+    nodes = [f"gpu-{FIRST_INDEX + place}@%" for place in range(places)]
+    return int(app.rows(SERVING, nodes)[0][0])
+
+
+def cycle(app: App, places: int) -> list[str]:
+    """Send many jobs until all places serve, then few until most workers have ended; return the jobs' ids."""
+    few = max(1, int(FEW * places))
+    ids = _send(app, FLOOD_PER_S * places, lambda: serving(app, places) == places)
+    return ids + _send(app, EBB_PER_S * places, lambda: serving(app, places) <= few)
+
+
+def _send(app: App, per_s: float, is_over: Callable[[], bool]) -> list[str]:
+    """Send so many jobs a second until `is_over`, where many several at a time; return their ids."""
+    ids, limit_s = list[str](), time.monotonic() + LIMIT_S
+    size = math.ceil(per_s / POSTS_PER_S)
+    while not is_over():
+        assert time.monotonic() < limit_s, f"{per_s} jobs a second for {LIMIT_S:.0f} s changed too little"
+        began_s = time.monotonic()
+        ids += app.bulk(MODEL, [{"n": n} for n in range(size)])
+        time.sleep(max(0.0, size / per_s - (time.monotonic() - began_s)))  # the pace of the load
     return ids

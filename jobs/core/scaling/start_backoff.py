@@ -27,3 +27,7 @@ class StartBackoff:
     def allows(self, now_s: float) -> bool:
         """Return whether a worker may be started."""
         return now_s >= self._due_s
+
+    def pause_s(self, now_s: float) -> float | None:
+        """Return the seconds until a worker may be started; None where one may be now."""
+        return None if self.allows(now_s) else self._due_s - now_s

@@ -15,16 +15,19 @@ from jobs.management.loadtest.load_run import run_load
 from jobs.models import Experiment
 from jobs.services.experiments.experiment_rows import (
     REPRODUCTION,
+    Differing,
+    arms_differ,
     check_open,
     check_reproducible,
     conclude_experiment,
+    distrusted,
     experiment_of,
     reproduced,
     start_experiment,
     store_measurement,
 )
 
-DISAGREES = 1
+DISAGREES, INVALID = 1, 3  # as of `manage.py loadtest`
 
 
 class Said(NamedTuple):
@@ -61,13 +64,20 @@ def measure(options: Mapping[str, Any]) -> Said:
     check_open(row)
     report = _run(row, options)
     store_measurement(experiment=row.pk, arm=options["arm"], report=report, ground=ground)
-    return Said([f"{options['arm']} of experiment {row.pk}: {_figures(report)}"])
+    lines = [f"{options['arm']} of experiment {row.pk}: {_figures(report)}"]
+    if report.verdict != "invalid":
+        return Said(lines)
+    return Said([*lines, *report.reasons, "Measure it again: this run decides nothing."], INVALID)
 
 
 def conclude(options: Mapping[str, Any]) -> Said:
     """Compare the newest baseline with the newest candidate."""
     row = conclude_experiment(experiment=options["id"])
-    return Said([f"experiment {row.pk} is {row.verdict}: the candidate is {row.conclusion}"])
+    lines = [f"experiment {row.pk} is {row.verdict}: the candidate is {row.conclusion}"]
+    lines += _differences(arms_differ(row), "in the baseline", "in the candidate")
+    invalid = distrusted(row)
+    lines += [f"Measure the {arm} again: {'; '.join(reasons)}." for arm, reasons in invalid.items()]
+    return Said(lines, INVALID if invalid else 0)
 
 
 def reproduce(options: Mapping[str, Any]) -> Said:
@@ -79,10 +89,7 @@ def reproduce(options: Mapping[str, Any]) -> Said:
     again = store_measurement(experiment=row.pk, arm=REPRODUCTION, report=report, ground=ground)
     result = reproduced(experiment=row.pk, reproduction=again)
     lines = [f"{'agrees' if result.agrees else 'disagrees'}: the new run is {result.sentence}"]
-    for name, (before, now) in result.differing.items():
-        lines.append(f"{name} differs: {before} on record, {now} now")
-    if not result.differing:
-        lines.append("no setting differs")
+    lines += _differences(result.differing, "on record", "now")
     return Said(lines, 0 if result.agrees else DISAGREES)
 
 
@@ -92,6 +99,12 @@ VERBS: Mapping[str, Callable[[Mapping[str, Any]], Said]] = {
     "conclude": conclude,
     "reproduce": reproduce,
 }
+
+
+def _differences(differing: Differing, first: str, second: str) -> list[str]:
+    """Return a line for each setting that two measurements differ in, or that there is none."""
+    shown = [f"{name} differs: {a} {first}, {b} {second}" for name, (a, b) in differing.items()]
+    return shown or ["no setting differs"]
 
 
 def _run(row: Experiment, options: Mapping[str, Any]) -> LoadReport:

@@ -43,5 +43,9 @@ def _settings() -> dict[str, Any]:
     """Return the settings of this process by the names of their variables."""
     config = settings.INFERENCE
     shown = [own.name for own in fields(config) if own.repr and not SECRET.search(own.name.upper())]
-    values = ((name.upper(), getattr(config, name)) for name in shown)
-    return {name: value for name, value in values if type(value) in PLAIN}
+    return {name.upper(): _plain(getattr(config, name)) for name in shown}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it; one of several words as its variable has it."""
+    return value if value is None or isinstance(value, PLAIN) else ",".join(map(str, value))

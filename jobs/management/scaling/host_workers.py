@@ -88,7 +88,16 @@ class HostWorkers:
             self._compare(place, rows.get(place.node), now_s)
         starting = [now_s - place.started_s for place in self.places if place.starts]
         start_s, self._start_s = self._start_s, None
-        return HostState(self._usable(now_s), self.running, start_s, max(starting, default=None))
+        return HostState(
+            self._usable(now_s),
+            self.running,
+            start_s,
+            max(starting, default=None),
+            starting=len(starting),
+            draining=self.left - self.running,
+            deaths=self._backoff.deaths,
+            pause_s=self._backoff.pause_s(now_s),
+        )
 
     def steer(self, target: int) -> None:
         """Start or drain workers until `target` run; kill those whose grace is long over."""

@@ -27,6 +27,16 @@ class Autoscaler(models.Model):
     min_workers = models.PositiveIntegerField(help_text="It keeps so many, whatever is needed.")
     max_workers = models.PositiveIntegerField(help_text="It starts no more.")
     target = models.PositiveIntegerField(db_default=0, help_text="The workers that it is to have.")
+    target_before = models.PositiveIntegerField(db_default=0, help_text="The number before this one.")
+    decided_at = models.DateTimeField(db_default=Now(), help_text="When the number last changed.")
+    decision = models.TextField(blank=True, db_default="", help_text="Why it is this number.")
+    serving = models.PositiveIntegerField(db_default=0, help_text="Its workers that serve.")
+    starting = models.PositiveIntegerField(db_default=0, help_text="Its workers that start.")
+    draining = models.PositiveIntegerField(db_default=0, help_text="Its workers that are to end.")
+    deaths = models.PositiveIntegerField(
+        db_default=0, help_text="Workers that died in a row, until one has served for a minute."
+    )
+    paused_until = models.DateTimeField(null=True, help_text="It starts no worker before, because some died.")
     start_s = models.FloatField(null=True, help_text="Seconds that its last workers took to start.")
     starting_since = models.DateTimeField(
         null=True, help_text="When the oldest of its workers that are starting was started."

@@ -22,6 +22,7 @@ from jobs.core.experiments.experiment_verdict import (
 from jobs.core.loadtest.load_report import LoadReport
 from jobs.models import Experiment, Measurement
 
+Differing = dict[str, tuple[Any, Any]]
 BASELINE, CANDIDATE, REPRODUCTION = "baseline", "candidate", "reproduction"
 
 
@@ -40,7 +41,7 @@ class Reproduced:
 
     agrees: bool
     sentence: str
-    differing: dict[str, tuple[Any, Any]]
+    differing: Differing
 
 
 def start_experiment(
@@ -83,10 +84,13 @@ def store_measurement(*, experiment: int, arm: str, report: LoadReport, ground: 
 
 
 def conclude_experiment(*, experiment: int) -> Experiment:
-    """Give an experiment its verdict, by its newest baseline and candidate; ExperimentStateError."""
+    """Give an experiment its verdict, by its newest baseline and candidate; ExperimentStateError.
+
+    One that was invalid gets another.
+    """
     with transaction.atomic():
         row = _locked(experiment)
-        if row.verdict:
+        if is_final(row):
             raise ExperimentStateError(f"Experiment {experiment} is concluded: {row.verdict}.")
         result = _judged(_newest(row, BASELINE), _newest(row, CANDIDATE), row.seed)
         row.verdict, row.conclusion = verdict_on(row.expected, result).value, sentence_of(result)
@@ -101,22 +105,30 @@ def reproduced(*, experiment: int, reproduction: Measurement) -> Reproduced:
     row = experiment_of(experiment)
     candidate = _newest(row, CANDIDATE)
     result = _judged(candidate, reproduction, row.seed)
-    differing = differing_settings(
-        {"revision": candidate.revision, **candidate.settings},
-        {"revision": reproduction.revision, **reproduction.settings},
+    return Reproduced(
+        result.believable and result.word == "same", sentence_of(result), _differing(candidate, reproduction)
     )
-    return Reproduced(result.believable and result.word == "same", sentence_of(result), differing)
+
+
+def arms_differ(experiment: Experiment) -> Differing:
+    """Return in what the newest baseline and candidate differ; ExperimentStateError without both."""
+    return _differing(_newest(experiment, BASELINE), _newest(experiment, CANDIDATE))
+
+
+def is_final(experiment: Experiment) -> bool:
+    """Return whether it has its verdict; one that is invalid may be measured and concluded again."""
+    return experiment.verdict not in {"", ExperimentVerdict.INVALID}
 
 
 def check_open(experiment: Experiment) -> None:
     """Raise ExperimentStateError for an experiment that has its verdict."""
-    if experiment.verdict:
+    if is_final(experiment):
         raise ExperimentStateError(f"Experiment {experiment.pk} is concluded: reproduce it.")
 
 
 def check_reproducible(experiment: Experiment) -> None:
     """Raise ExperimentStateError unless there is a verdict that can be reproduced."""
-    if experiment.verdict in {"", ExperimentVerdict.INVALID}:
+    if not is_final(experiment):
         raise ExperimentStateError(
             f"Experiment {experiment.pk} is {experiment.verdict or 'open'}: there is no result to reproduce."
         )
@@ -132,6 +144,19 @@ def _newest(experiment: Experiment, arm: str) -> Measurement:
     if row is None:
         raise ExperimentStateError(f"Experiment {experiment.pk} has no measurement of its {arm}.")
     return row
+
+
+def distrusted(experiment: Experiment) -> dict[str, list[str]]:
+    """Return for each arm whose newest run cannot be believed why not."""
+    newest = {arm: _newest(experiment, arm).report for arm in (BASELINE, CANDIDATE)}
+    return {arm: report["reasons"] for arm, report in newest.items() if report["verdict"] == "invalid"}
+
+
+def _differing(first: Measurement, second: Measurement) -> Differing:
+    """Return both values of each setting, and of the revision, that two measurements differ in."""
+    return differing_settings(
+        {"revision": first.revision, **first.settings}, {"revision": second.revision, **second.settings}
+    )
 
 
 def _judged(first: Measurement, second: Measurement, seed: int) -> Judged:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from jobs.core.scaling.host_share import ScaledHost, shares
+from jobs.core.scaling.scale_reason import BLIND, ScaleGround
 from jobs.core.scaling.workers_wanted import whole
 from jobs.db.session import transaction
 from jobs.db.statement import Statement, run
@@ -21,13 +22,14 @@ LIVE_S = 15.0  # an autoscaler or worker without a heartbeat for longer counts a
 FRESH_S = 10.0  # an older survey says nothing of what is needed
 
 _ENTER = Statement("""
-INSERT INTO jobs_autoscaler AS own (host, pid, zone, model_names, nodes, min_workers, max_workers, target)
+INSERT INTO jobs_autoscaler AS own (host, pid, zone, model_names, nodes, min_workers, max_workers, target,
+  target_before)
 VALUES (%(host)s, %(pid)s, %(zone)s, %(models)s::text[], %(nodes)s::text[], %(lowest)s, %(highest)s,
-  %(running)s)
+  %(running)s, %(running)s)
 ON CONFLICT (host) DO UPDATE SET pid = EXCLUDED.pid, zone = EXCLUDED.zone,
   model_names = EXCLUDED.model_names, nodes = EXCLUDED.nodes, min_workers = EXCLUDED.min_workers,
-  max_workers = EXCLUDED.max_workers, target = EXCLUDED.target, starting_since = NULL, started_at = now(),
-  heartbeat_at = now(), ended_at = NULL
+  max_workers = EXCLUDED.max_workers, target = EXCLUDED.target, target_before = EXCLUDED.target_before,
+  decided_at = now(), starting_since = NULL, started_at = now(), heartbeat_at = now(), ended_at = NULL
 """)
 _LEAVE = Statement("UPDATE jobs_autoscaler SET ended_at = now(), target = 0 WHERE host = %(host)s")
 # Models are stored in the order of their names, so equal groups have equal rows. The lock, in the order of
@@ -86,6 +88,10 @@ WHERE ended_at IS NULL AND heartbeat_at > now() - make_interval(secs => %(live_s
 )
 _PUBLISH = Statement("""
 UPDATE jobs_autoscaler SET heartbeat_at = now(), max_workers = %(highest)s, target = %(target)s,
+  target_before = CASE WHEN target = %(target)s THEN target_before ELSE target END,
+  decided_at = CASE WHEN target = %(target)s THEN decided_at ELSE now() END, decision = %(decision)s,
+  serving = %(serving)s, starting = %(starting)s, draining = %(draining)s, deaths = %(deaths)s,
+  paused_until = now() + make_interval(secs => %(pause_s)s::float8),
   start_s = COALESCE(%(start_s)s::float8, start_s),
   starting_since = now() - make_interval(secs => %(starting_s)s::float8)
 WHERE host = %(host)s AND pid = %(pid)s AND ended_at IS NULL
@@ -107,12 +113,20 @@ class ScaledGroup:
 
 @dataclass(frozen=True, slots=True)
 class HostState:
-    """The usable places of a host, and its workers: those that run, and for how long the oldest starts."""
+    """The usable places of a host, and its workers: those that run, and for how long the oldest starts.
+
+    `starting` of the running ones do not serve yet; `draining` ones are to end. After `deaths` in a row
+    nothing starts for `pause_s` seconds.
+    """
 
     usable: int
     running: int
     start_s: float | None = None
     starting_s: float | None = None
+    starting: int = 0
+    draining: int = 0
+    deaths: int = 0
+    pause_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,17 +166,41 @@ def look(
         if not any(row.host == group.host for row in hosts):  # somebody deleted or ended it
             enter(session, group, running=own.running)
             hosts = [*hosts, ScaledHost(group.host, group.lowest, group.highest, own.running)]
-        if needed is None:
-            target = max(own.running, min(group.lowest, highest))
-        else:
-            others = sum(worker.serves and not worker.scaled for worker in workers)
-            now = ScaledHost(group.host, group.lowest, highest, _target(hosts, group.host))
-            rows = [now if row.host == group.host else row for row in hosts]
-            target = shares(max(0, needed - others), rows)[group.host]
+        target, decision = max(own.running, min(group.lowest, highest)), BLIND
+        if needed is not None:
+            unscaled = sum(worker.serves and not worker.scaled for worker in workers)
+            ground = _ground(group, own, hosts, needed, unscaled)
+            target, decision = ground.target, ground.reason
         published = {"host": group.host, "pid": group.pid, "highest": highest, "target": target}
-        times = {"start_s": own.start_s, "starting_s": own.starting_s}
-        run(session, _PUBLISH, {**published, **times})
+        run(session, _PUBLISH, {**published, "decision": decision, **_values(own)})
     return ScaleLook(needed, target, workers)
+
+
+def _ground(
+    group: ScaledGroup, own: HostState, hosts: Sequence[ScaledHost], needed: int, unscaled: int
+) -> ScaleGround:
+    """Share out what is needed beyond the `unscaled` workers; return this host's part and its ground."""
+    highest = min(group.highest, own.usable)
+    now = ScaledHost(group.host, group.lowest, highest, _target(hosts, group.host))
+    rows = [now if row.host == group.host else row for row in hosts]
+    numbers = shares(max(0, needed - unscaled), rows)
+    return ScaleGround(
+        needed=needed,
+        unscaled=unscaled,
+        hosts=len(rows),
+        total=sum(numbers.values()),
+        lowest=group.lowest,
+        highest=group.highest,
+        usable=own.usable,
+        target=numbers[group.host],
+    )
+
+
+def _values(state: HostState) -> dict[str, Any]:
+    times = {"start_s": state.start_s, "starting_s": state.starting_s, "pause_s": state.pause_s}
+    serving = state.running - state.starting
+    counts = {"serving": serving, "starting": state.starting, "draining": state.draining}
+    return {**times, **counts, "deaths": state.deaths}
 
 
 def _needed(session: sa.Connection, group: ScaledGroup) -> int | None:

@@ -26,11 +26,9 @@ from jobs.models import (
     Delivery,
     DisabledEndpoint,
     Event,
-    Experiment,
     Job,
     JobInput,
     JobResult,
-    Measurement,
     Outbox,
     QueueStanding,
     TrialKind,
@@ -40,6 +38,7 @@ from jobs.models import (
 from models_registry.models import Alias, Promotion, RegisteredModel, VersionLoad
 from tests.support.admin import text_of
 from tests.support.factories import make_batch, make_job, make_version, make_worker
+from tests.support.shown_platform import make_autoscaler, make_experiment
 from tests.support.shown_rollouts import (
     make_point,
     make_rollout,
@@ -92,14 +91,6 @@ def rows(browser: Browser) -> list[Model]:
         **RICH,
     }
     trials = [make_trial(rollout, kind, report=differences, spec=RICH) for kind in TrialKind]
-    experiment = Experiment.objects.create(
-        hypothesis="it's better", expected="better", load=RICH, seed=1, revision="ab" * 20, settings=RICH,
-        actor="olga",
-    )  # fmt: skip
-    for arm, report in (("baseline", {}), ("candidate", {"verdict": "good", "latency_ms": {"p95": 1.5}})):
-        Measurement.objects.create(
-            experiment=experiment, arm=arm, revision="ab" * 20, settings=RICH, report=report, actor="olga"
-        )
     return [
         rollout, *rules, *trials, rescued,
         *jobs, running, batch, worker, version, *Alias.objects.all(), *RegisteredModel.objects.all(),
@@ -116,7 +107,9 @@ def rows(browser: Browser) -> list[Model]:
         Circuit.objects.create(version=version, state="open", client=client.pk),
         WorkPause.objects.create(kind="model", target=1, name="echo", reason="why", actor="olga"),
         BulkAct.objects.create(verb="cancel", selection=RICH, rate_per_s=1, total=1, actor="olga"),
-        experiment,
+        make_experiment(load=RICH, settings=RICH),
+        make_autoscaler(),
+        make_autoscaler("gpu2", deaths=2, paused_until=timezone.now(), ended_at=timezone.now()),
         CanaryReplay.objects.create(
             model="echo", fingerprint="x", until=timezone.now(), most=1, canary=uuid4(), state="trying",
             actor="olga",

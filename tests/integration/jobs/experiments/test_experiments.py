@@ -7,11 +7,13 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.test import override_settings
 
 from inference_site.config import Config
 from inference_site.process_needs import SECRETS
@@ -59,6 +61,11 @@ def seen(slower: float) -> LoadReport:
     return made_up(lambda rng: slower * (0.1 + 0.02 * rng.random()), seed=round(slower))
 
 
+def platform(**changed: Any) -> override_settings:
+    """Return the platform with other settings."""
+    return override_settings(INFERENCE=replace(settings.INFERENCE, **changed))
+
+
 def said(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
     try:
         call_command("experiment", *map(str, words))
@@ -85,30 +92,35 @@ def test_from_hypothesis_to_reproduction(
     hidden = {getattr(settings.INFERENCE, own.name) for own in fields(Config) if not own.repr}
     assert settings.INFERENCE.database_url in hidden
     assert not {value for value in hidden if value} & set(row.settings.values())
+    assert row.settings["BATCH_LIMIT_S"] == settings.INFERENCE.batch_limit_s
+    assert row.settings["ALLOWED_HOSTS"] == ",".join(settings.INFERENCE.allowed_hosts)
     assert said(capsys, "conclude", row.pk) == (2, f"Experiment {row.pk} has no measurement of its baseline.")
     assert said(capsys, "reproduce", row.pk)[0] == 2
-    for arm, factor in (("baseline", 2.0), ("candidate", 1.0)):
+    for arm, factor, scale_idle_s in (("baseline", 2.0, 5.0), ("candidate", 1.0, 6.0)):
         next_report(seen(factor))
-        assert said(capsys, "measure", row.pk, "--arm", arm)[0] == 0
+        with platform(scale_idle_s=scale_idle_s):
+            assert said(capsys, "measure", row.pk, "--arm", arm)[0] == 0
     status, text = said(capsys, "conclude", row.pk)
     assert (status, "is supported: the candidate is better" in text) == (0, True)
+    assert text.splitlines()[1:] == ["SCALE_IDLE_S differs: 5.0 in the baseline, 6.0 in the candidate"]
     assert said(capsys, "measure", row.pk, "--arm", "candidate")[0] == 2
     assert said(capsys, "conclude", row.pk) == (2, f"Experiment {row.pk} is concluded: supported.")
 
     next_report(seen(1.0))
-    status, text = said(capsys, "reproduce", row.pk)
+    with platform(scale_idle_s=6.0):
+        status, text = said(capsys, "reproduce", row.pk)
     assert (status, text.splitlines()[1]) == (0, "no setting differs")
     assert text.startswith("agrees: the new run is same")
 
     (tree / "file").write_text("b")
     git(tree, "commit", "-am", "two")
     next_report(seen(3.0))
-    monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, queue_depth=64))
-    status, text = said(capsys, "reproduce", row.pk)
+    with platform(scale_idle_s=3.0):
+        status, text = said(capsys, "reproduce", row.pk)
     assert status == 1
     assert text.startswith("disagrees: the new run is worse")
     assert f"revision differs: {row.revision} on record" in text
-    assert "QUEUE_DEPTH differs: 0 on record, 64 now" in text
+    assert "SCALE_IDLE_S differs: 6.0 on record, 3.0 now" in text
     assert Measurement.objects.filter(arm="reproduction").count() == 2
 
 
@@ -154,15 +166,21 @@ def test_a_load_that_cannot_run_is_no_experiment(
     assert not Experiment.objects.exists()
 
 
-def test_an_unknown_experiment_and_an_invalid_run(
+def test_an_unknown_experiment_and_an_invalid_run_that_is_measured_again(
     db: str, tree: Path, next_report: Reports, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert said(capsys, "conclude", 7) == (2, "There is no experiment 7.")
     said(capsys, *START)
     number = Experiment.objects.get().pk
-    for report in (seen(1.0), msgspec.structs.replace(seen(1.0), verdict="invalid")):
-        next_report(report)
-        arm = "candidate" if report.verdict == "invalid" else "baseline"
-        said(capsys, "measure", number, "--arm", arm)
-    assert "is invalid" in said(capsys, "conclude", number)[1]
+    next_report(seen(2.0))
+    assert said(capsys, "measure", number, "--arm", "baseline")[0] == 0
+    next_report(msgspec.structs.replace(seen(1.0), verdict="invalid", reasons=["the sender was late"]))
+    status, text = said(capsys, "measure", number, "--arm", "candidate")
+    assert (status, text.splitlines()[1]) == (3, "the sender was late")
+    status, text = said(capsys, "conclude", number)
+    assert (status, "is invalid" in text) == (3, True)
+    assert text.splitlines()[-1] == "Measure the candidate again: the sender was late."
     assert "there is no result to reproduce" in said(capsys, "reproduce", number)[1]
+    next_report(seen(1.0))
+    assert said(capsys, "measure", number, "--arm", "candidate")[0] == 0
+    assert "is supported" in said(capsys, "conclude", number)[1]

@@ -36,6 +36,7 @@ class Host:
         nodes = tuple(f"gpu-{index}@{name}" for index in range(places))
         self.group = ScaledGroup(name, 7, models or ("echo",), nodes, lowest=0, highest=places)
         self.session, self.places, self.running = session, places, 0
+        self.state = HostState(0, 0)
         self.seen: Sequence[LiveWorker] = ()
         enter(session, self.group, running=0)
 
@@ -46,7 +47,7 @@ class Host:
 
     def _state(self, workers: Sequence[LiveWorker]) -> HostState:
         self.seen = workers
-        return HostState(self.places, self.running)
+        return replace(self.state, usable=self.places, running=self.running)
 
 
 @contextmanager
@@ -128,6 +129,32 @@ def test_an_autoscaler_whose_row_is_gone_enters_it_again(db: str) -> None:
         assert b.look().target == 1
         Autoscaler.objects.filter(host="a").delete()
         assert (a.look().target, b.look().target) == (1, 1)
+
+
+def test_the_row_says_what_was_decided_and_why_and_how_its_workers_are(db: str) -> None:
+    with two_hosts() as (a, _):
+        need(2.3)
+        first = decided(a)
+        assert (first.target_before, first.target) == (0, 2)
+        assert first.decision == "The models need 3, 2 hosts share them."
+        a.state = HostState(0, 0, starting=1, draining=3, deaths=2, pause_s=60.0)
+        row = decided(a)
+        assert (row.target_before, row.decided_at) == (0, first.decided_at), "the number has not changed"
+        assert (row.serving, row.starting, row.draining, row.deaths) == (1, 1, 3, 2)
+        assert row.paused_until == row.heartbeat_at + timedelta(seconds=60)
+        need(9.0, age_s=11.0)
+        a.state = HostState(0, 0)
+        row = decided(a)
+        assert row.decision.startswith("The relay has not counted lately")
+        assert (row.target, row.paused_until) == (2, None)
+        need(0.0)
+        row = decided(a)
+        assert (row.target_before, row.target, row.decided_at > first.decided_at) == (2, 0, True)
+
+
+def decided(host: Host) -> Autoscaler:
+    host.look()
+    return Autoscaler.objects.get(host=host.group.host)
 
 
 def test_models_that_share_workers_need_the_sum_of_their_parts(db: str) -> None:

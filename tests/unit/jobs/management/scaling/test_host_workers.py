@@ -105,9 +105,11 @@ def test_what_starts_is_told_with_its_age_and_drained_before_what_serves(world: 
     host.see(served)
     host.steer(2)
     world.now_s = 3.0
-    assert host.see(served).starting_s == 3.0
+    state = host.see(served)
+    assert (state.starting_s, state.running, state.starting, state.draining) == (3.0, 2, 1, 0)
     host.steer(1)
     assert [place.runs for place in host.places] == [True, False]
+    assert (host.see(served).running, host.see(served).draining) == (1, 1)
 
 
 def test_another_autoscaler_adopts_a_running_worker_and_no_helper_of_it(world: World) -> None:
@@ -197,7 +199,8 @@ def test_after_deaths_the_next_start_waits_and_other_hosts_may_take_over(world: 
                 starts.append(second)
                 world.wait_ended(host)
     assert starts == [0, 2, 6, 14]
-    assert host.see([]).usable == 0
+    state = host.see([])
+    assert (state.usable, state.deaths, state.pause_s) == (0, 4, 15.0)
 
 
 def test_a_death_of_one_place_lets_the_next_start_be_at_another(world: World) -> None:
