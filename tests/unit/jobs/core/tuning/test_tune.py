@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 
 from jobs.core.loadtest.load_words import LoadGoal
 from jobs.core.simulation.plan import Timing
 from jobs.core.simulation.world import simulate
-from jobs.core.tuning.evaluation import Question, answer
+from jobs.core.tuning.evaluation import Estimated, Question, answer
 from jobs.core.tuning.front import front
 from jobs.core.tuning.latency_bound import percentile_s
 from jobs.core.tuning.setting_space import SettingSpace, TunedSetting
@@ -43,9 +44,13 @@ def test_a_rate_beyond_reach_says_how_many_workers_would_do_and_they_do() -> Non
 
 def test_a_rate_that_would_take_too_many_workers_is_not_simulated_with_them() -> None:
     bench = bench_of(workload(RUN))
-    questions: list[Question] = []
-    whole = bench.ask
-    bench.ask = lambda asked: (questions.extend(asked), whole(asked))[1]
+    questions, ask = list[Question](), bench.ask
+
+    def noted(asked: Sequence[Question]) -> Sequence[Estimated]:
+        questions.extend(asked)
+        return ask(asked)
+
+    bench.ask = noted
     assert least_workers(TunedSetting(max_batch=32), 300.0, 1e9, bench) is None
     assert not questions
 
