@@ -296,7 +296,7 @@ def test_every_service_that_stays_is_asked_for_its_health(overlay: str) -> None:
     for name, service in compose_files.services(*filter(None, [overlay])).items():
         if service["restart"] == "unless-stopped" and not service.get("healthcheck", {}).get("test"):
             silent.add(name)
-    assert silent <= {"collector"}  # its image has no program to ask with; Prometheus does
+    assert silent <= {"collector"}  # its image has no program to ask with
 
 
 def test_every_image_can_be_named_by_its_digest() -> None:
