@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import yaml
 from kombu.utils.url import parse_url
 from psycopg.conninfo import conninfo_to_dict
 
@@ -21,7 +22,7 @@ from inference_site.config import Config
 from inference_site.process_needs import NEEDS, Process
 from jobs.broker.topology import BrokerUser
 from jobs.core.access.database_rights import DatabaseRole
-from tests.support.compose_files import COMPOSE, SITE, imported, render, rendered, write_env
+from tests.support.compose_files import COMPOSE, SITE, imported, render, rendered, services, write_env
 
 # A shell, a URL, psql and nginx would each read some of these as something else.
 WORD = r"p@ss/w$rd :%#"
@@ -373,7 +374,23 @@ def test_the_file_of_values_is_read_and_never_run(tmp_path: Path) -> None:
         assert program.read_env(lines) == {"A": "a b", "B": "a $b # c", "C": "x y", "D": "a#b", "E": ""}
 
 
-@pytest.mark.parametrize("line", ["A=a$b", 'A="a$b"', "A=a\\b", "A='it's'", "A='open", "not a line"])
+@pytest.mark.parametrize(
+    "line", ["A=a$b", "A= # note", 'A="a$b"', "A=a\\b", "A='it's'", "A='open", "not a line"]
+)
 def test_a_line_that_compose_would_read_in_another_way_is_refused(line: str) -> None:
     with imported() as program, pytest.raises(program.RenderError, match="line 1"):
         program.read_env(line)
+
+
+def test_prometheus_finds_every_process_that_stays_and_as_many_workers_as_may_start(folder: Path) -> None:
+    write_env(folder, SITE | {"AUTOSCALE_MAX": "3"})
+    assert render(folder).returncode == 0
+    text = (folder / "rendered/prometheus/prometheus.yaml").read_text()
+    jobs = {job["job_name"]: job.get("dns_sd_configs", ()) for job in yaml.safe_load(text)["scrape_configs"]}
+    assert [found["port"] for found in jobs["autoscaled-worker"]] == [9101, 9102, 9103]
+    assert [found["port"] for found in jobs["autoscale"]] == [9100]
+    scraped = {name for found in jobs.values() for one in found for name in one["names"]}
+    assert scraped == {
+        name for name, service in services().items()
+        if "METRICS_PORT" in service.get("environment", {}) and service["restart"] != "no"
+    }  # fmt: skip
