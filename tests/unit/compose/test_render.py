@@ -22,7 +22,7 @@ from inference_site.config import Config
 from inference_site.process_needs import NEEDS, Process
 from jobs.broker.topology import BrokerUser
 from jobs.core.access.database_rights import DatabaseRole
-from tests.support.compose_files import COMPOSE, SITE, imported, render, rendered, services, write_env
+from tests.support.compose_files import COMPOSE, SITE, imported, render, rendered, write_env
 
 # A shell, a URL, psql and nginx would each read some of these as something else.
 WORD = r"p@ss/w$rd :%#"
@@ -382,15 +382,10 @@ def test_a_line_that_compose_would_read_in_another_way_is_refused(line: str) -> 
         program.read_env(line)
 
 
-def test_prometheus_finds_every_process_that_stays_and_as_many_workers_as_may_start(folder: Path) -> None:
+def test_prometheus_finds_as_many_workers_as_an_autoscaler_may_start(folder: Path) -> None:
     write_env(folder, SITE | {"AUTOSCALE_MAX": "3"})
     assert render(folder).returncode == 0
     text = (folder / "rendered/prometheus/prometheus.yaml").read_text()
     jobs = {job["job_name"]: job.get("dns_sd_configs", ()) for job in yaml.safe_load(text)["scrape_configs"]}
     assert [found["port"] for found in jobs["autoscaled-worker"]] == [9101, 9102, 9103]
     assert [found["port"] for found in jobs["autoscale"]] == [9100]
-    scraped = {name for found in jobs.values() for one in found for name in one["names"]}
-    assert scraped == {
-        name for name, service in services().items()
-        if "METRICS_PORT" in service.get("environment", {}) and service["restart"] != "no"
-    }  # fmt: skip
