@@ -39,6 +39,8 @@ def _value(name: str, text: str, number: int) -> str:
         raise EnvFileError(f"line {number}: {name} has a quote of its own kind inside; use the other kind")
     if quoted and quoted[1] == "'":
         return plain
+    if not quoted and text.startswith("#"):
+        raise EnvFileError(f"line {number}: {name} is empty, or begins with #: quote it, or drop the comment")
     if "$" in plain or "\\" in plain or (not quoted and plain[:1] in {"'", '"'}):
         raise EnvFileError(
             f"line {number}: put {name} in single quotes, because of its $, backslash or quote"

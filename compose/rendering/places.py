@@ -51,7 +51,7 @@ DEFAULTS = {
     "MAX_BULK_BODY_BYTES": "64000000", "MAX_UPLOAD_BYTES": "100000000", "RESULT_WAIT_LIMIT_S": "55",
     "PROMETHEUS_RULES": "/etc/prometheus/rules", "ALERTMANAGER": "alertmanager:9093",
     "PROMETHEUS_SELF": "localhost:9090", "METRICS_NODE": "node-exporter:9100",
-    "METRICS_PORT_OF_ALL": "9100",
+    "METRICS_PORT_OF_ALL": "9100", "AUTOSCALE_MAX": "1",
     **{f"METRICS_{job}": "" for job in JOBS},  # addresses with commas; by default all of its containers
     "COLLECTOR_LISTEN": "0.0.0.0:4318",
     "METRICS_COLLECTOR": "collector:8888", "TRACE_BACKEND": "",
@@ -116,15 +116,27 @@ def _of_proxy(known: Mapping[str, str], values: Mapping[str, str]) -> dict[str, 
 
 def _of_prometheus(known: Mapping[str, str]) -> dict[str, str]:
     nodes = ", ".join(f'"{known[f"RABBITMQ_{n}_HOST"]}:{known[f"RABBITMQ_{n}_METRICS_PORT"]}"' for n in NODES)
-    return {f"TARGETS_{job}": _targets(job, known) for job in JOBS} | {"TARGETS_RABBITMQ": f"[{nodes}]"}
+    first = whole(known, "METRICS_PORT_OF_ALL") + 1
+    scaled = ", ".join(
+        _found("autoscale", port) for port in range(first, first + whole(known, "AUTOSCALE_MAX"))
+    )
+    return {
+        **{f"TARGETS_{job}": _targets(job, known) for job in JOBS},
+        "TARGETS_AUTOSCALED_WORKER": f"dns_sd_configs: [{scaled}]",
+        "TARGETS_RABBITMQ": f"[{nodes}]",
+    }
 
 
 def _targets(job: str, known: Mapping[str, str]) -> str:
     if addresses := _words(known[f"METRICS_{job}"]):
         listed = ", ".join(f'"{address}"' for address in addresses)
         return f"static_configs: [{{targets: [{listed}]}}]"
-    port = known["METRICS_PORT_OF_ALL"]
-    return f"dns_sd_configs: [{{names: [{JOBS[job]}], type: A, port: {port}, refresh_interval: 10s}}]"
+    return f"dns_sd_configs: [{_found(JOBS[job], whole(known, 'METRICS_PORT_OF_ALL'))}]"
+
+
+def _found(name: str, port: int) -> str:
+    """Return how Prometheus finds all containers of a service, by its name in the network."""
+    return f"{{names: [{name}], type: A, port: {port}, refresh_interval: 10s}}"
 
 
 def _of_cluster(known: Mapping[str, str]) -> dict[str, str]:

@@ -93,7 +93,7 @@ class SecretStore:
         if not path.exists():
             write(path, given or self.makers[name]())
         stored = path.read_text().rstrip("\n")
-        if not stored and name not in MAY_BE_EMPTY:
+        if not stored and not self._may_be_empty(name):
             raise RenderError(f"{path} is empty: put its copy back")
         if given not in {"", stored}:
             raise EnvFileError(
@@ -101,6 +101,9 @@ class SecretStore:
                 "to change it"
             )
         return stored
+
+    def _may_be_empty(self, name: str) -> bool:
+        return name in MAY_BE_EMPTY or (name in PAIR and name != self.pair.newest)
 
     def rotate(self, name: str) -> str:
         """Replace a secret; return a sentence about what must follow. RenderError where it cannot be."""

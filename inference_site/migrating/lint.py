@@ -88,13 +88,15 @@ def _of_migration(
 
 def _broken(migration: Migration, state: ProjectState) -> Iterator[tuple[str, Broken]]:
     created = set[str]()
-    for operation in flattened(migration.operations):
-        step = MigrationStep(
-            operation, migration.app_label, state, created=created, atomic=bool(migration.atomic)
-        )
-        for broken in broken_by_step(step):
-            yield operation.describe(), broken
-        operation.state_forwards(migration.app_label, state)
+    app = migration.app_label
+    for operation in migration.operations:
+        before = state.clone()
+        for part in flattened([operation]):
+            step = MigrationStep(part, app, before, created=created, atomic=bool(migration.atomic))
+            for broken in broken_by_step(step):
+                yield part.describe(), broken
+            part.state_forwards(app, before)
+        operation.state_forwards(app, state)  # of separated operations the other half
     if migration.atomic and mixes_data(migration.operations):
         yield "", Broken(MigrationRule.DATA)
     if migration.atomic and len(changed_tables(migration.operations, migration.app_label)) > 1:

@@ -76,7 +76,8 @@ SENTENCES: dict[MigrationRule, str] = {
         "migration."
     ),
     MigrationRule.SEVERAL: (
-        "It holds one table while it waits for another, and whoever joins both waits for it: a deadlock. "
+        "It holds one table while it waits for another, and a query that joins both waits for it: a "
+        "deadlock. "
         "Change one table of the release before in a migration."
     ),
     MigrationRule.STALE_MARK: (

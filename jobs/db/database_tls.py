@@ -7,11 +7,13 @@ connection comes about, each host is asked once more, as libpq does it, for the 
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import ssl
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from pathlib import Path
 
 import psycopg
 from cryptography import x509
@@ -64,10 +66,11 @@ def _faults(options: Mapping[str, str | int]) -> Iterator[str]:
 def _fault(host: str, port: int, options: Mapping[str, str | int]) -> str:
     """Return why a host is not trusted, empty where it is; OSError where it is away."""
     where, mode = f"{host}:{port}", str(options["sslmode"])
+    authorities = _authorities(options) if mode in CHECKED else None
     try:
-        context = ssl.create_default_context(cafile=str(options.get("sslrootcert") or "") or None)
+        context = ssl.create_default_context(cafile=authorities)
     except (OSError, ssl.SSLError) as error:
-        return f"sslrootcert cannot be read: {options.get('sslrootcert')}: {error}"
+        return f"sslrootcert cannot be read: {authorities}: {error}"
     context.check_hostname = mode == NAMED
     context.verify_mode = ssl.CERT_REQUIRED if mode in CHECKED else ssl.CERT_NONE
     try:
@@ -81,6 +84,12 @@ def _fault(host: str, port: int, options: Mapping[str, str | int]) -> str:
     except ssl.SSLError as error:
         return f"no TLS with {where}, whose certificate cannot be read: {error.reason or error}"
     return ""
+
+
+def _authorities(options: Mapping[str, str | int]) -> str | None:
+    """Return the file of the CAs that libpq trusts; None for those of the system."""
+    given = str(options.get("sslrootcert") or os.environ.get("PGSSLROOTCERT") or "")
+    return None if given == "system" else given or str(Path.home() / ".postgresql" / "root.crt")
 
 
 def _asked(host: str, port: int) -> socket.socket:

@@ -14,12 +14,8 @@ from django.db.migrations.migration import Migration
 from django.db.models.signals import pre_migrate
 
 from jobs.db import connections
-from jobs.db.burst_schema_editor import BurstSchemaEditor, may_burst
+from jobs.db.burst_schema_editor import MIGRATION_LOCK_TIMEOUT, BurstSchemaEditor, may_burst
 from jobs.db.session_settings import TIMES, Use, setting
-
-# A migration that waits for its lock holds up all others behind it, and the API gives up after a second: a
-# transaction that locks three tables must have failed before. `manage.py migrate` tries again.
-MIGRATION_LOCK_TIMEOUT = "200ms"
 
 
 def register() -> None:

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--delete-artifacts",
             action="store_true",
-            help="artifacts too, unless the list of a version's files is missing; while nothing is registered",
+            help="artifacts too, unless the list of a version's files is missing; while none is registered",
         )
         parser.add_argument(
             "--most", type=int, default=1_000, help="name so many of each kind; all are counted"

@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import yaml
 from kombu.utils.url import parse_url
 from psycopg.conninfo import conninfo_to_dict
 
@@ -320,11 +321,12 @@ def test_a_rendering_that_was_cut_off_goes_on_where_it_was(folder: Path) -> None
     assert stored[4:] == sha256(stored[:4] + WORD.encode()).digest()
 
 
-def test_an_empty_file_is_no_password(folder: Path) -> None:
-    (folder / "rendered/secrets/POSTGRES_PASSWORD").write_text("")
+@pytest.mark.parametrize("name", ["POSTGRES_PASSWORD", "DATABASE_RUNTIME_PASSWORD"])
+def test_an_empty_file_is_no_password(folder: Path, name: str) -> None:
+    (folder / "rendered/secrets" / name).write_text("")
     before = files(folder)
     ended = render(folder)
-    assert (ended.returncode, "POSTGRES_PASSWORD is empty" in ended.stderr) == (1, True)
+    assert (ended.returncode, f"{name} is empty" in ended.stderr) == (1, True)
     assert files(folder) == before
 
 
@@ -429,7 +431,18 @@ def test_the_file_of_values_is_read_and_never_run(tmp_path: Path) -> None:
         assert program.read_env(lines) == {"A": "a b", "B": "a $b # c", "C": "x y", "D": "a#b", "E": ""}
 
 
-@pytest.mark.parametrize("line", ["A=a$b", 'A="a$b"', "A=a\\b", "A='it's'", "A='open", "not a line"])
+@pytest.mark.parametrize(
+    "line", ["A=a$b", "A= # note", 'A="a$b"', "A=a\\b", "A='it's'", "A='open", "not a line"]
+)
 def test_a_line_that_compose_would_read_in_another_way_is_refused(line: str) -> None:
     with imported() as program, pytest.raises(program.RenderError, match="line 1"):
         program.read_env(line)
+
+
+def test_prometheus_finds_as_many_workers_as_an_autoscaler_may_start(folder: Path) -> None:
+    write_env(folder, SITE | {"AUTOSCALE_MAX": "3"})
+    assert render(folder).returncode == 0
+    text = (folder / "rendered/prometheus/prometheus.yaml").read_text()
+    jobs = {job["job_name"]: job.get("dns_sd_configs", ()) for job in yaml.safe_load(text)["scrape_configs"]}
+    assert [found["port"] for found in jobs["autoscaled-worker"]] == [9101, 9102, 9103]
+    assert [found["port"] for found in jobs["autoscale"]] == [9100]

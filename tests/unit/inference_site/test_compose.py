@@ -325,7 +325,7 @@ def test_every_service_that_stays_is_asked_for_its_health(overlay: str) -> None:
     for name, service in compose_files.services(*filter(None, [overlay])).items():
         if service["restart"] == "unless-stopped" and not service.get("healthcheck", {}).get("test"):
             silent.add(name)
-    assert silent <= {"collector"}  # its image has no program to ask with; Prometheus does
+    assert silent <= {"collector"}  # its image has no program to ask with
 
 
 def test_the_collector_has_a_page_of_metrics_that_prometheus_asks_for(made: Path) -> None:

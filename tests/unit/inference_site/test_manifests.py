@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 from inference_site.config import setting_rows
 from inference_site.process_needs import NEEDS, process_of
 from jobs.management.health.health_checks import check_of
+from tests.support.compose_files import filled, services
 
 COMPOSE = Path(__file__).parents[3] / "compose"
 
@@ -37,6 +39,17 @@ def test_each_process_has_the_secrets_that_it_must_have_as_files_and_no_others(n
     given = {entry["name"].removesuffix("_FILE") for entry in box["env"] if entry["name"].endswith("_FILE")}
     assert given <= needs.names
     assert needs.missing(dict.fromkeys(given, "x")) == []
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_a_process_that_loads_models_has_the_image_with_frameworks(name: str) -> None:
+    service = services()["gpu-worker" if "gpu_worker" in container(name)["command"] else "web"]
+    assert container(name)["image"].split()[0] == filled(service["image"], {})
+
+
+def test_no_command_of_the_examples_has_a_secret_among_its_words() -> None:
+    for file in sorted(COMPOSE.glob("ke*/*")) + sorted(COMPOSE.glob("kubernetes/*")):
+        assert not re.search(r"-v \w*password\w*=|--from-literal|psql \"?\$", file.read_text()), file
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)

@@ -52,7 +52,9 @@ def need(workers: int, *, age_s: float = 0.0) -> None:
 @pytest.fixture
 def scaler(db: str) -> Iterator[psycopg.Connection]:
     """Return a session of the role that scaler-role.sql makes."""
-    script = (KEDA / "scaler-role.sql").read_text().replace(":'password'", f"'{PASSWORD}'")
+    lines = (KEDA / "scaler-role.sql").read_text().splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("\\"))  # what only psql reads
+    script = text.replace(":'password'", f"'{PASSWORD}'")
     with psycopg.connect(db, autocommit=True) as owner:
         database = owner.info.dbname
         owner.execute(f'REVOKE CONNECT ON DATABASE "{database}" FROM PUBLIC'.encode())  # as in production

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -109,6 +110,17 @@ def test_a_database_that_is_away_or_that_is_trusted_is_no_reason_not_to_start(au
     with server(authority.issue("db", "127.0.0.1")) as port:  # which ends after the handshake
         refuse(url(port, authority))
     refuse(f"postgresql://u@127.0.0.1:{free_port()}/n")
+
+
+def test_the_authorities_are_those_that_libpq_trusts(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(f"postgresql://u@127.0.0.1:{free_port()}/n?sslmode=verify-full&sslrootcert=system")  # it is away
+    (tmp_path / ".postgresql").mkdir()
+    shutil.copy(authority.ca_file, tmp_path / ".postgresql" / "root.crt")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    with server(authority.issue("db", "127.0.0.1")) as port:  # it refuses the login of one that trusts it
+        refuse(f"postgresql://u@127.0.0.1:{port}/n?sslmode=verify-full")
 
 
 CELERY = ("-m", "celery", "-A", "inference_site")
