@@ -8,6 +8,7 @@ that could miss a worker that was started a moment before the death.
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from jobs.broker.topology import gpu_node
 from jobs.core.scaling.start_backoff import StartBackoff
 
 MARK = "AUTOSCALE_PLACE"  # the variable that names a worker's place
+WORDS = "AUTOSCALE_WORDS"  # and that of its command line, which a process may change
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,13 @@ class WorkerCommand:
         own = [*place.device, "--models", ",".join(self.models), "--index", str(place.index)]
         return [sys.executable, program, "gpu_worker", *own, *self.options]
 
+    def line(self, place: WorkerPlace) -> str:
+        """Return the command line as it is compared with that of an adopted worker."""
+        return shlex.join(self.words(place)[1:])
+
     def env(self, place: WorkerPlace, environ: Mapping[str, str]) -> dict[str, str]:
         """Return its environment: its mark, its name, and a page of metrics of its own."""
-        own = {MARK: self.mark(place), "PROCESS_NAME": place.name}
+        own = {MARK: self.mark(place), WORDS: self.line(place), "PROCESS_NAME": place.name}
         if self.metrics_port:
             own["METRICS_PORT"] = str(self.metrics_port + 1 + place.number)
         if self.counts:
@@ -121,8 +127,7 @@ class WorkerPlace:
         self.child = None
         self._hold(process, now_s)
         with suppress(psutil.Error):
-            # With `--env` a worker goes on as the same words with the python of its environment.
-            self.is_outdated = process.cmdline()[1:] != command.words(self)[1:]
+            self.is_outdated = process.environ().get(WORDS) != command.line(self)
 
     def _hold(self, process: psutil.Process, now_s: float) -> None:
         self.process, self.started_s = process, now_s

@@ -113,10 +113,11 @@ class StartTime(NamedTuple):
     left_s: float
 
 
+# A start that takes longer than the last one is taken to need as much time again as it is late.
 _STARTS = Statement(
     """
 SELECT queue, min(whole_s) AS whole_s,
-    min(CASE WHEN since_s IS NULL THEN whole_s + 1.0 ELSE GREATEST(1.0, whole_s - since_s) END) AS left_s
+    min(CASE WHEN since_s IS NULL THEN whole_s + 1.0 ELSE GREATEST(1.0, abs(whole_s - since_s)) END) AS left_s
 FROM (
     SELECT unnest(model_names) AS queue, COALESCE(start_s, %(start_s)s) AS whole_s,
         extract(epoch FROM now() - starting_since)::float8 AS since_s

@@ -163,7 +163,7 @@ def look(
         workers, needed = run(session, _WORKERS, values), _needed(session, group)
         own = state(workers)
         highest = min(group.highest, own.usable)
-        if not any(row.host == group.host for row in hosts):  # somebody deleted or ended it
+        if not any(row.host == group.host for row in hosts):  # it was deleted or ended
             enter(session, group, running=own.running)
             hosts = [*hosts, ScaledHost(group.host, group.lowest, group.highest, own.running)]
         target, decision = max(own.running, min(group.lowest, highest)), BLIND

@@ -16,6 +16,8 @@ from jobs.db.new_ids import new_id
 from jobs.management.simulate.simulation_arguments import SimulationArguments
 from jobs.management.simulate.sources import models, recorded
 from jobs.models import Batch, Job
+from jobs.services.reads import history
+from jobs.services.reads.history import recorded_jobs
 from models_registry.selectors import forget
 from tests.support.factories import make_client, make_job, make_version, make_worker
 
@@ -67,6 +69,15 @@ def test_only_the_newest_jobs_are_read(db: str) -> None:
         make_job(id=UUID(int=number), priority=number)
     arrivals = recorded(SimulationArguments(from_history="echo", limit=3)) or []
     assert {arrival.priority for arrival in arrivals} == {2, 3, 4}
+
+
+def test_a_model_is_looked_for_among_the_newest_jobs_alone(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_version("echo")
+    monkeypatch.setattr(history, "MOST_SCANNED", 3)
+    for number, model in enumerate(("echo", "echo", "sleeper", "sleeper")):
+        make_job(id=UUID(int=number), model=model, priority=number)
+    (arrival,) = recorded_jobs("echo", limit=10)
+    assert arrival.priority == 1
 
 
 def test_a_version_s_timing_comes_from_its_batches_and_its_limits_from_the_registry(db: str) -> None:

@@ -194,6 +194,9 @@ def test_without_a_worker_the_estimate_is_that_of_the_one_that_an_autoscaler_sta
         Autoscaler.objects.update(starting_since=since)
         surveyor.survey(session)
         assert eta_s() == pytest.approx(5.0, abs=1.0), "one has been starting for 15 s"
+        Autoscaler.objects.update(starting_since=since - timedelta(seconds=65))
+        surveyor.survey(session)
+        assert eta_s() == pytest.approx(60.0, abs=2.0), "it has been starting for 80 s, and may hang"
         leave(session, host.group)
         surveyor.survey(session)
         assert eta_s() is None

@@ -98,7 +98,7 @@ def test_workers_start_up_to_the_target_and_the_idle_one_is_drained_first(world:
     world.wait_ended(host)
 
 
-def test_what_starts_is_told_with_its_age_and_drained_before_what_serves(world: World) -> None:
+def test_a_starting_worker_is_reported_with_its_age_and_drained_before_one_that_serves(world: World) -> None:
     host = world.host()
     host.steer(1)
     served = world.rows(host)
@@ -224,7 +224,7 @@ def test_a_worker_that_does_not_end_within_its_grace_is_killed(world: World) -> 
     world.wait_ended(host)
 
 
-def test_the_place_of_somebody_else_s_worker_stays_free(world: World) -> None:
+def test_the_place_of_a_worker_that_no_autoscaler_started_stays_free(world: World) -> None:
     host = world.host(places=1)
     foreign = LiveWorker(host.places[0].node, os.getpid(), True, True, True, False)
     assert host.see([foreign]).usable == 0
