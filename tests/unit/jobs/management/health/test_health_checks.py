@@ -26,7 +26,8 @@ LOGIN = "Basic YWRtaW46d29yZA=="
 def serving(path: str, status: int, body: Any) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            expected = self.path == path and self.headers.get("Authorization") == (None if path == "/readyz" else LOGIN)
+            login = None if path == "/readyz" else LOGIN
+            expected = (self.path, self.headers.get("Authorization")) == (path, login)
             self.send_response(status if expected else 404)
             self.end_headers()
             self.wfile.write(json.dumps(body).encode())
