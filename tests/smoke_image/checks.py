@@ -91,6 +91,8 @@ def worker_drains(stack: Stack) -> Iterator[str]:
         print(f"  gpu-worker ended {took:.1f} s after SIGTERM with status {status}; its grace is {grace_s} s")
         if status:
             yield f"gpu-worker ended with status {status} after {took:.1f} s."
+        if client.get(ids[-1]).state == "succeeded":
+            yield "gpu-worker had nothing left to do at its end."
         stack.engine.run("start", name)
         yield from _wrong_jobs(client, ids)
 
