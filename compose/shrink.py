@@ -43,6 +43,8 @@ UNREAD = (
     "**/*.pyi",
     "**/*.pxd",
     "**/*.h",
+    "**/*.c",  # what Cython made of Python
+    "**/*.pyx",
     "**/*.js.map",
     "**/*.css.map",
 )

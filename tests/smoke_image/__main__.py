@@ -57,6 +57,7 @@ def _run(engine: Engine) -> int:
         checks.confined,
         checks.healthy,
         checks.jobs_run,
+        checks.versions_are_registered,
         checks.worker_drains,
         checks.all_end_in_time,
     ):

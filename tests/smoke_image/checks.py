@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import ssl
+import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from uuid import UUID
 
 import httpx
@@ -53,6 +57,28 @@ def jobs_run(stack: Stack) -> Iterator[str]:
     print(f"  {JOBS} jobs in {time.monotonic() - began:.1f} s")
 
 
+def versions_are_registered(stack: Stack) -> Iterator[str]:
+    """A client's version of a framework's model is registered through the proxy, and a command runs it."""
+    with tempfile.TemporaryDirectory() as folder, _client(stack) as client:
+        path = _program(Path(folder, "same.pt"))
+        made = client.register("same", path, version="1", loader="torchscript", example={"data": [1.0]})
+    if (made.model, made.version) != ("same", "1"):
+        yield f"The version was registered as {made}."
+    words = ("python", "manage.py", "try_model", "same:1", "--input", '{"data": [2.0]}')
+    if (answer := json.loads(stack.inside("registrar", *words))) != {"data": [2.0]}:
+        yield f"try_model in registrar: {answer}"
+
+
+def _program(path: Path) -> Path:
+    """Write a program that returns positive numbers as they are, and return its path."""
+    import torch  # only here, because it takes seconds
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.trace(torch.nn.Threshold(-1.0, 0.0), torch.ones(1, 1)).save(str(path))
+    return path
+
+
 def worker_drains(stack: Stack) -> Iterator[str]:
     """A worker stopped under load ends within its grace, and each of its jobs runs once it is back."""
     name, grace_s = stack.container("gpu-worker"), stack.grace_s("gpu-worker")
@@ -65,6 +91,8 @@ def worker_drains(stack: Stack) -> Iterator[str]:
         print(f"  gpu-worker ended {took:.1f} s after SIGTERM with status {status}; its grace is {grace_s} s")
         if status:
             yield f"gpu-worker ended with status {status} after {took:.1f} s."
+        if client.get(ids[-1]).state == "succeeded":
+            yield "gpu-worker had nothing left to do at its end."
         stack.engine.run("start", name)
         yield from _wrong_jobs(client, ids)
 
@@ -91,6 +119,8 @@ def _client(stack: Stack) -> Client:
         "submit",
         "--scope",
         "read",
+        "--scope",
+        "register",
         "--no-quotas",
     )
     token = stack.inside("web", *words).splitlines()[-1]

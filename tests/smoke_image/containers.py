@@ -46,6 +46,7 @@ SETTINGS = {
     "POSTGRES_SHARED_BUFFERS": "256MB",
     "RABBITMQ_DISK_FREE": "500MB",
     "WEB_WORKERS": "1",
+    "ALLOW_TORCH_PROGRAMS": "true",
 }
 
 
@@ -56,6 +57,7 @@ class Stack:
         """Copy compose/, render its secrets and certificates, and write the services that run."""
         self.engine = engine
         self.folder = engine.home / "compose"
+        shutil.rmtree(self.folder, ignore_errors=True)  # of a run that kept its images
         shutil.copytree(
             PROJECT / "compose", self.folder, ignore=shutil.ignore_patterns("__pycache__", ".env", "rendered")
         )

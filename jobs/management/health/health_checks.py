@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from http.client import HTTPException
 from types import MappingProxyType
 from urllib.request import Request, urlopen
 
+from django.conf import settings
 from django.db import Error as DjangoDatabaseError
 
 from jobs.broker.topology import CPU_NODE, gpu_node
@@ -121,7 +121,7 @@ def _site(url: str) -> Health:
 
 def _flower(url: str) -> Health:
     """Ask Flower for the workers whose events it reads: its page alone says only that it lives."""
-    login = base64.b64encode(os.environ.get("FLOWER_BASIC_AUTH", "").encode()).decode()
+    login = base64.b64encode(settings.FLOWER_BASIC_AUTH.encode()).decode()
     request = Request(f"{url}/api/workers", headers={"Authorization": f"Basic {login}"})  # noqa: S310
     with urlopen(request, timeout=ANSWERS_S) as answer:  # noqa: S310
         workers = json.load(answer)
