@@ -62,15 +62,16 @@ def test_the_same_seed_gives_the_same_result(capsys: pytest.CaptureFixture[str])
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_an_option_that_makes_no_sense_is_named_in_one_sentence(
-    words: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]
+    words: tuple[str, ...], sentence: str
 ) -> None:
-    parser = Command().create_parser("manage.py", "simulate", called_from_command_line=True)
-    with pytest.raises(SystemExit) as end:
-        parser.parse_args(words)
-    assert end.value.code == 2
-    usage, line = capsys.readouterr().err.strip().splitlines()
-    assert usage.startswith("usage: manage.py simulate [--rate N |")
-    assert line == f"manage.py simulate: error: {sentence}"
+    with pytest.raises(CommandError) as caught:
+        call_command("simulate", *words)
+    assert str(caught.value) == f"Error: {sentence}"
+
+
+def test_the_usage_above_that_sentence_is_one_line() -> None:
+    (line,) = Command().create_parser("manage.py", "simulate").format_usage().strip().splitlines()
+    assert line.startswith("usage: manage.py simulate [--rate N |")
 
 
 def test_an_overload_is_refused_at_admission_on_request(capsys: pytest.CaptureFixture[str]) -> None:
