@@ -19,14 +19,19 @@ LOADS = (0.1, 0.3, 0.5, 0.7, 0.85, 1.0, 1.1)  # of the highest rate of the best 
 def curves(best: TunedSetting, rate_per_s: float, bench: Bench) -> list[Estimated]:
     """Return the best setting and those that came near it, each at rates up to above the highest.
 
-    Of settings that differ in `prefetch` or `depth` alone, whose curves are often the same, one is taken.
+    Of settings that differ in `prefetch` or `depth` alone, whose curves are often the same, one is taken. A rate
+    that a setting cannot keep up with is left out: a short simulation would show it within the goal.
     """
     others = sorted(filter(bench.meets, bench.answers), key=lambda one: -one.question.rate_per_s)
     settings = dict[tuple[int, int, int], TunedSetting]()
     for setting in (best, *(one.question.setting for one in others)):
         settings.setdefault((setting.max_batch, setting.max_padded_size, setting.lanes), setting)
-    few = list(settings.values())[:MOST_SETTINGS]
-    return bench.measure(few, [load * rate_per_s for load in LOADS])
+    rates = [load * rate_per_s for load in LOADS]
+    return [
+        answer
+        for setting in list(settings.values())[:MOST_SETTINGS]
+        for answer in bench.measure([setting], [rate for rate in rates if rate <= bench.most_per_s(setting)])
+    ]
 
 
 def front(answers: Iterable[Estimated]) -> list[Estimated]:

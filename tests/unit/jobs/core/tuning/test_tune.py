@@ -102,7 +102,7 @@ def test_the_fewest_workers_meet_the_goal_and_one_fewer_does_not() -> None:
     assert answer(own, GOAL, fewer).upper_s > GOAL.limit_s
 
 
-def test_the_curves_are_of_settings_that_differ_in_what_a_batch_is() -> None:
+def test_the_curves_are_of_different_batches_at_rates_that_these_keep_up_with() -> None:
     space = SettingSpace(max_batch=(16, 32), prefetch=(0, 1_024), depth=(0, 2_048))
     bench = bench_of(workload(RUN))
     outcome = tune(space, bench, random.Random(1).random, None)
@@ -110,6 +110,7 @@ def test_the_curves_are_of_settings_that_differ_in_what_a_batch_is() -> None:
     drawn = curves(outcome.setting, outcome.highest.question.rate_per_s, bench)
     settings = list(dict.fromkeys(one.question.setting for one in drawn))
     assert settings[0] == outcome.setting
+    assert all(one.question.rate_per_s <= bench.most_per_s(one.question.setting) for one in drawn)
     assert sorted(one.max_batch for one in settings) in ([16, 32], [16], [32])
 
 
