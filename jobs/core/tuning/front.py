@@ -19,8 +19,8 @@ LOADS = (0.1, 0.3, 0.5, 0.7, 0.85, 1.0, 1.1)  # of the highest rate of the best 
 def curves(best: TunedSetting, rate_per_s: float, bench: Bench) -> list[Estimated]:
     """Return the best setting and those that came near it, each at rates up to above the highest.
 
-    Of settings that differ in `prefetch` or `depth` alone, whose curves are often the same, one is taken. A rate
-    that a setting cannot keep up with is left out: a short simulation would show it within the goal.
+    Of settings that differ in `prefetch` or `depth` alone, whose curves are often the same, one is taken. A
+    rate that a setting cannot keep up with is left out: a short simulation would show it within the goal.
     """
     others = sorted(filter(bench.meets, bench.answers), key=lambda one: -one.question.rate_per_s)
     settings = dict[tuple[int, int, int], TunedSetting]()

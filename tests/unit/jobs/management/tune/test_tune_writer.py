@@ -30,7 +30,7 @@ SEEN = Verified(
     throughput_per_s=59.2,
     latency_ms=84.4,
     verdict="invalid",
-    reasons=["the sender was late"],
+    reasons=["a late sender"],
 )
 INFEASIBLE: dict[str, Any] = {"verdict": "infeasible", "asked": None, "highest": None, "commands": []}
 
