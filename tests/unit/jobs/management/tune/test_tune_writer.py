@@ -36,9 +36,9 @@ INFEASIBLE: dict[str, Any] = {"verdict": "infeasible", "asked": None, "highest":
 
 
 def shown(**fields: Any) -> str:
-    console = Console(file=StringIO(), width=100)
-    show_tune(msgspec.structs.replace(REPORT, **fields), Path("out"), console)
-    return console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO above
+    file = StringIO()
+    show_tune(msgspec.structs.replace(REPORT, **fields), Path("out"), Console(file=file, width=100))
+    return file.getvalue()
 
 
 def test_what_was_seen_stands_beside_what_was_foretold_with_why_it_may_not_count() -> None:
