@@ -14,6 +14,7 @@ TuneVerdict = Literal["tuned", "infeasible"]
 class Foretold(msgspec.Struct, frozen=True, kw_only=True):
     """What the simulator foretells of a setting at a rate, in jobs a second and milliseconds.
 
+    `throughput_per_s` counts the time until the last result, so of a short simulation it is below the rate.
     `upper_ms` is the upper 95 % bound of the goal's percentile; None where the goal was missed by far, and
     the simulation ended early.
     """

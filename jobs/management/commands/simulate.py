@@ -16,6 +16,7 @@ from jobs.management.simulate.simulation_table import show
 from jobs.management.simulate.sources import NoSourceError
 
 USAGE_STATUS = 2
+USAGE = "%(prog)s [--rate N | --loads 0.5,0.9 | --csv FILE | --from-history MODEL] …; --help lists all"
 
 
 class Command(BaseCommand):
@@ -24,6 +25,9 @@ class Command(BaseCommand):
         " Without --rate, --csv and --from-history it runs a curve of loads."
     )
     requires_system_checks = []
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
+        return super().create_parser(prog_name, subcommand, usage=USAGE, **kwargs)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_arguments(parser)

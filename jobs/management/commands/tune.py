@@ -12,9 +12,10 @@ from rich.console import Console
 from jobs.core.errors import PlatformError
 from jobs.core.loadtest.load_words import LoadWordError
 from jobs.core.tuning.bench import Effort
+from jobs.core.tuning.tune_report import TuneReport
 from jobs.management.loadtest.load_writer import WIDTH, check_folder
 from jobs.management.tune.tune_arguments import USAGE, TuneArguments, add_tune_arguments
-from jobs.management.tune.tune_run import run_tune
+from jobs.management.tune.tune_run import TuneRun, run_tune
 from jobs.management.tune.tune_writer import show_tune, write_tune
 from jobs.management.tune.verify import check_verify, verify
 
@@ -47,10 +48,12 @@ class Command(BaseCommand):
         check_folder(arguments.out)
         check_verify(arguments)
         run = run_tune(arguments, Effort())
-        report = run.report
-        write_tune(run, report, arguments.out)  # a verification that fails does not lose it
-        if arguments.verify and report.asked is not None:
-            report = msgspec.structs.replace(report, verified=verify(run, arguments))
-            write_tune(run, report, arguments.out)
-        show_tune(report, arguments.out, Console(width=max(WIDTH, Console().width), markup=False))
-        return INFEASIBLE_STATUS if report.verdict == "infeasible" else 0
+        _show(run, run.report, arguments)  # a verification takes minutes, and one that fails does not lose it
+        if arguments.verify and run.report.asked is not None:
+            _show(run, msgspec.structs.replace(run.report, verified=verify(run, arguments)), arguments)
+        return INFEASIBLE_STATUS if run.report.verdict == "infeasible" else 0
+
+
+def _show(run: TuneRun, report: TuneReport, arguments: TuneArguments) -> None:
+    write_tune(run, report, arguments.out)
+    show_tune(report, arguments.out, Console(width=max(WIDTH, Console().width), markup=False))

@@ -63,7 +63,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     _add_jobs(parser.add_argument_group("jobs"))
     _add_model(parser.add_argument_group("model"))
     _add_workers(parser.add_argument_group("workers"))
-    parser.add_argument("--seed", type=int, help="Seed of all random numbers; equal seeds give equal runs.")
+    parser.add_argument(
+        "--seed", type=_whole, help="Seed of all random numbers; equal seeds give equal runs."
+    )
     parser.add_argument("--png", metavar="FILE", help="Draw latency and throughput against load.")
     parser.set_defaults(**{field.name: field.default for field in fields(SimulationArguments)})
 
@@ -150,15 +152,22 @@ def _share(text: str) -> float:
     return value
 
 
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text} is no whole number") from None
+
+
 def _none_or_more(text: str) -> int:
-    value = int(text)
+    value = _whole(text)
     if value < 0:
         raise ArgumentTypeError(f"{text} is below 0")
     return value
 
 
 def _count(text: str) -> int:
-    value = int(text)
+    value = _whole(text)
     if value < 1:
         raise ArgumentTypeError(f"{text} is not at least 1")
     return value
@@ -169,7 +178,7 @@ def _loads(text: str) -> tuple[float, ...]:
 
 
 def _priorities(text: str) -> tuple[int, ...]:
-    priorities = tuple(map(int, text.split(",")))
+    priorities = tuple(map(_whole, text.split(",")))
     if not set(priorities) <= set(range(LOWEST, HIGHEST + 1)):
         raise ArgumentTypeError(f"a priority must be {LOWEST} to {HIGHEST}")
     return priorities
@@ -177,7 +186,7 @@ def _priorities(text: str) -> tuple[int, ...]:
 
 def _range(text: str) -> tuple[int, int]:
     low, _, high = text.partition("-")
-    sizes = int(low), int(high or low)
+    sizes = _whole(low), _whole(high or low)
     if not 1 <= sizes[0] <= sizes[1]:
         raise ArgumentTypeError("sizes must be at least 1, and LOW at most HIGH")
     return sizes

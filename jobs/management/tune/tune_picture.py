@@ -22,11 +22,12 @@ def draw_front(report: TuneReport, curves: Sequence[Estimated], path: Path) -> N
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     axes = figure.subplots()
     _curves(axes, curves)
-    points = [(one.throughput_per_s, one.upper_ms) for one in report.front if one.upper_ms is not None]
+    points = [(one.rate_per_s, one.upper_ms) for one in report.front if one.upper_ms is not None]
     axes.plot(*zip(*points, strict=True), color="black", linewidth=2, label="front")
     axes.axhline(report.limit_ms, color="grey", linestyle="--", linewidth=1, label=report.goal)
-    for point, mark in ((report.highest, "^"), (report.asked, "o")):
-        _mark(axes, point, mark)
+    _mark(axes, report.highest, "^", "at the highest rate")
+    if report.rate_per_s is not None:
+        _mark(axes, report.asked, "o", "at the given rate")
     shown = [upper_ms for _, upper_ms in points]
     if max(shown) > WIDE * min(shown):
         axes.set_yscale("log")
@@ -46,13 +47,14 @@ def _curves(axes: Any, curves: Sequence[Estimated]) -> None:
         key=lambda one: (one.question.setting, one.question.rate_per_s),
     )
     for setting, answers in groupby(usable, key=lambda one: one.question.setting):
-        points = [(one.throughput_per_s, one.upper_s * 1e3) for one in answers]
+        points = [(one.question.rate_per_s, one.upper_s * 1e3) for one in answers]
         axes.plot(*zip(*points, strict=True), marker=".", alpha=0.6, linewidth=1, label=words_of(setting))
 
 
-def _mark(axes: Any, point: Foretold | None, mark: str) -> None:
+def _mark(axes: Any, point: Foretold | None, mark: str, label: str) -> None:
     if point is not None and point.upper_ms is not None:
-        axes.plot([point.throughput_per_s], [point.upper_ms], marker=mark, color="black", markersize=9)
+        look = {"marker": mark, "color": "black", "markersize": 9, "linestyle": "none"}
+        axes.plot([point.rate_per_s], [point.upper_ms], label=label, **look)
 
 
 def workers_of(report: TuneReport) -> str:

@@ -43,19 +43,18 @@ def _table(report: TuneReport) -> Table:
         if point is not None:
             table.add_row(what, *_cells(point))
     if report.verified is not None:
-        seen = report.verified.latency_ms
-        table.add_row(
-            "seen on real workers",
-            f"{report.verified.rate_per_s:,.1f}",
-            "-" if seen is None else f"{seen:,.1f}",
-            f"the load test: {report.verified.verdict}",
-        )
+        verified = report.verified
+        seen = _number(verified.throughput_per_s), _number(verified.latency_ms)
+        table.add_row("seen on real workers", *seen, f"the load test: {verified.verdict}")
     return table
 
 
 def _cells(point: Foretold) -> list[str]:
-    upper = "-" if point.upper_ms is None else f"{point.upper_ms:,.1f}"
-    return [f"{point.rate_per_s:,.1f}", f"{point.latency_ms:,.1f}", upper]
+    return [_number(value) for value in (point.rate_per_s, point.latency_ms, point.upper_ms)]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.1f}"
 
 
 def _lines(report: TuneReport, folder: Path) -> Iterator[str]:
@@ -64,6 +63,8 @@ def _lines(report: TuneReport, folder: Path) -> Iterator[str]:
         yield f"settings: {words_of(report.asked.setting)}"
     else:
         yield from _infeasible(report)
+    for reason in report.verified.reasons if report.verified else ():
+        yield f"seen: {reason}"
     for warning in report.warnings:
         yield f"note: {warning}"
     yield from ("", *report.commands, "") if report.commands else ()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 
 import pytest
 
 from jobs.core.loadtest.load_words import LoadGoal
 from jobs.core.simulation.plan import Timing
 from jobs.core.simulation.world import simulate
-from jobs.core.tuning.evaluation import Estimated, Question, answer
-from jobs.core.tuning.front import front
+from jobs.core.tuning.evaluation import Question, answer
+from jobs.core.tuning.front import curves, front
 from jobs.core.tuning.latency_bound import percentile_s
 from jobs.core.tuning.setting_space import SettingSpace, TunedSetting
 from jobs.core.tuning.tune import Infeasible, Tuned, least_workers, tune, tune_workers
@@ -109,14 +108,27 @@ def test_the_fewest_workers_meet_the_goal_and_one_fewer_does_not() -> None:
     assert answer(own, GOAL, fewer).upper_s > GOAL.limit_s
 
 
+def test_the_curves_are_of_different_batches_at_rates_that_these_keep_up_with() -> None:
+    space = SettingSpace(max_batch=(16, 32), prefetch=(0, 1_024), depth=(0, 2_048))
+    bench = bench_of(workload(RUN))
+    outcome = tune(space, bench, random.Random(1).random, None)
+    assert isinstance(outcome, Tuned)
+    drawn = curves(outcome.setting, outcome.highest.question.rate_per_s, bench)
+    settings = list(dict.fromkeys(one.question.setting for one in drawn))
+    assert settings[0] == outcome.setting
+    assert all(one.question.rate_per_s <= bench.most_per_s(one.question.setting) for one in drawn)
+    assert sorted(one.max_batch for one in settings) in ([16, 32], [16], [32])
+
+
 def test_the_front_has_only_answers_that_no_other_beats_in_both() -> None:
     bench = bench_of(workload(RUN), goal=LoadGoal(95.0, 1.0))
     answers = bench.measure(list(SPACE), [50.0, 150.0, 250.0, 350.0])
     best = front(answers)
     assert best
-    assert sorted(best, key=lambda one: one.throughput_per_s) == best
+    assert sorted(best, key=lambda one: one.question.rate_per_s) == best
     assert sorted(best, key=lambda one: one.upper_s) == best
     for one in best:
         assert not any(
-            other.throughput_per_s > one.throughput_per_s and other.upper_s < one.upper_s for other in answers
+            other.question.rate_per_s > one.question.rate_per_s and other.upper_s < one.upper_s
+            for other in answers
         )
