@@ -115,7 +115,7 @@ class Site:
         self._wait(name, lambda: self.value(held, f"%{pid}") > 0)
 
     def wait_worker(self, name: str, *, model: str = "echo", alone: bool = False) -> None:
-        """Wait until a worker has a row, and a consumer besides those of others; if `alone`, they have none."""
+        """Wait until a worker has a row, and a consumer beside the others; if `alone`, these have none."""
         pid = self.running[name].pid
         live = "SELECT count(*) FROM jobs_worker WHERE pid = %s AND ended_at IS NULL"
         all_live = "SELECT count(*) FROM jobs_worker WHERE ended_at IS NULL AND %s = ANY(model_names)"
