@@ -86,8 +86,11 @@ class RotatingSite:
         rendered = (self._compose / f"rendered/urls/broker-{user}").read_text()
         return urlsplit(self._broker)._replace(netloc=_at(rendered, self._broker)).geturl()
 
-    def replace(self, load: SteadyLoad | None = None) -> None:
-        """Start new processes with the settings as they are, lead the calls there, and end the old ones."""
+    def replace(self, load: SteadyLoad | None = None, *, cut_off: bool = False) -> None:
+        """Start new processes with the settings as they are, lead the calls there, and end the old ones.
+
+        `cut_off` says that the old ones have lost the broker.
+        """
         number, before, site = next(self._numbers), self._names, self.site
         web, relay, worker = self._names = [f"{name}-{number}" for name in ("web", "relay", "worker")]
         url = site.start_web(web, BROKER_URL="")
@@ -95,7 +98,7 @@ class RotatingSite:
         site.start_worker(worker, index=number, BROKER_URL=self.broker_url("worker"))
         site.wait_web(web, url)
         site.wait_relay(relay)
-        site.wait_worker(worker)
+        site.wait_worker(worker, alone=cut_off)
         self.urls.append(url)
         if load is not None:
             load.urls.append(url)

@@ -114,14 +114,17 @@ class Site:
         held = "SELECT count(*) FROM jobs_leaseholder WHERE label LIKE %s AND expires_at > now()"
         self._wait(name, lambda: self.value(held, f"%{pid}") > 0)
 
-    def wait_worker(self, name: str, *, model: str = "echo") -> None:
-        """Wait until a worker has a row, and a consumer more than other workers have."""
+    def wait_worker(self, name: str, *, model: str = "echo", alone: bool = False) -> None:
+        """Wait until a worker has a row, and a consumer beside the others; if `alone`, these have none."""
         pid = self.running[name].pid
         live = "SELECT count(*) FROM jobs_worker WHERE pid = %s AND ended_at IS NULL"
         all_live = "SELECT count(*) FROM jobs_worker WHERE ended_at IS NULL AND %s = ANY(model_names)"
         self._wait(
             name,
-            lambda: self.value(live, pid) and self._consumers(model) >= self.value(all_live, model),
+            lambda: (
+                self.value(live, pid)
+                and self._consumers(model) >= (1 if alone else self.value(all_live, model))
+            ),
         )
 
     def stop(self, name: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import partial
 
 import httpx
 import psycopg
@@ -105,10 +104,11 @@ def test_a_password_of_the_broker(running: RotatingSite) -> None:
         assert all(running.broker_url(user) != url for user, url in old.items())
         running.goes_on(load)  # connections that are open stay
         for user in old:
-            wait_until(partial(close_connections, user), what=f"connections of {user}")
+            assert close_connections(user)
+        wait_until(lambda: sum(map(close_connections, old)) == 0, what="none left")
         running.accepts(load)  # jobs wait while their relay and worker cannot connect; calls do not
         assert [user for user in old if connections_of(user)] == []
-        running.replace(load)
+        running.replace(load, cut_off=True)
 
 
 def test_the_keys_of_payloads(running: RotatingSite) -> None:
