@@ -42,7 +42,8 @@ def _git(*words: str) -> str:
 def _settings() -> dict[str, Any]:
     """Return what the environment decides, by variable; Django's other settings are of the revision."""
     config = settings.INFERENCE
-    values = ((field.name.upper(), getattr(config, field.name)) for field in fields(config))
+    names = (field.name for field in fields(config) if field.name != "mistakes")  # a remark on the others
+    values = ((name.upper(), getattr(config, name)) for name in names)
     return {name: _plain(value) for name, value in values if not SECRET.search(name)}
 
 
