@@ -44,7 +44,7 @@ def test_scale_events_lose_no_job_and_from_zero_the_estimate_is_a_start_up(stack
 
 
 def _assert_from_zero(app: App, scaler: RunningAutoscaler) -> None:
-    """Check a job's estimate without a worker, and that its result is there a start-up and little more later."""
+    """Check a job's estimate without a worker, and that its result is there soon after the start-up."""
     wait_until(lambda: not scaler.workers() and app.rows(WORKERS, MODEL) == [(0,)])
     ((learned_s,),) = app.rows(START)
     job = app.submit(MODEL, {"n": 1})
