@@ -10,14 +10,15 @@ import pytest
 
 from inference_site.stack.harness import Stack
 from tests.support.app import App
-from tests.support.autoscaling import FIRST_INDEX, autoscaling
-from tests.support.scale_cycles import MODEL, cycle, events, register_scaled
+from tests.support.autoscaling import FIRST_INDEX, RunningAutoscaler, autoscaling
+from tests.support.scale_cycles import MODEL, cycle, events, faults, register_scaled
 from tests.support.wait import wait_until
 
 PLACES = 2
 OPTIONS = ("--models", MODEL, "--cpu", str(PLACES), "--lanes", "1")
 BEYOND_START_S = 3.0
 START = "SELECT start_s FROM jobs_autoscaler WHERE ended_at IS NULL AND start_s IS NOT NULL"
+ANSWER = "SELECT answer_s FROM jobs_queuestanding WHERE queue = %s"
 WORKERS = "SELECT workers FROM jobs_queuestanding WHERE queue = %s"
 LIVE = "SELECT pid FROM jobs_worker WHERE node LIKE %s AND ended_at IS NULL"
 
@@ -32,19 +33,28 @@ def seconds_of(job: dict[str, Any]) -> float:
     return float((ends[1] - ends[0]).total_seconds())
 
 
-def test_from_zero_the_first_result_comes_after_a_start_up_and_the_estimate_says_so(
-    stack: Stack, app: App
-) -> None:
+def test_scale_events_lose_no_job_and_from_zero_the_estimate_is_a_start_up(stack: Stack, app: App) -> None:
     with autoscaling(stack, *OPTIONS) as scaler:
-        app.finished(app.submit(MODEL, {"n": 1})["id"])
-        wait_until(lambda: not scaler.workers() and app.rows(WORKERS, MODEL) == [(0,)])
-        ((learned_s,),) = app.rows(START)
-        job = app.submit(MODEL, {"n": 2})
-        eta_s = wait_until(lambda: app.job(job["id"])["eta_s"], what="an estimate without a worker")
-        assert eta_s == pytest.approx(learned_s, abs=BEYOND_START_S)
-        took_s = seconds_of(app.finished(job["id"]))
-        ((start_s,),) = app.rows(START)
-        assert took_s <= start_s + BEYOND_START_S, (took_s, start_s)
+        ids = cycle(app, scaler, PLACES)
+        assert app.all_finished(ids, timeout_s=300.0) == {"succeeded": len(ids)}
+        assert app.attempts(ids) == {1: len(ids)}
+        app.assert_each_ran_to_one_result(ids)
+        assert events(scaler) >= 3, scaler.log
+        assert faults(scaler) == 0, scaler.log
+        _assert_from_zero(app, scaler)
+
+
+def _assert_from_zero(app: App, scaler: RunningAutoscaler) -> None:
+    """Check a job's estimate without a worker, and that its result is there soon after the start-up."""
+    wait_until(lambda: not scaler.workers() and app.rows(WORKERS, MODEL) == [(0,)])
+    ((learned_s,),), ((answer_s,),) = app.rows(START), app.rows(ANSWER, MODEL)
+    job = app.submit(MODEL, {"n": 1})
+    eta_s = wait_until(lambda: app.job(job["id"])["eta_s"], what="an estimate without a worker")
+    # The job itself takes a second, by which the estimate knows its rate as well.
+    assert -BEYOND_START_S <= eta_s - learned_s <= BEYOND_START_S + 2 * answer_s, (eta_s, learned_s, answer_s)
+    took_s = seconds_of(app.finished(job["id"]))
+    ((start_s,),) = app.rows(START)
+    assert took_s <= start_s + BEYOND_START_S + answer_s, (took_s, start_s, answer_s)
 
 
 def test_a_killed_autoscaler_s_worker_is_adopted_by_the_one_that_waited(stack: Stack, app: App) -> None:
@@ -70,12 +80,3 @@ def test_two_hosts_start_one_worker_for_one_job(stack: Stack, app: App) -> None:
         wait_until(lambda: app.rows(live) == [(2,)])
         app.finished(app.submit(MODEL, {"n": 1})["id"])
         assert events(one) + events(other) == 1, (one.log, other.log)
-
-
-def test_scale_events_under_load_lose_no_job_and_charge_no_attempt(stack: Stack, app: App) -> None:
-    with autoscaling(stack, *OPTIONS) as scaler:
-        ids = cycle(app, PLACES)
-        assert app.all_finished(ids) == {"succeeded": len(ids)}
-        assert app.attempts(ids) == {1: len(ids)}
-        app.assert_each_ran_to_one_result(ids)
-        assert events(scaler) >= 3, scaler.log

@@ -66,7 +66,7 @@ def _events(wanted: int) -> Iterator[Figure]:
         app = App(stack)
         with autoscaling(stack, "--models", MODEL, "--cpu", str(PLACES), "--lanes", "1") as scaler:
             while (made := events(scaler)) < wanted and time.monotonic() - began_s < limit_s:
-                seen.add(app, cycle(app, PLACES))
+                seen.add(app, cycle(app, scaler, PLACES))
                 print(
                     f"{time.monotonic() - began_s:,.0f} s: {events(scaler):,} scale events, {seen}",
                     flush=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Callable
@@ -14,8 +13,7 @@ from tests.support.autoscaling import FIRST_INDEX, RunningAutoscaler
 MODEL, BASE_S, GOAL_S = "scaled", 1.0, 10.0  # a worker with one lane does a job a second
 FLOOD_PER_S, EBB_PER_S = 1.15, 0.15  # for each place: more than all can do, and work for less than half
 FEW = 0.4  # of the places: so few workers are to be left
-POSTS_PER_S = 6.0
-LIMIT_S = 180.0
+STEP_S, LIMIT_S = 0.2, 300.0
 SERVING = "SELECT count(*) FROM jobs_worker WHERE node LIKE ANY(%s) AND ended_at IS NULL"
 _EVENT = re.compile(r"(?:starts|drains) gpu-worker-")
 _FAULT = re.compile(r"gpu-worker-\d+ (?:died|did not end|cannot be started)")
@@ -43,20 +41,32 @@ def serving(app: App, places: int) -> int:
     return int(app.rows(SERVING, nodes)[0][0])
 
 
-def cycle(app: App, places: int) -> list[str]:
+def cycle(app: App, scaler: RunningAutoscaler, places: int) -> list[str]:
     """Send many jobs until all places serve, then few until most workers have ended; return the jobs' ids."""
     few = max(1, int(FEW * places))
-    ids = _send(app, FLOOD_PER_S * places, lambda: serving(app, places) == places)
-    return ids + _send(app, EBB_PER_S * places, lambda: serving(app, places) <= few)
+    tides = (
+        (FLOOD_PER_S, lambda: serving(app, places) == places),
+        (EBB_PER_S, lambda: serving(app, places) <= few),
+    )
+    ids = list[str]()
+    for per_s, is_over in tides:
+        sent = _send(app, per_s * places, is_over)
+        assert sent is not None, f"{serving(app, places)} of {places} serve: {scaler.log[-3000:]}"
+        ids += sent
+    return ids
 
 
-def _send(app: App, per_s: float, is_over: Callable[[], bool]) -> list[str]:
-    """Send so many jobs a second until `is_over`, where many several at a time; return their ids."""
-    ids, limit_s = list[str](), time.monotonic() + LIMIT_S
-    size = math.ceil(per_s / POSTS_PER_S)
+def _send(app: App, per_s: float, is_over: Callable[[], bool]) -> list[str] | None:
+    """Send so many jobs a second until `is_over`; return their ids, None where it takes too long.
+
+    The pace does not depend on how fast the calls are answered.
+    """
+    ids, began_s = list[str](), time.monotonic()
     while not is_over():
-        assert time.monotonic() < limit_s, f"{per_s} jobs a second for {LIMIT_S:.0f} s changed too little"
-        began_s = time.monotonic()
-        ids += app.bulk(MODEL, [{"n": n} for n in range(size)])
-        time.sleep(max(0.0, size / per_s - (time.monotonic() - began_s)))  # the pace of the load
+        took_s = time.monotonic() - began_s
+        if took_s > LIMIT_S:
+            return None
+        if due := int(per_s * took_s) - len(ids):
+            ids += app.bulk(MODEL, [{"n": n} for n in range(due)])
+        time.sleep(STEP_S)
     return ids

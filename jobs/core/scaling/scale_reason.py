@@ -43,9 +43,10 @@ class ScaleGround:
 
     def _bound(self) -> str:
         rest = max(0, self.needed - self.unscaled)
-        if self.total < rest and self.usable < self.highest:
+        short = self.total < rest
+        if self.usable < (self.highest if short else self.lowest):
             return f"only {self.usable} can run here now"
-        if self.total < rest:
+        if short:
             return f"--max is {self.highest}"
         is_kept = self.total > rest and self.target == self.lowest > 0
         return f"--min is {self.lowest}" if is_kept else ""

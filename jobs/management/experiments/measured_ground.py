@@ -42,8 +42,9 @@ def _git(*words: str) -> str:
 def _settings() -> dict[str, Any]:
     """Return the settings of this process by the names of their variables."""
     config = settings.INFERENCE
-    shown = [own.name for own in fields(config) if own.repr and not SECRET.search(own.name.upper())]
-    return {name.upper(): _plain(getattr(config, name)) for name in shown}
+    names = (own.name for own in fields(config) if own.repr and own.name != "mistakes")  # a remark on them
+    values = ((name.upper(), getattr(config, name)) for name in names)
+    return {name: _plain(value) for name, value in values if not SECRET.search(name)}
 
 
 def _plain(value: Any) -> Any:

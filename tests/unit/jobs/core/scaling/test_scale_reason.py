@@ -21,6 +21,8 @@ def test_it_names_the_bound_that_holds() -> None:
     short = replace(TWO, needed=9, total=4, target=4)
     assert short.reason == "The models need 9, --max is 4."
     assert replace(short, usable=1, total=1, target=1).reason == "The models need 9, only 1 can run here now."
+    paused = replace(TWO, needed=0, usable=1, total=1, lowest=2, target=1)
+    assert paused.reason == "The models need 0, only 1 can run here now."
     kept = replace(TWO, needed=0, total=2, lowest=2)
     assert kept.reason == "The models need 0, --min is 2."
     assert replace(kept, needed=1, unscaled=3).reason.endswith("3 run without an autoscaler, --min is 2.")
