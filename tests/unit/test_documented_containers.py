@@ -22,7 +22,8 @@ FILES_OF_COMPOSE = sorted({*COMPOSE.glob("*.yaml"), COMPOSE / "Dockerfile", *FIL
 
 def commands(text: str) -> list[list[str]]:
     """The words after `docker compose` of each command; those of a comment behind it are none."""
-    found = [match["words"].partition("  #")[0] for match in COMMAND.finditer(text)]
+    joined = text.replace("\\\n", " ")
+    found = [match["words"].partition("  #")[0] for match in COMMAND.finditer(joined)]
     return [shlex.split(words) for words in found]
 
 

@@ -30,7 +30,7 @@ MOST_WORKERS = 1_000_000  # a column holds it; of a model that hardly finishes a
 _BINS = 30
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
     """What was counted of one model in the last `seconds`.
 

@@ -110,7 +110,16 @@ def run(fleet: Fleet, arrivals: Sequence[int], seed: int, wanted: WorkersWanted 
         result.device_s += (live + len(starting)) * fleet.step_s
         drift += rng.gauss(0.0, fleet.noise) * math.sqrt(fleet.step_s / 5.0) - drift * fleet.step_s / 10.0
         speed = fleet.per_s * (1.0 + drift) if live else None
-        demand = Demand(fleet.step_s, jobs, int(flow.jobs), busy, live, speed, fleet.goal_s, fleet.start_s)
+        demand = Demand(
+            seconds=fleet.step_s,
+            arrived=jobs,
+            waiting=int(flow.jobs),
+            busy=busy,
+            live=live,
+            worker_per_s=speed,
+            goal_s=fleet.goal_s,
+            start_s=fleet.start_s,
+        )
         number = wanted.observe(demand).workers
         result.numbers.append(number)
         starting.extend([now_s + fleet.start_s] * (number - live - len(starting)))
