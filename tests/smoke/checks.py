@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -18,10 +19,10 @@ from inference_site.stack.ports import LOOPBACK
 from tests.smoke import backup
 from tests.smoke.addresses import AMQP, DISTRIBUTION, MANAGEMENT, METRICS, NODES, PROGRAMS, REGISTRAR, WORKERS
 from tests.smoke.database import REPLICA, Primary
-from tests.smoke.watcher import Alert
+from tests.smoke.watcher import Alert, Watcher
 from tests.smoke.world import BUSIEST, World
 from tests.smoke.zones import zone_of
-from tests.support.wait import wait_until
+from tests.support.wait import NotInTimeError, wait_until
 
 REFUSED = re.compile(r"\brefused\b|access_refused", re.IGNORECASE)
 OF_DATABASE = re.compile(
@@ -29,6 +30,7 @@ OF_DATABASE = re.compile(
 )
 ZONES_OF_WORKERS = "SELECT pid, zone FROM jobs_worker WHERE ended_at IS NULL"
 ANSWER_S = 5.0
+NEXT_SCRAPE_S = 25.0  # Prometheus asks every ten seconds
 LOOPBACKS = {LOOPBACK, "::1"}
 FIRING, PAGE = "firing", "page"
 AMQP_BEGINS = {b"\x01", b"A"}  # a method's frame, or the header of another version
@@ -47,9 +49,9 @@ class Seen:
     def of(cls, world: World, *, since: float, until: float) -> Self:
         """Ask a running Prometheus about the time between two moments."""
         watcher, expected = world.watcher, _pages(world)
-        health, scraped = watcher.targets(), watcher.scraped(since, until)
+        scraped = watcher.scraped(since, until)
         return cls(
-            sorted(name for name, address in expected.items() if health.get(address) != "up"),
+            _still_down(watcher, expected),
             sorted(name for name, address in expected.items() if address not in scraped),
             watcher.alerts(since, until),
         )
@@ -58,6 +60,18 @@ class Seen:
     def pages(self) -> set[str]:
         """Return the alerts that fired and wake a person."""
         return {alert.name for alert in self.alerts if (alert.state, alert.severity) == (FIRING, PAGE)}
+
+
+def _still_down(watcher: Watcher, expected: Mapping[str, str]) -> list[str]:
+    """Return what is down, also after the next scrape: the last one may be of before its return."""
+
+    def down() -> list[str]:
+        health = watcher.targets()
+        return sorted(name for name, address in expected.items() if health.get(address) != "up")
+
+    with contextlib.suppress(NotInTimeError):
+        wait_until(lambda: not down(), limit_s=NEXT_SCRAPE_S, every_s=1.0)
+    return down()
 
 
 def _pages(world: World) -> dict[str, str]:
