@@ -108,12 +108,12 @@ SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace
 """
 # An insert that was refused used up a number, and left no row behind.
 _USED_NUMBERS = """
-SELECT setval(sequence.oid, parameters.seqstart, false)
+SELECT setval(parameters.seqrelid, parameters.seqstart, false)
 FROM pg_class sequence JOIN pg_sequence parameters ON parameters.seqrelid = sequence.oid
   JOIN pg_depend owned ON owned.objid = sequence.oid AND owned.deptype IN ('a', 'i')
   JOIN pg_class held ON held.oid = owned.refobjid AND held.relkind = 'r'
 WHERE sequence.relnamespace = current_schema()::regnamespace AND held.relname <> ALL(%s)
-  AND pg_sequence_last_value(sequence.oid) IS NOT NULL
+  AND pg_sequence_last_value(parameters.seqrelid) IS NOT NULL -- its own column: of others it is an error
 """
 NOT_OURS = {"django_migrations", "django_content_type", "auth_permission", "jobs_channelsecret"}
 

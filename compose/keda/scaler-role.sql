@@ -10,4 +10,5 @@ CREATE ROLE inference_scaler LOGIN PASSWORD :'password' NOSUPERUSER NOCREATEDB N
 ALTER ROLE inference_scaler SET default_transaction_read_only = on;
 ALTER ROLE inference_scaler SET statement_timeout = '5s';
 GRANT CONNECT ON DATABASE :"DBNAME" TO inference_scaler; -- psql knows it; the other roles' rights took it from PUBLIC
+GRANT USAGE ON SCHEMA public TO inference_scaler; -- as with CONNECT
 GRANT SELECT (queue, workers_wanted, workers_load, counted_at) ON jobs_queuestanding TO inference_scaler;

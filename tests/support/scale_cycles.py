@@ -42,11 +42,15 @@ def serving(app: App, places: int) -> int:
 
 
 def cycle(app: App, scaler: RunningAutoscaler, places: int) -> list[str]:
-    """Send many jobs until all places serve, then few until most workers have ended; return the jobs' ids."""
-    few = max(1, int(FEW * places))
+    """Send many jobs until all places serve, then few until most workers have ended; return the ids.
+
+    Of two places both end, and so no jobs come meanwhile but those that wait.
+    """
+    few = int(FEW * places)
+    ebb_per_s = EBB_PER_S if few else 0.0  # one of two workers may be as many as a few jobs need
     tides = (
         (FLOOD_PER_S, lambda: serving(app, places) == places),
-        (EBB_PER_S, lambda: serving(app, places) <= few),
+        (ebb_per_s, lambda: serving(app, places) <= few),
     )
     ids = list[str]()
     for per_s, is_over in tides:

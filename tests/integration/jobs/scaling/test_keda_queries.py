@@ -58,6 +58,7 @@ def scaler(db: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(db, autocommit=True) as owner:
         database = owner.info.dbname
         owner.execute(f'REVOKE CONNECT ON DATABASE "{database}" FROM PUBLIC'.encode())  # as in production
+        owner.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC")
         owner.execute(script.replace(':"DBNAME"', f'"{database}"').encode())
         try:
             with psycopg.connect(make_conninfo(db, user=ROLE, password=PASSWORD), autocommit=True) as session:
