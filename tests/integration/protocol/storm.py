@@ -39,10 +39,10 @@ def rage(world: World, least_s: float, limit_s: float, missing: Callable[[], obj
 
     How often a danger occurs depends on chance and on the machine; that each occurs must not.
     """
-    time.sleep(least_s)
+    least_end_s = time.monotonic() + least_s
     wait_until(
-        lambda: not missing() or world.errors,
-        limit_s=limit_s - least_s,
+        lambda: world.errors or (time.monotonic() >= least_end_s and not missing()),
+        limit_s=limit_s,
         every_s=0.1,
         what=lambda: f"these dangers in the storm: {missing()}",
     )
