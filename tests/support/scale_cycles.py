@@ -16,6 +16,7 @@ FEW = 0.4  # of the places: so few workers are to be left
 STEP_S, LIMIT_S = 0.2, 300.0
 SERVING = "SELECT count(*) FROM jobs_worker WHERE node LIKE ANY(%s) AND ended_at IS NULL"
 _EVENT = re.compile(r"(?:starts|drains) gpu-worker-")
+_START = re.compile(r"starts gpu-worker-")
 _FAULT = re.compile(r"gpu-worker-\d+ (?:died|did not end|cannot be started)")
 
 
@@ -28,6 +29,11 @@ def register_scaled(stack: Stack) -> None:
 def events(scaler: RunningAutoscaler) -> int:
     """Return how many workers were started or drained so far."""
     return len(_EVENT.findall(scaler.log))
+
+
+def starts(scaler: RunningAutoscaler) -> int:
+    """Return how many workers were started so far."""
+    return len(_START.findall(scaler.log))
 
 
 def faults(scaler: RunningAutoscaler) -> int:
