@@ -14,6 +14,7 @@ from jobs.core.loadtest.load_words import LoadGoal
 from jobs.core.simulation.arrivals import Chance
 from jobs.core.tuning.evaluation import Ask, Estimated, Question, answer
 from jobs.core.tuning.workload import Workload
+from models_registry.shared.process_end import end_with_parent
 
 _own: list[tuple[Workload, LoadGoal]] = []  # what this process simulates
 
@@ -27,10 +28,11 @@ def chance_of(seed: int) -> Chance:
 def processes(workload: Workload, goal: LoadGoal) -> Iterator[Ask]:
     """Yield what answers questions, in as many processes as this one may use cores.
 
-    They are started afresh and not forked, because this one may have threads and connections.
+    They are started afresh and not forked, because this one may have threads and connections. They end with
+    this one, also where a signal ends it in the middle.
     """
-    cores = len(os.sched_getaffinity(0))
-    with ProcessPoolExecutor(cores, get_context("spawn"), _prepare, (workload, goal)) as pool:
+    cores, own = len(os.sched_getaffinity(0)), (os.getpid(), workload, goal)
+    with ProcessPoolExecutor(cores, get_context("spawn"), _prepare, own) as pool:
 
         def ask(questions: Sequence[Question]) -> list[Estimated]:
             return list(pool.map(_answer, questions))
@@ -38,7 +40,8 @@ def processes(workload: Workload, goal: LoadGoal) -> Iterator[Ask]:
         yield ask
 
 
-def _prepare(workload: Workload, goal: LoadGoal) -> None:
+def _prepare(parent: int, workload: Workload, goal: LoadGoal) -> None:
+    end_with_parent(parent)
     collect_rarely()
     _own.append((workload, goal))
 
