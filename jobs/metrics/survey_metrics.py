@@ -50,3 +50,17 @@ DATABASE_UP = read_gauge(
     "inference_database_up",
     "1 where the process could read the database for this page; 0 where that failed or took over a second.",
 )
+ARCHIVE_FAILING = read_gauge(
+    "inference_database_archive_failing_seconds",
+    "For how long the archive has taken nothing of the database's log; 0: it does, or there is none.",
+)
+SLOT_ACTIVE = read_gauge(
+    "inference_replication_slot_active",
+    "1 where a server reads this slot's log, 0 where a standby is away.",
+    "slot",
+)
+SLOT_BEHIND = read_gauge(
+    "inference_replication_slot_behind_bytes",
+    "How much of the log the reader of this slot has not taken yet; absent where it was lost.",
+    "slot",
+)

@@ -75,7 +75,7 @@ def test_a_table_that_is_locked_delays_a_page_by_a_second_at_most_and_leaves_its
         began = timezone.now()
         assert [metric.name for metric in SurveyCollector().collect()] == ["inference_database_up"]
         assert timezone.now() - began < timedelta(seconds=2)
-    assert len(list(SurveyCollector().collect())) == 11
+    assert len(list(SurveyCollector().collect())) == 14
 
 
 @contextmanager
