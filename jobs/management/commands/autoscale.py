@@ -39,6 +39,7 @@ from models_registry.selectors import known_queues
 log = logging.getLogger(__name__)
 USAGE_STATUS = 2
 LOOK_S = 0.1
+BESIDES_LOADS_S = 300.0  # of a start: imports, the device, and connections
 
 
 class Command(BaseCommand):
@@ -115,4 +116,10 @@ def _workers(arguments: ScaleArguments, lock: str) -> HostWorkers:
         config.prometheus_multiproc_dir,
         arguments.log_dir,
     )
-    return HostWorkers(places, command, grace_s=config.worker_grace_s, clock=time.monotonic)
+    return HostWorkers(
+        places,
+        command,
+        grace_s=config.worker_grace_s,
+        start_limit_s=len(arguments.models) * config.load_limit_s + BESIDES_LOADS_S,
+        clock=time.monotonic,
+    )

@@ -28,11 +28,15 @@ class HostWorkers:
         command: WorkerCommand,
         *,
         grace_s: float,
+        start_limit_s: float,
         clock: Callable[[], float],
     ) -> None:
-        """Prepare for these places; a draining worker may take `grace_s` seconds and some more."""
+        """Prepare for these places.
+
+        A draining worker may take `grace_s` seconds and some more, a starting one `start_limit_s`.
+        """
         self.places, self._command = places, command
-        self._grace_s, self._clock = grace_s, clock
+        self._grace_s, self._start_limit_s, self._clock = grace_s, start_limit_s, clock
         self._backoff = StartBackoff()  # a model that ends every worker is no fault of a place
         self._busy: frozenset[str] = frozenset()
         self._start_s: float | None = None
@@ -100,7 +104,7 @@ class HostWorkers:
         )
 
     def steer(self, target: int) -> None:
-        """Start or drain workers until `target` run; kill those whose grace is long over."""
+        """Start or drain workers until `target` run; kill those whose time is over."""
         now_s = self._clock()
         for place in self._startable(now_s)[: max(0, target - self.running)]:
             self._start(place, now_s)
@@ -111,7 +115,7 @@ class HostWorkers:
         self._count(target)
 
     def tend(self) -> None:
-        """Note which workers have ended, and kill those whose grace is long over."""
+        """Note which workers have ended, and kill those whose time is over."""
         self._reap(self._clock())
         self._end_overdue(self._clock())
 
@@ -183,7 +187,13 @@ class HostWorkers:
     def _end_overdue(self, now_s: float) -> None:
         for place in self.places:
             if place.is_overdue(now_s - self._grace_s - KILL_AFTER_S):
-                log.error("%s did not end within its grace: it is killed", place.name)
+                why = "did not end within its grace"
+            elif place.is_stuck(now_s - self._start_limit_s):  # its end counts as a death
+                why = f"has not served after {self._start_limit_s:.0f} s"
+            else:
+                why = ""
+            if why:
+                log.error("%s %s: it is killed", place.name, why)
                 place.kill()
                 metrics.AUTOSCALER_EVENTS.labels("killed").inc()
 

@@ -105,6 +105,10 @@ class WorkerPlace:
             return False
         return self.drained_s < since_s
 
+    def is_stuck(self, since_s: float) -> bool:
+        """Return whether its worker was started before `since_s`, and has neither served nor been killed."""
+        return self.starts and not self.killed and self.started_s < since_s
+
     def start(self, command: WorkerCommand, now_s: float) -> None:
         """Start a worker; OSError where that fails."""
         log = None if command.log_dir is None else (command.log_dir / f"{self.name}.log").open("ab")

@@ -21,7 +21,7 @@ from tests.support.wait import wait_until
 SLEEPS = "import time; print('ready', flush=True); time.sleep(600)"
 DIES = "raise SystemExit(3)"
 DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
-GRACE_S = 5.0
+GRACE_S, START_LIMIT_S = 5.0, 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,9 @@ class World:
     def host(self, program: str = SLEEPS, places: int = 2) -> HostWorkers:
         command = ShortCommand((), (), f"{self.folder}/lock", log_dir=self.folder, program=program)
         own = make_places(host="here", gpus=(), cpus=places, first_index=0)
-        host = HostWorkers(own, command, grace_s=GRACE_S, clock=lambda: self.now_s)
+        host = HostWorkers(
+            own, command, grace_s=GRACE_S, start_limit_s=START_LIMIT_S, clock=lambda: self.now_s
+        )
         self.hosts.append(host)
         return host
 
@@ -222,6 +224,26 @@ def test_a_worker_that_does_not_end_within_its_grace_is_killed(world: World) -> 
     assert host.left == 1
     world.now_s += 0.1
     world.wait_ended(host)
+
+
+def test_a_worker_that_hangs_while_it_starts_is_killed_and_counts_as_dead(world: World) -> None:
+    host = world.host(places=1)
+    host.steer(1)
+    world.now_s = START_LIMIT_S
+    host.steer(1)
+    assert host.running == 1
+    world.now_s += 0.1
+    host.tend()
+    world.wait_ended(host)
+    state = host.see([])
+    assert (state.deaths, state.usable) == (1, 0)
+    assert state.pause_s is not None
+    world.now_s += state.pause_s
+    host.steer(1)
+    host.see(world.rows(host))
+    world.now_s += 2 * START_LIMIT_S
+    host.steer(1)
+    assert host.running == 1, "it has served"
 
 
 def test_the_place_of_a_worker_that_no_autoscaler_started_stays_free(world: World) -> None:
