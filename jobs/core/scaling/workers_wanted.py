@@ -105,6 +105,7 @@ class WorkersWanted:
         load = max(load, LEAST_LOAD) if not self._quiet_s else load
         raised = max(self._raised(load, demand, backlog), min(middle, whole(load)))
         if raised > load:
+            self._recent.note(raised)  # a short window raised it: the middle one alone would take that back
             return raised
         if highest is None or not load:
             return load
@@ -170,7 +171,7 @@ def _live_load(demand: Demand) -> float:
 
 
 class _Highest:
-    """The highest of the values of the last `window_s` seconds, kept in some thirty parts."""
+    """The highest of what was needed in the last `window_s` seconds, kept in some thirty parts."""
 
     def __init__(self, window_s: float) -> None:
         self._part_s = window_s / _BINS
@@ -185,3 +186,7 @@ class _Highest:
             self._open_s %= max(self._part_s, 1e-9)
             self._open = value
         return max(self._open, *self._parts) if len(self._parts) == _BINS else None
+
+    def note(self, value: float) -> None:
+        """Count a value that was needed at this moment as well."""
+        self._open = max(self._open, value)

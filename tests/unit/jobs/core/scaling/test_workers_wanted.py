@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from jobs.core.scaling.workers_wanted import COOLDOWN_S as DEFAULT_COOLDOWN_S
 from jobs.core.scaling.workers_wanted import MOST_WORKERS, Demand, WorkersWanted, whole
 
 PER_S, IDLE_S, COOLDOWN_S = 10.0, 60.0, 30.0
@@ -58,6 +59,25 @@ def test_more_arrivals_raise_it_within_seconds() -> None:
     assert before in {5, 6}
     assert after[5] > before
     assert after[-1] >= 2 * before
+
+
+def test_a_burst_raises_it_and_nothing_is_taken_back_before_the_cooldown() -> None:
+    """A short window sees the burst first; the middle one, by which it is lowered, sees less of it."""
+    wanted, waiting, slow = WorkersWanted(), 0, {"worker_per_s": 1.0, "goal_s": 10.0, "start_s": 5.0}
+    for _ in range(400):
+        wanted.observe(demand(arrived=1, live=2, **slow))
+    numbers = list[int]()
+    for second in range(500):
+        arrived = 60 if second < 6 else 1
+        waiting = max(0, waiting + arrived - 2)
+        numbers.append(wanted.observe(demand(arrived=arrived, waiting=waiting, live=2, **slow)).workers)
+    highest = numbers.index(max(numbers))
+    assert max(numbers) > 10
+    assert numbers[: highest + 1] == sorted(numbers[: highest + 1])
+    assert numbers[highest : highest + int(DEFAULT_COOLDOWN_S) - 1] == [max(numbers)] * (
+        int(DEFAULT_COOLDOWN_S) - 1
+    )
+    assert numbers[highest:] == sorted(numbers[highest:], reverse=True)
 
 
 def test_fewer_arrivals_lower_it_after_the_cooldown() -> None:
