@@ -31,6 +31,10 @@ class WorkerConfig:
         Seconds,
         about("Seconds for which a model must need fewer workers before the number it needs goes down."),
     ] = 300.0
+    scale_start_limit_s: Annotated[
+        Seconds,
+        about("Seconds after which an autoscaler kills a worker that starts and does not serve yet."),
+    ] = 3_600.0
     cpu_worker_threads: Annotated[
         Threads,
         about("Threads of the CPU worker, for ordinary tasks; none waits for a receiver of webhooks."),

@@ -30,7 +30,7 @@ STALE_S = 10.0  # an older count is not shown
 class _Reading(NamedTuple):
     queues: Sequence[SurveyedQueue]
     rollouts: Sequence[RolloutFigures]
-    copies: ServerCopies
+    copies: ServerCopies | None
     at_s: float
 
 
@@ -61,7 +61,7 @@ class SurveyCollector(Collector):
         if reading is None:
             return
         since_s = self._clock() - reading.at_s
-        if since_s <= STALE_S:
+        if since_s <= STALE_S and reading.copies is not None:
             yield from _copies(reading.copies)
         if not reading.queues:
             return
@@ -90,10 +90,18 @@ class SurveyCollector(Collector):
     def _read_once(self) -> None:
         began_s, self._failed = self._clock(), True
         try:
-            self._reading = _Reading(self._read(), self._read_rollouts(), self._read_copies(), began_s)
+            self._reading = _Reading(self._read(), self._read_rollouts(), self._copies_or_none(), began_s)
             self._failed = False
         except psycopg.Error as error:
             log.debug("the survey cannot be read: %s", error)  # each page would say it again
+
+    def _copies_or_none(self) -> ServerCopies | None:
+        """Return None where the database, maybe another make of it, does not say: the rest is shown."""
+        try:
+            return self._read_copies()
+        except psycopg.Error as error:
+            log.debug("the archive and the standbys cannot be read: %s", error)
+            return None
 
 
 def _figures(queues: Sequence[SurveyedQueue]) -> Iterator[Metric]:

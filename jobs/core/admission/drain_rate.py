@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 
 FORGET_S = 120.0  # the rate of workers that ran nothing for so long is not known
-MEASURED_S = 20.0  # a lasting backlog is measured over so many seconds
+MEASURED_S = 20.0  # a lasting backlog is measured over so many seconds, or over the least of runs
 LEAST_MEASURED_S = 2.0
 LEAST_MEASURED_RUNS = 3  # of a second each, in two seconds one or three may end
 OVERLAP = 3.0  # batches of a worker between claim and verdict: one is prepared, one runs, one is stored
@@ -104,13 +104,13 @@ class DrainRate:
             self._measured.clear()
             self._ended_per_s = ended / seconds
             return
+        least_s = max(LEAST_MEASURED_S, LEAST_MEASURED_RUNS * self.runs.mean_s if self.runs else 0.0)
         self._measured.append((seconds, workers, ended))
-        while sum(part_s for part_s, _, _ in self._measured) > MEASURED_S + seconds:
+        while sum(part_s for part_s, _, _ in self._measured) > max(MEASURED_S, least_s) + seconds:
             self._measured.popleft()
         measured_s = sum(part_s for part_s, _, _ in self._measured)
         worker_s = sum(part_s * live for part_s, live, _ in self._measured)
         jobs = sum(number for _, _, number in self._measured)
-        least_s = max(LEAST_MEASURED_S, LEAST_MEASURED_RUNS * self.runs.mean_s if self.runs else 0.0)
         self._ended_per_s = jobs / worker_s * workers if measured_s >= least_s else 0.0
 
     def _rate(self, capacity_per_s: float) -> float | None:

@@ -39,7 +39,6 @@ from models_registry.selectors import known_queues
 log = logging.getLogger(__name__)
 USAGE_STATUS = 2
 LOOK_S = 0.1
-BESIDES_LOADS_S = 300.0  # of a start: imports, the device, and connections
 
 
 class Command(BaseCommand):
@@ -120,6 +119,6 @@ def _workers(arguments: ScaleArguments, lock: str) -> HostWorkers:
         places,
         command,
         grace_s=config.worker_grace_s,
-        start_limit_s=len(arguments.models) * config.load_limit_s + BESIDES_LOADS_S,
+        start_limit_s=config.scale_start_limit_s,
         clock=time.monotonic,
     )

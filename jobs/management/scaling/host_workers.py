@@ -13,7 +13,7 @@ import psutil
 from jobs import metrics
 from jobs.core.scaling.start_backoff import SETTLED_S, StartBackoff
 from jobs.management.scaling.worker_place import WorkerCommand, WorkerPlace, running_workers
-from jobs.services.scaling.autoscaler_rows import HostState, LiveWorker
+from jobs.services.scaling.autoscaler_rows import LIVE_S, HostState, LiveWorker
 
 log = logging.getLogger(__name__)
 KILL_AFTER_S = 15.0  # beyond a worker's own grace
@@ -40,6 +40,7 @@ class HostWorkers:
         self._backoff = StartBackoff()  # a model that ends every worker is no fault of a place
         self._busy: frozenset[str] = frozenset()
         self._start_s: float | None = None
+        self._seen_s = self._clock()
 
     def adopt(self) -> int:
         """Take over the workers that run already, and drain those without a place; return how many run."""
@@ -86,6 +87,7 @@ class HostWorkers:
         """Note which workers have ended, died, begun to serve; return what the host has and could have."""
         now_s = self._clock()
         self._reap(now_s)
+        self._forgive(now_s)
         rows = {worker.node: worker for worker in workers if worker.here}
         self._busy = frozenset(node for node, worker in rows.items() if worker.busy)
         for place in self.places:
@@ -132,6 +134,13 @@ class HostWorkers:
             pause_s = max(self._backoff.died(now_s), place.backoff.died(now_s))
             metrics.AUTOSCALER_EVENTS.labels("died").inc()
             log.error("%s died with status %d: the next start is in %.0f s", place.name, status, pause_s)
+
+    def _forgive(self, now_s: float) -> None:
+        """Let starts begin anew after a time without looks, in which nobody could see that one served."""
+        if now_s - self._seen_s > LIVE_S:
+            for place in self.places:
+                place.watched_s = now_s
+        self._seen_s = now_s
 
     def _compare(self, place: WorkerPlace, row: LiveWorker | None, now_s: float) -> None:
         if place.process is None:

@@ -72,6 +72,7 @@ class WorkerPlace:
     process: psutil.Process | None = None
     child: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
+    watched_s: float = 0.0  # since then it has been looked at whether it serves
     ready_s: float | None = None
     drained_s: float | None = None
     killed: bool = False
@@ -106,8 +107,8 @@ class WorkerPlace:
         return self.drained_s < since_s
 
     def is_stuck(self, since_s: float) -> bool:
-        """Return whether its worker was started before `since_s`, and has neither served nor been killed."""
-        return self.starts and not self.killed and self.started_s < since_s
+        """Return whether its worker has started since before `since_s`, and neither serves nor was killed."""
+        return self.starts and not self.killed and self.watched_s < since_s
 
     def start(self, command: WorkerCommand, now_s: float) -> None:
         """Start a worker; OSError where that fails."""
@@ -134,7 +135,7 @@ class WorkerPlace:
             self.is_outdated = process.environ().get(WORDS) != command.line(self)
 
     def _hold(self, process: psutil.Process, now_s: float) -> None:
-        self.process, self.started_s = process, now_s
+        self.process, self.started_s, self.watched_s = process, now_s, now_s
         self.ready_s = self.drained_s = None
         self.killed = self.is_outdated = False
 
@@ -156,11 +157,12 @@ class WorkerPlace:
     def ended(self) -> int | None:
         """Return the exit status of a worker that has ended since the last call, else None.
 
-        The status of an adopted one is not known: it counts as 0.
+        The status of an adopted one is not known: it counts as 0, but where it was killed.
         """
         if self.process is None or _lives(self.process, self.child):
             return None
-        status = 0 if self.child is None else self.child.returncode
+        unknown = -signal.SIGKILL if self.killed else 0
+        status = unknown if self.child is None else self.child.returncode
         self.process = self.child = None
         return status
 

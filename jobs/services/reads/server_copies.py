@@ -16,7 +16,7 @@ from jobs.db.statement import Statement, run
 
 
 class ReplicationSlot(NamedTuple):
-    """A slot that the server keeps its log for; `behind_bytes` of it is not read, None where it was lost."""
+    """A standby's slot: the server keeps `behind_bytes` of its log for it; None where the slot was lost."""
 
     slot: str
     active: bool
@@ -30,24 +30,37 @@ class ServerCopies(NamedTuple):
     slots: Sequence[ReplicationSlot] = ()
 
 
-# The server tries again and again, so the last try tells. Of one that never archived, the time since its
-# counts began is the best that is known.
+# Where the command fails, the last try tells. Where it hangs there is none: then a finished segment is not
+# archived. Names of segments have 24 digits: timeline, and number in two parts. Of a server that never
+# archived, the time since its counts began is the best that is known. In recovery it may archive nothing.
 _ARCHIVE = Statement(
     """
 SELECT CASE
-  WHEN last_failed_time > COALESCE(last_archived_time, '-infinity')
-    THEN extract(epoch FROM now() - COALESCE(last_archived_time, stats_reset, last_failed_time))::float8
+  WHEN last_failed_time > COALESCE(last_archived_time, '-infinity') OR numbers.now > numbers.archived + 1 THEN
+    GREATEST(0, extract(epoch FROM now()
+      - COALESCE(last_archived_time, stats_reset, last_failed_time)))::float8
   ELSE 0.0 END
-FROM pg_stat_archiver WHERE current_setting('archive_mode') <> 'off'
+FROM pg_stat_archiver,
+  (SELECT setting::bigint AS bytes FROM pg_settings WHERE name = 'wal_segment_size') AS segment,
+  LATERAL (
+    SELECT floor(pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') / bytes) AS now,
+      CASE WHEN last_archived_wal ~ '^[0-9A-F]{24}' THEN
+        ('x' || substr(last_archived_wal, 9, 8))::bit(32)::bigint * (4294967296 / bytes)
+          + ('x' || substr(last_archived_wal, 17, 8))::bit(32)::bigint
+      END AS archived
+  ) AS numbers
+WHERE current_setting('archive_mode') <> 'off' AND NOT pg_is_in_recovery()
 """,
     float,
 )
+# A slot that was lost keeps nothing any more, and nobody can read it.
 _SLOTS = Statement(
     """
 SELECT slot_name::text AS slot, active,
-  CASE WHEN NOT pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::float8 END
-    AS behind_bytes
-FROM pg_replication_slots WHERE NOT temporary ORDER BY slot_name
+  CASE WHEN wal_status IS DISTINCT FROM 'lost'
+    THEN pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::float8 END AS behind_bytes
+FROM pg_replication_slots
+WHERE slot_type = 'physical' AND NOT temporary AND NOT pg_is_in_recovery() ORDER BY slot_name
 """,
     ReplicationSlot,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,24 @@ def test_an_archive_that_refuses_is_seen_until_it_takes_the_log_again(
     wait_until(lambda: copies_of(nobody).archive_failing_s > 0.0)
     away.rename(server.archive)
     wait_until(lambda: copies_of(nobody).archive_failing_s == 0.0, limit_s=120.0)  # it waits for a minute
+
+
+def test_an_archive_that_hangs_is_seen_though_nothing_fails(
+    server: ArchivingPostgres, owner: psycopg.Connection[Any], nobody: psycopg.Connection[Any]
+) -> None:
+    server.archive_all()
+    failed = owner.execute("SELECT failed_count FROM pg_stat_archiver").fetchone()
+    wait_until(lambda: copies_of(nobody).archive_failing_s == 0.0)
+    names = owner.execute("SELECT pg_walfile_name(pg_current_wal_lsn())").fetchall()
+    pipe = server.archive / names[0][0]  # a copy to it waits for a reader
+    os.mkfifo(pipe)
+    pipe.chmod(0o666)
+    for _ in range(2):
+        owner.execute("SELECT pg_switch_wal() FROM pg_logical_emit_message(false, 'test', 'something')")
+    wait_until(lambda: copies_of(nobody).archive_failing_s > 0.0)
+    assert owner.execute("SELECT failed_count FROM pg_stat_archiver").fetchone() == failed
+    assert len(pipe.read_bytes()) > 0
+    wait_until(lambda: copies_of(nobody).archive_failing_s == 0.0)
 
 
 def test_a_slot_is_active_while_it_is_read_and_says_how_much_is_left(

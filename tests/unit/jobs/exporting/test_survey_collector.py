@@ -50,6 +50,10 @@ def page(collector: SurveyCollector) -> dict[str, float]:
     return {name: float(value) for name, value in (x.rsplit(" ", 1) for x in lines if not x.startswith("#"))}
 
 
+def no_copies() -> ServerCopies:
+    raise psycopg.errors.UndefinedFunction
+
+
 def surveyed(*rows: SurveyedQueue) -> tuple[Database, SurveyCollector]:
     database = Database(*rows)
     return database, SurveyCollector(database.read, database.clock, lambda: (), ServerCopies)
@@ -135,6 +139,8 @@ def test_a_page_has_the_archive_and_the_standbys_until_what_was_read_is_old() ->
         'inference_replication_slot_behind_bytes{slot="standby"}': 512.0,
     }
     assert page(collector) == {"inference_database_up": 1.0, **expected}
+    refused = SurveyCollector(database.read, database.clock, lambda: (), no_copies)
+    assert page(refused) == {"inference_database_up": 1.0}
     database.error, database.now = True, 110.5
     assert page(collector) == {"inference_database_up": 0.0}
 

@@ -63,7 +63,8 @@ def test_more_arrivals_raise_it_within_seconds() -> None:
 
 def test_a_burst_raises_it_and_nothing_is_taken_back_before_the_cooldown() -> None:
     """A short window sees the burst first; the middle one, by which it is lowered, sees less of it."""
-    wanted, waiting, slow = WorkersWanted(), 0, {"worker_per_s": 1.0, "goal_s": 10.0, "start_s": 5.0}
+    wanted, waiting = WorkersWanted(), 0
+    slow: dict[str, Any] = {"worker_per_s": 1.0, "goal_s": 10.0, "start_s": 5.0}
     for _ in range(400):
         wanted.observe(demand(arrived=1, live=2, **slow))
     numbers = list[int]()

@@ -226,11 +226,37 @@ def test_a_worker_that_does_not_end_within_its_grace_is_killed(world: World) -> 
     world.wait_ended(host)
 
 
+def seen(world: World, host: HostWorkers, seconds: float) -> None:
+    """Look every ten seconds at workers that do not serve yet."""
+    for _ in range(int(seconds / 10.0)):
+        world.now_s += 10.0
+        host.see([])
+        host.steer(1)
+
+
+def test_an_adopted_worker_is_given_time_after_an_outage_and_its_end_is_a_death(
+    world: World,
+) -> None:
+    first = world.host(places=1)
+    first.steer(1)
+    world.wait_ready("gpu-worker-0")
+    host = world.host(places=1)
+    assert host.adopt() == 1
+    world.now_s = 2 * START_LIMIT_S  # no look: the database was away
+    host.see([])
+    host.steer(1)
+    assert host.running == 1, "nobody could see whether it serves"
+    seen(world, host, START_LIMIT_S)
+    world.now_s += 0.1
+    host.tend()
+    world.wait_ended(host)
+    assert host.see([]).deaths == 1
+
+
 def test_a_worker_that_hangs_while_it_starts_is_killed_and_counts_as_dead(world: World) -> None:
     host = world.host(places=1)
     host.steer(1)
-    world.now_s = START_LIMIT_S
-    host.steer(1)
+    seen(world, host, START_LIMIT_S)
     assert host.running == 1
     world.now_s += 0.1
     host.tend()
