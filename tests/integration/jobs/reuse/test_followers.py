@@ -376,17 +376,17 @@ def test_one_of_two_follower_settlers_works_and_the_other_takes_over(session: sa
 
 
 def test_a_settler_that_was_stopped_in_a_look_finds_who_ended_meanwhile(
-    session: sa.Connection, settler: FollowerSettler
+    session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     for _ in range(2):  # each look from the beginning was long: the next one is due in hours
-        settler._wholes.took(3_600.0, began=settler._clock())
+        answerer._wholes.took(3_600.0, began=answerer._clock())
     leader, follower = submit(), submit()
     settle_due(session)  # nobody hears of it
-    settler.step(session, [])
+    answerer.step(session, [])
     assert states(leader, follower) == ["succeeded", "queued"]
-    settler.opened(session)
-    settler._look_at = 0.0
-    settler.step(session, [])
+    answerer.opened(session)
+    answerer._look_at = 0.0
+    answerer.step(session, [])
     assert states(follower) == ["succeeded"]
 
 
