@@ -13,7 +13,8 @@ LEASH := $(if $(shell command -v setpriv),setpriv --pdeathsig TERM --)
 STACK := $(LEASH) $(BIN)/python -m inference_site.stack
 DEMO_NEEDS := web,stream,relay,gpu-worker-0
 
-.PHONY: demo test test-unit check bench chaos up down openapi broker-definitions dashboards lock audit sbom digests clean
+.PHONY: demo test test-unit check bench chaos smoke smoke-image up down openapi broker-definitions dashboards lock audit sbom manifests \
+  digests clean
 
 demo: $(STAMP)
 	$(STACK) run --only $(DEMO_NEEDS) -- $(BIN)/python manage.py demo
@@ -35,6 +36,7 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m inference_site.watching.rule_check
+	$(BIN)/python -m inference_site.migrating.lint
 
 bench: $(STAMP)
 	$(LEASH) $(BIN)/python -m tests.benchmarks
@@ -42,6 +44,10 @@ bench: $(STAMP)
 # For example ARGS="--fault NAME --seed 7", ARGS=--short or ARGS="--minutes 30".
 chaos: $(STAMP)
 	$(LEASH) $(BIN)/python -m tests.chaos $(ARGS)
+
+# compose's configuration natively on loopback, while parts of it die: ARGS=--short, "--jobs 50000" or "--rate 150".
+smoke: $(STAMP)
+	$(LEASH) $(BIN)/python -m tests.smoke $(ARGS)
 
 # MODELS=./my_model,minilm serves these models: folders are registered first.
 up: $(STAMP)
@@ -65,6 +71,10 @@ $(STAMP): requirements.lock compose/runtime.lock compose/torch-cpu.lock jobs/cli
 	$(BIN)/python -c 'import sysconfig; $(CLIENT_PTH)'
 	touch $@
 
+# Builds both images from Debian's packages and runs the stack of containers, as root; ARGS=--install installs what it lacks.
+smoke-image: $(STAMP)
+	$(LEASH) $(BIN)/python -m tests.smoke_image $(ARGS)
+
 # The API's description, on which clients rely; a test compares it with the API.
 openapi: $(STAMP)
 	DATABASE_URL=postgresql://nobody/none BROKER_URL=amqp://nobody SECRET_KEY=none $(BIN)/python manage.py \
@@ -85,11 +95,12 @@ PIN := uv pip compile --python-version 3.11 --python-platform x86_64-manylinux_2
   --no-annotate --no-emit-index-url --no-emit-find-links --upgrade --quiet
 lock:
 	mkdir -p .run
-	$(PIN) pyproject.toml --extra dev --extra s3 | awk '/^[a-z0-9]/ {ours = $$0 !~ /^(nvidia-[^m]|cuda|triton)/} ours {print} \
+	$(PIN) pyproject.toml --extra dev --extra s3 --extra worker --extra stack | awk '/^[a-z0-9]/ {ours = $$0 !~ /^(nvidia-[^m]|cuda|triton)/} ours {print} \
 	  /^torch==/ {print "    --hash=$(CPU_TORCH) \\"}' > .run/requirements.fresh
-	$(PIN) pyproject.toml --extra s3 --extra otel --constraint .run/requirements.fresh > .run/runtime.fresh
+	$(PIN) pyproject.toml --extra worker --extra s3 --extra otel --constraint .run/requirements.fresh > .run/runtime.fresh
+	$(PIN) pyproject.toml --extra s3 --extra otel --constraint .run/requirements.fresh > .run/web.fresh
 	printf 'pip-audit\ncyclonedx-bom\n' | $(PIN) - > .run/tools.fresh
-	for pair in requirements:requirements.lock runtime:compose/runtime.lock tools:compose/tools.lock; do \
+	for pair in requirements:requirements.lock runtime:compose/runtime.lock web:compose/web.lock tools:compose/tools.lock; do \
 	  (grep '^#' $${pair#*:}; cat .run/$${pair%%:*}.fresh) > .run/whole && cp .run/whole $${pair#*:} || exit 1; done
 
 # Known holes in what is pinned; the tools have an environment of their own. Run it every day, outside of CI's path:
@@ -97,11 +108,23 @@ lock:
 TOOLS := .run/tools
 audit: $(TOOLS)/.installed
 	$(TOOLS)/bin/pip-audit --disable-pip --require-hashes -r compose/runtime.lock
+	$(TOOLS)/bin/pip-audit --disable-pip --require-hashes -r compose/web.lock
 	$(TOOLS)/bin/pip-audit --disable-pip --require-hashes -r requirements.lock
 
-# The bill of materials of the image, as CycloneDX; the image installs exactly this lock.
+# The example manifests against Kubernetes' schemas, which a package of 20 MB holds: in an environment of its own.
+VALIDATOR := .run/validator
+manifests: $(VALIDATOR)/.installed
+	for file in compose/kubernetes/*.yaml; do $(VALIDATOR)/bin/kubernetes-validate --strict $$file || exit 1; done
+
+$(VALIDATOR)/.installed: compose/kubernetes/validator.lock
+	$(PYTHON) -m venv $(VALIDATOR)
+	$(VALIDATOR)/bin/python -m pip install $(HASHED) -r compose/kubernetes/validator.lock
+	touch $@
+
+# The bills of materials of both images, as CycloneDX; an image installs exactly its lock.
 sbom: $(TOOLS)/.installed
-	$(TOOLS)/bin/cyclonedx-py requirements compose/runtime.lock --output-reproducible --of JSON -o .run/sbom.json
+	for lock in web runtime; do \
+	  $(TOOLS)/bin/cyclonedx-py requirements compose/$$lock.lock --output-reproducible --of JSON -o .run/sbom-$$lock.json || exit 1; done
 
 $(TOOLS)/.installed: compose/tools.lock
 	$(PYTHON) -m venv $(TOOLS)
@@ -109,8 +132,10 @@ $(TOOLS)/.installed: compose/tools.lock
 	touch $@
 
 # The images that compose starts, by digest: put these lines into compose/.env. It asks the registry.
-IMAGES := BASE_IMAGE=python:3.11-slim-bookworm POSTGRES_IMAGE=postgres:18 RABBITMQ_IMAGE=rabbitmq:4-management \
-  PROMETHEUS_IMAGE=prom/prometheus:v3.5.0 GRAFANA_IMAGE=grafana/grafana:12.1.0 NODE_EXPORTER_IMAGE=prom/node-exporter:v1.9.1
+IMAGES := BASE_IMAGE=python:3.11-slim-bookworm BUILD_IMAGE=python:3.11-bookworm PROXY_IMAGE=nginx:1.28 POSTGRES_IMAGE=postgres:18 \
+  RABBITMQ_IMAGE=rabbitmq:4.2-management PROMETHEUS_IMAGE=prom/prometheus:v3.5.0 ALERTMANAGER_IMAGE=prom/alertmanager:v0.28.1 \
+  GRAFANA_IMAGE=grafana/grafana:12.1.0 NODE_EXPORTER_IMAGE=prom/node-exporter:v1.9.1 \
+  COLLECTOR_IMAGE=otel/opentelemetry-collector:0.130.0
 digests:
 	@for image in $(IMAGES); do \
 	  digest=$$(docker buildx imagetools inspect "$${image#*=}" --format '{{.Manifest.Digest}}') || exit 1; \

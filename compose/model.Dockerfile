@@ -1,10 +1,10 @@
-# The image of workers whose models have libraries of their own: the platform's image, with an environment in it.
-#   docker build -f compose/model.Dockerfile --build-arg MODEL=my_model -t my-model .
-# MODEL is a folder of this build's context, with a requirements.txt of hashed requirements. Its service in compose.yaml is as
+# The image of workers whose models have libraries of their own: the worker's image, with an environment in it.
+#   docker build -f compose/model.Dockerfile --build-arg MODEL=my_model -t my-model ../models
+# MODEL is a folder of this build's context (here ../models; the project's own sends nothing but its code), with a requirements.txt of hashed requirements. Its service in compose.yaml is as
 # gpu-worker, but for these two:
 #   image: my-model
 #   command: ["python", "manage.py", "gpu_worker", "--gpu", "0", "--models", "my_model", "--index", "1", "--env", "model"]
-FROM inference-platform
+FROM inference-worker
 
 ARG MODEL
 USER root

@@ -16,6 +16,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Running": {
         "jobs.queuestanding": "What waits for each model, for how long, and how fast it drains",
         "jobs.worker": "Worker processes: alive, silent or ended, and what they have loaded",
+        "jobs.autoscaler": "What starts and drains the workers of each host: its last decision, and why",
         "jobs.batch": "The ledger: what ran together, why, where and how long",
         "jobs.circuit": "Versions and clients whose jobs are held back after failures",
         "jobs.workpause": "Models, versions and clients that a person has paused",
@@ -28,6 +29,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "models_registry.rollout": "Versions on their way to all jobs of an alias, and how each stands",
         "models_registry.rule": "What answers for an alias, rule by rule; what answered at a moment",
         "jobs.trial": "Gates, duels and backtests: two versions on the same inputs",
+        "jobs.experiment": "Claims about the platform, the load tests that try them, and the verdicts",
         "models_registry.promotion": "Every move of an alias: who, when and why",
     },
     "Clients": {

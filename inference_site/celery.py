@@ -25,6 +25,8 @@ from django.db import DatabaseError, connection  # noqa: E402
 from inference_site.process_needs import refuse  # noqa: E402
 from jobs.broker.connection import refuse_untrusted  # noqa: E402
 from jobs.broker.uncompressed import refuse_compressed  # noqa: E402
+from jobs.core.errors import DatabaseTlsError  # noqa: E402
+from jobs.db.database_tls import refuse_untrusted_database  # noqa: E402
 from jobs.exporting import exporter  # noqa: E402
 from jobs.tracing import trace_switch  # noqa: E402
 
@@ -51,6 +53,10 @@ def refuse_mistakes(**_: object) -> None:
     """
     refuse(settings.INFERENCE.mistakes)
     refuse_untrusted(app.conf.broker_url)
+    try:
+        refuse_untrusted_database()  # beat has none
+    except DatabaseTlsError as error:
+        refuse([str(error)])
 
 
 @setup_logging.connect

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from inference_site.config_parts.key_config import NEEDED_BY_SERVICE, KeyConfig
 from inference_site.config_parts.payload_config import PayloadConfig
+from inference_site.config_parts.secret_files import with_files
 from inference_site.config_parts.server_config import ServerConfig
 from inference_site.config_parts.watch_config import WatchConfig
 from inference_site.config_parts.web_config import WebConfig
@@ -32,17 +33,18 @@ class Config(WatchConfig, WorkerConfig, KeyConfig, PayloadConfig, WebConfig, Ser
     def from_env(cls, environ: Environ, needs: Needs = ALL) -> Config:
         """Read `environ`; a value that cannot be used leaves its default and a sentence in `mistakes`.
 
-        So does each secret that the process must have and that is not set.
+        So does each secret that the process must have and that is not set. A secret may be in a file that
+        NAME_FILE names.
         """
+        environ, unread = with_files(environ)
         values, mistakes = read(cls, environ)
         config, missing = cls(**values), needs.missing(environ)
-        keys, unread = config.keys_of_file()
         needed = ["payload_bucket"] if config.payload_storage == "s3" else []
         needed += NEEDED_BY_SERVICE[config.payload_key_service]
         missing += [
             f"{name.upper()} is not set." for name in needed if not environ.get(name.upper(), "").strip()
         ]
-        return replace(config, payload_keys=keys, mistakes=(*mistakes, *unread, *missing))
+        return replace(config, mistakes=(*unread, *mistakes, *missing))
 
     @property
     def https(self) -> bool:

@@ -25,6 +25,8 @@ NAMES = (
     "api",
     "models",
     "rollouts",
+    "capacity",
+    "deploying",
     "operations",
     "security",
     "decisions",

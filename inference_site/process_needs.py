@@ -1,7 +1,7 @@
 """The secrets of each process: what it must have, and what it may have; anything else is kept from it.
 
-`compose/compose.yaml` gives each service these and no others, which a test compares. A process that lacks one
-that it must have, or has one that cannot be used, ends with a sentence; nothing stands in for it.
+`compose/compose.yaml` gives each service these and no others, as files, which a test compares. A process that
+lacks one that it must have, or has one that cannot be used, ends with a sentence; nothing stands in for it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ class Process(StrEnum):
 
     WEB = "web"
     STREAM = "stream"
+    REGISTRAR = "registrar"
     RELAY = "relay"
     GPU_WORKER = "gpu-worker"
+    AUTOSCALE = "autoscale"
     CPU_WORKER = "cpu-worker"
     BEAT = "beat"
     FLOWER = "flower"
@@ -49,20 +51,28 @@ class Needs:
 OR = " or "
 DATABASE, BROKER = "DATABASE_URL", "BROKER_URL"
 SITE_KEY, PII_KEY = "SECRET_KEY", "PII_KEY"  # the names, not the keys
-BUCKET = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-PAYLOADS = ("PAYLOAD_KEYS", "PAYLOAD_KEYS_FILE", "PAYLOAD_VAULT_TOKEN_FILE", *BUCKET)
+OLD_KEYS = ("SECRET_KEY_FALLBACKS",)
+BUCKET = (
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SHARED_CREDENTIALS_FILE",
+)  # fmt: skip
+PAYLOADS = ("PAYLOAD_KEYS", "PAYLOAD_VAULT_TOKEN_FILE", *BUCKET)
 DIRECT = ("DATABASE_DIRECT_URL",)
+RUNTIME_PASSWORDS = ("DATABASE_RUNTIME_PASSWORD", "DATABASE_RUNTIME_PASSWORD_B")
 
 NEEDS = {
-    Process.WEB: Needs((DATABASE, SITE_KEY), (PII_KEY, *PAYLOADS, *DIRECT)),
-    Process.STREAM: Needs((DATABASE, SITE_KEY), (PII_KEY, *PAYLOADS, *DIRECT)),
-    Process.RELAY: Needs((DATABASE, BROKER, SITE_KEY), DIRECT),  # it signs the audit's seals
+    Process.WEB: Needs((DATABASE, SITE_KEY), (*OLD_KEYS, PII_KEY, *PAYLOADS, *DIRECT)),
+    Process.STREAM: Needs((DATABASE, SITE_KEY), (*OLD_KEYS, PII_KEY, *PAYLOADS, *DIRECT)),
+    Process.REGISTRAR: Needs((DATABASE, SITE_KEY), (*OLD_KEYS, PII_KEY, *PAYLOADS, *DIRECT)),
+    Process.RELAY: Needs((DATABASE, BROKER, SITE_KEY), (*OLD_KEYS, *DIRECT)),  # it signs the audit's seals
     Process.GPU_WORKER: Needs((DATABASE, BROKER, f"{PII_KEY}{OR}{SITE_KEY}"), (*PAYLOADS, *DIRECT)),
-    Process.CPU_WORKER: Needs((DATABASE, BROKER, SITE_KEY), (PII_KEY, *PAYLOADS, *DIRECT)),
+    Process.AUTOSCALE: Needs(
+        (DATABASE, BROKER, f"{PII_KEY}{OR}{SITE_KEY}"), (*PAYLOADS, *DIRECT)
+    ),  # of its workers
+    Process.CPU_WORKER: Needs((DATABASE, BROKER, SITE_KEY), (*OLD_KEYS, PII_KEY, *PAYLOADS, *DIRECT)),
     Process.BEAT: Needs((BROKER,)),
     Process.FLOWER: Needs((BROKER, f"FLOWER_BASIC_AUTH{OR}FLOWER_AUTH")),
-    Process.DATABASE_ROLES: Needs((DATABASE, "DATABASE_OWNER_PASSWORD", "DATABASE_RUNTIME_PASSWORD")),
-    Process.MIGRATE: Needs((DATABASE, SITE_KEY), (PII_KEY, *PAYLOADS, *DIRECT)),
+    Process.DATABASE_ROLES: Needs((DATABASE, "DATABASE_OWNER_PASSWORD", OR.join(RUNTIME_PASSWORDS))),
+    Process.MIGRATE: Needs((DATABASE, SITE_KEY), (*OLD_KEYS, PII_KEY, *PAYLOADS, *DIRECT)),
     Process.OPERATOR: Needs((DATABASE, BROKER), DIRECT),
 }
 SECRETS = frozenset(name for needs in NEEDS.values() for name in needs.names)
@@ -70,6 +80,7 @@ SECRETS = frozenset(name for needs in NEEDS.values() for name in needs.names)
 _COMMANDS = {
     "relay": Process.RELAY,
     "gpu_worker": Process.GPU_WORKER,
+    "autoscale": Process.AUTOSCALE,
     "database_roles": Process.DATABASE_ROLES,
     "load_model": Process.OPERATOR,
     "unload_model": Process.OPERATOR,

@@ -9,6 +9,7 @@ from csp.constants import NONE, SELF
 
 from inference_site.backends import django_database, django_storages, pin_pooled_sessions
 from inference_site.config import Config
+from inference_site.config_parts.secret_files import FLOWER_LOGIN, with_files
 from inference_site.logs.log_config import SERVICES, logging_config, start_logging
 from inference_site.process_needs import NEEDS, process_of
 
@@ -20,6 +21,7 @@ start_logging(CONFIG, PROCESS)
 LOGGING = logging_config(CONFIG, PROCESS)
 
 SECRET_KEY = CONFIG.secret_key  # where it is not set, Django refuses its first use
+SECRET_KEY_FALLBACKS = list(CONFIG.secret_key_fallbacks)
 DEBUG = CONFIG.debug
 ALLOWED_HOSTS = list(CONFIG.allowed_hosts)
 ROOT_URLCONF = "inference_site.urls"
@@ -141,4 +143,5 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = CONFIG.max_body_bytes
 STORAGES = django_storages(CONFIG)
 DATA_UPLOAD_MAX_NUMBER_FIELDS, DATA_UPLOAD_MAX_NUMBER_FILES = 1_000, 17  # 16 files and the job
 INFERENCE = CONFIG
+FLOWER_BASIC_AUTH = with_files(os.environ)[0].get(FLOWER_LOGIN, "")  # for its health check
 CELERY_APP = "inference_site.celery"

@@ -41,6 +41,7 @@ from jobs.core.payloads.job_keys import DataKeyName, JobIdentity
 from jobs.core.payloads.keyring import Column
 from jobs.core.states import CELERY_STATES, State
 from jobs.db import connections
+from jobs.db.address import parameters
 from jobs.db.session_settings import Use
 from jobs.payloads import vault
 from jobs.payloads.wrapping.wrapping_key import WrappedDataKey
@@ -60,6 +61,12 @@ class JobBackend(DatabaseBackend):
             django.setup()
         url = url or dburi or kwargs["app"].conf.database_url or settings.INFERENCE.database_url
         super().__init__(engine_options=engine_options, url=url, **kwargs)
+
+    def as_uri(self, include_password: bool = False) -> str:  # noqa: FBT001, FBT002  # Celery's signature
+        """Return the address for a banner, without a password; Celery's own reads no URL with two hosts."""
+        del include_password
+        parts = parameters(self.url)
+        return f"postgresql://{parts.get('user', '')}@{parts.get('host', '')}/{parts.get('dbname', '')}"
 
     def _create_tables(self) -> None:
         """Create nothing: migrations own the tables."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from inference_site.environment import NamedKeys, ServerUrl, named_keys
+from inference_site.environment import NamedKeys, ServerUrl
 from models_registry.core.struct_fields import about
 
 NEEDED_BY_SERVICE: Final[dict[str, list[str]]] = {
@@ -16,7 +15,6 @@ NEEDED_BY_SERVICE: Final[dict[str, list[str]]] = {
     "kms": ["payload_kms_key"],
     "vault": ["payload_vault_url", "payload_vault_token_file"],
 }
-OTHERS = 0o077  # the rights of all users but one
 
 
 @dataclass(frozen=True)
@@ -31,13 +29,6 @@ class KeyConfig:
             allowed="name:key,name:key…, each key 32 bytes in base64",
         ),
     ] = field(default=(), repr=False)
-    payload_keys_file: Annotated[
-        str,
-        about(
-            "A file that holds PAYLOAD_KEYS, which stay out of the environment then.",
-            allowed="the path of a file in the form of PAYLOAD_KEYS, which no other user may read",
-        ),
-    ] = ""
     payload_key_service: Annotated[
         Literal["none", "kms", "vault"],
         about(
@@ -79,16 +70,3 @@ class KeyConfig:
     def seals(self) -> bool:
         """Return whether keys are set, so that files are sealed and versions may encrypt."""
         return bool(self.payload_keys) or self.payload_key_service != "none"
-
-    def keys_of_file(self) -> tuple[tuple[tuple[str, bytes], ...], list[str]]:
-        """Return PAYLOAD_KEYS and behind them those of PAYLOAD_KEYS_FILE, and a sentence for each mistake."""
-        if not self.payload_keys_file:
-            return self.payload_keys, []
-        path = Path(self.payload_keys_file)
-        try:
-            more = named_keys("".join(path.read_text().split()))
-            open_to_others = bool(path.stat().st_mode & OTHERS)
-        except (OSError, ValueError) as error:
-            return self.payload_keys, [f"PAYLOAD_KEYS_FILE: {error}."]
-        mistakes = ["PAYLOAD_KEYS_FILE may be read by other users: chmod 600."] if open_to_others else []
-        return tuple((dict(self.payload_keys) | dict(more)).items()), mistakes

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from inference_site.environment import BrokerUrl, Key, PostgresUrl, Whole
+from inference_site.environment import BrokerUrl, Key, PostgresUrl, Whole, Words
 from models_registry.core.struct_fields import about
 
 
@@ -52,9 +52,14 @@ class ServerConfig:
     database_runtime_password: Annotated[
         str,
         about(
-            "The password that `database_roles` gives to inference_runtime, as which all processes log in.",
+            "The password that `database_roles` gives to inference_runtime_a, one of the two logins of all "
+            "other processes; without one it cannot log in.",
             allowed="a text",
         ),
+    ] = field(default="", repr=False)
+    database_runtime_password_b: Annotated[
+        str,
+        about("The same for inference_runtime_b, the other login.", allowed="a text"),
     ] = field(default="", repr=False)
     broker_url: Annotated[
         BrokerUrl,
@@ -91,6 +96,14 @@ class ServerConfig:
             allowed="a random text of 50 characters or more; beat and Flower need none",
         ),
     ] = field(default="", repr=False)
+    secret_key_fallbacks: Annotated[
+        Words,
+        about(
+            "Values that SECRET_KEY had: what they signed or encrypted is still read, until "
+            "`manage.py rotate_secret_key` has run.",
+            allowed="texts without commas, with commas between",
+        ),
+    ] = field(default=(), repr=False)
     pii_key: Annotated[
         Key,
         about(
@@ -105,3 +118,8 @@ class ServerConfig:
     queue_depth: Annotated[
         Whole, about("Jobs that the relay puts into a queue at most; 0: as many as its workers can hold.")
     ] = 0
+
+    @property
+    def site_keys(self) -> tuple[str, ...]:
+        """Return SECRET_KEY, which signs and encrypts, and behind it those that only read."""
+        return tuple(filter(None, (self.secret_key, *self.secret_key_fallbacks)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+from msgspec import Meta
+
 from inference_site.environment import Positive, Seconds, Threads, Words
 from models_registry.core.struct_fields import about
 
@@ -13,6 +15,26 @@ from models_registry.core.struct_fields import about
 class WorkerConfig:
     """What a worker may load and run, and for how long."""
 
+    zone: Annotated[
+        str,
+        Meta(max_length=63),
+        about(
+            "The zone that this host is in: rows of workers and autoscalers show it.",
+            allowed="a name such as eu-1a",
+        ),
+    ] = ""
+    scale_idle_s: Annotated[
+        Seconds,
+        about("Seconds without a job after which a model needs no worker; the relay decides by it."),
+    ] = 600.0
+    scale_cooldown_s: Annotated[
+        Seconds,
+        about("Seconds for which a model must need fewer workers before the number it needs goes down."),
+    ] = 300.0
+    scale_start_limit_s: Annotated[
+        Seconds,
+        about("Seconds after which an autoscaler kills a worker that starts and does not serve yet."),
+    ] = 3_600.0
     cpu_worker_threads: Annotated[
         Threads,
         about("Threads of the CPU worker, for ordinary tasks; none waits for a receiver of webhooks."),
@@ -48,6 +70,14 @@ class WorkerConfig:
         about(
             "Certificates of authorities that sign receivers of webhooks, trusted beside the public ones.",
             allowed="the path of a PEM file",
+        ),
+    ] = ""
+    gpu_lock_dir: Annotated[
+        str,
+        about(
+            "The folder of the locks by which workers of a host with `--gpu auto` share its GPUs.",
+            allowed="a path",
+            default="one of this user in the system's folder for temporary files",
         ),
     ] = ""
     model_dir: Annotated[str, about("The folder that relative artifacts are in.", allowed="a path")] = ""

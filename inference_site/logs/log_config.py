@@ -27,8 +27,8 @@ HINTS = {
 # They bring handlers of their own.
 OTHERS = ("django", "django.server", "granian.access", "celery.task", "celery.redirected", "py.warnings")
 SERVICES = frozenset({
-    Process.WEB, Process.STREAM, Process.RELAY, Process.GPU_WORKER, Process.CPU_WORKER, Process.BEAT,
-    Process.FLOWER,
+    Process.WEB, Process.STREAM, Process.REGISTRAR, Process.RELAY, Process.GPU_WORKER, Process.AUTOSCALE,
+    Process.CPU_WORKER, Process.BEAT, Process.FLOWER,
 })  # fmt: skip
 
 

@@ -24,6 +24,8 @@ def use_settings(environ: MutableMapping[str, str], run_dir: Path = RUN_DIR) -> 
 
     Settings that are given remain as they are.
     """
+    if any(environ.get(f"{name}_FILE", "").strip() for name in DECISIVE):
+        return  # a deployment's own
     given = {name for name in DECISIVE if environ.get(name, "").strip()}
     if given == {*DECISIVE} or not held(run_dir):
         return

@@ -14,7 +14,6 @@ from inference_site.stack.leash import Child, Command
 from inference_site.stack.ports import LOOPBACK, RememberedPorts
 from inference_site.stack.private_files import private_dir, secret
 from inference_site.stack.stack_errors import StackError, StartError
-from jobs.core.access.database_rights import DatabaseRole
 
 DATABASE = "inference"
 USER = "inference"
@@ -70,6 +69,7 @@ class Postgres:
     """A Postgres server in a run directory; its port and password survive restarts."""
 
     name = "postgres"
+    _locale: tuple[str, ...] = ("--locale-provider=builtin", "--locale=C.UTF-8")
 
     def __init__(self, run_dir: Path, *, durable: bool = True) -> None:
         """Prepare to serve from `run_dir`; if not `durable`, a power cut may lose all data."""
@@ -85,13 +85,13 @@ class Postgres:
         """Return the database's URL for its superuser, which no program of the stack is given."""
         return f"postgresql://{USER}:{self._password}@{LOOPBACK}:{self.port}/{DATABASE}"
 
-    def role_password(self, role: DatabaseRole) -> str:
-        """Return the password of one of the roles that `database_roles` creates."""
-        return secret(self._home / f"{role}-password")
+    def password_of(self, login: str) -> str:
+        """Return the password of one of the logins that `database_roles` creates."""
+        return secret(self._home / f"{login}-password")
 
-    def url_of(self, role: DatabaseRole) -> str:
-        """Return the database's URL for one of these roles."""
-        return f"postgresql://{role}:{self.role_password(role)}@{LOOPBACK}:{self.port}/{DATABASE}"
+    def url_of(self, login: str) -> str:
+        """Return the database's URL for one of these logins."""
+        return f"postgresql://{login}:{self.password_of(login)}@{LOOPBACK}:{self.port}/{DATABASE}"
 
     def start(self) -> None:
         """Start the server on its port, at first a free one, without waiting for it."""
@@ -100,7 +100,7 @@ class Postgres:
             (self.port,) = self._ports.take(self.name)
         settings = {**self._settings, "port": str(self.port)}
         flags = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
-        argv = [str(binaries() / "postgres"), "-D", str(self._data), *flags]
+        argv = [str(self._programs / "postgres"), "-D", str(self._data), *flags]
         command = Command(
             name=self.name, argv=argv, env=os.environ, death=signal.SIGINT, before=unprivileged()
         )
@@ -128,6 +128,10 @@ class Postgres:
         """Make the next start choose another port."""
         self.port = 0
         self._ports.forget(self.name)
+
+    @property
+    def _programs(self) -> Path:
+        return binaries()
 
     @property
     def _data(self) -> Path:
@@ -163,8 +167,8 @@ class Postgres:
 
     def _initdb_words(self, data: Path) -> list[str]:
         options = ["--auth=scram-sha-256", f"--pwfile={self._home / 'password'}", "--no-sync"]
-        locale = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
-        return [str(binaries() / "initdb"), "-D", str(data), "-U", USER, *options, *locale]
+        locale = ["--encoding=UTF8", *self._locale]
+        return [str(self._programs / "initdb"), "-D", str(data), "-U", USER, *options, *locale]
 
     def _give_to_nobody(self) -> None:
         if "--reuid=nobody" in unprivileged():

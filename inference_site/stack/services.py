@@ -12,9 +12,10 @@ from inference_site.stack.postgres import Postgres
 from inference_site.stack.rabbitmq import RabbitMQ
 from inference_site.stack.served import stop_together
 from inference_site.stack.stack_errors import StartError
-from jobs.core.access.database_rights import DatabaseRole
+from jobs.core.access.database_rights import RUNTIME_LOGINS, DatabaseRole
 
 STARTS = 3
+LOGIN = RUNTIME_LOGINS[0]
 PROJECT = Path(__file__).resolve().parents[2]
 UNPACK_ROOT = PROJECT / ".run" / "rabbitmq-root"
 
@@ -61,8 +62,8 @@ class Services:
         if self.postgres is None:
             return {}
         passwords = {
-            "DATABASE_OWNER_PASSWORD": self.postgres.role_password(DatabaseRole.OWNER),
-            "DATABASE_RUNTIME_PASSWORD": self.postgres.role_password(DatabaseRole.RUNTIME),
+            "DATABASE_OWNER_PASSWORD": self.postgres.password_of(DatabaseRole.OWNER),
+            "DATABASE_RUNTIME_PASSWORD": self.postgres.password_of(LOGIN),
         }
         return {"DATABASE_URL": self.postgres.url, **passwords}
 
@@ -74,7 +75,7 @@ class Services:
     @property
     def runtime_env(self) -> dict[str, str]:
         """Return the variable with which every program runs, as in production."""
-        return {} if self.postgres is None else {"DATABASE_URL": self.postgres.url_of(DatabaseRole.RUNTIME)}
+        return {} if self.postgres is None else {"DATABASE_URL": self.postgres.url_of(LOGIN)}
 
     @property
     def monitor_env(self) -> dict[str, str]:

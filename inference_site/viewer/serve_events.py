@@ -20,6 +20,7 @@ from tornado.options import options, parse_command_line  # noqa: E402
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inference_site.settings")
 
+from inference_site.config_parts.secret_files import FLOWER_LOGIN, with_files  # noqa: E402
 from inference_site.process_needs import refuse  # noqa: E402
 from inference_site.settings import CONFIG  # noqa: E402
 from inference_site.viewer.event_viewer import EventViewer, viewing_app  # noqa: E402
@@ -46,6 +47,8 @@ def main(argv: list[str]) -> None:
     options.logging = None  # Tornado would change the root's level; ours are set
     command.apply_env_options()
     parse_command_line(argv)
+    if login := with_files(os.environ)[0].get(FLOWER_LOGIN):
+        options.basic_auth = login.split(",")
     options.read_only, options.enable_events, options.persistent = True, False, False
     command.extract_settings()
     command.setup_logging()

@@ -10,11 +10,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from inference_site.stack.stack_errors import StackError
 from inference_site.watching.prometheus_tools import PROJECT, find_tool
 
 FOLDER = PROJECT / "compose" / "prometheus"
+RENDER = PROJECT / "compose" / "render.py"
 BANNER = "!" * 100
 
 
@@ -25,15 +27,24 @@ def main(folder: Path = FOLDER) -> int:
     except StackError as error:
         print(f"{BANNER}\nThe rules of compose/prometheus were NOT checked: {error}\n{BANNER}")  # noqa: T201
         return 0
-    wrong = [*filter(None, (complaint(promtool, words) for words in checks(folder)))]
+    with TemporaryDirectory() as scratch:
+        wrong = [*filter(None, (complaint(promtool, words) for words in checks(folder, Path(scratch))))]
     print(*wrong or ["Rules and configuration of Prometheus: checked and tested."], sep="\n")  # noqa: T201
     return min(1, len(wrong))
 
 
-def checks(folder: Path) -> Iterator[tuple[str, ...]]:
-    """Yield the words after `promtool` of each check."""
-    yield "check", "config", "--lint-fatal", str(folder / "prometheus.yaml")
+def checks(folder: Path, scratch: Path) -> Iterator[tuple[str, ...]]:
+    """Yield the words after `promtool` of each check, with the configuration rendered in `scratch`."""
+    yield "check", "config", "--lint-fatal", str(rendered(scratch, folder / "rules"))
     yield "test", "rules", *map(str, sorted(folder.glob("tests/*.yaml")))
+
+
+def rendered(scratch: Path, rules: Path) -> Path:
+    """Return Prometheus' configuration as compose/render.py writes it, with the rules of a folder."""
+    site = "API_URL=https://api.example\nSTREAM_URL=https://stream.example\nALLOWED_HOSTS=api.example\n"
+    (scratch / ".env").write_text(f"{site}OWNERS=self\nPROMETHEUS_RULES={rules}\n")
+    subprocess.run([sys.executable, RENDER, scratch], check=True)
+    return scratch / "rendered/prometheus/prometheus.yaml"
 
 
 def complaint(promtool: Path, words: tuple[str, ...]) -> str:

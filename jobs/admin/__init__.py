@@ -15,16 +15,20 @@ from jobs.admin import (
 from jobs.admin.acting import bulk_act_admin, pause_admin
 from jobs.admin.dead_letters import admin as dead_letters
 from jobs.admin.dead_letters import replays
+from jobs.admin.experiments import experiment_admin
+from jobs.admin.operations import autoscaler_admin
 from jobs.admin.registry_pages import alias_page, model_page, version_page
 from jobs.admin.rollouts import rollout_admin, rule_admin, trial_admin
 
 __all__ = [
     "alias_page",
+    "autoscaler_admin",
     "batches",
     "bulk_act_admin",
     "circuit_admin",
     "client_admin",
     "dead_letters",
+    "experiment_admin",
     "job_admin",
     "model_page",
     "outbox_and_events",

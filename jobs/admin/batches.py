@@ -132,13 +132,23 @@ class BatchAdmin(BoundedAdmin):
 class WorkerAdmin(ReadOnlyAdmin):
     """One incarnation of a worker process: a small table."""
 
-    list_display = ("status", "node", "device", "model_names", "heartbeat_at", "started_at", "host", "pid")
+    list_display = (
+        "status",
+        "node",
+        "device",
+        "model_names",
+        "heartbeat_at",
+        "started_at",
+        "host",
+        "zone",
+        "pid",
+    )
     list_display_links = ("node",)
     ordering = (F("ended_at").desc(nulls_first=True), "-started_at")
     search_fields = ("node", "host")
     fields = (
-        "id", "node", "status", "device", "device_uuid", "memory", "model_names", "host", "pid", "started_at",
-        "heartbeat_at", "ended_at", "end_reason", "open_batches", "loads",
+        "id", "node", "status", "device", "device_uuid", "memory", "model_names", "host", "zone", "pid",
+        "started_at", "heartbeat_at", "ended_at", "end_reason", "open_batches", "loads",
     )  # fmt: skip
     readonly_fields = ("status", "memory", "open_batches", "loads")
 

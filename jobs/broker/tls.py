@@ -15,6 +15,8 @@ from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport.pyamqp import SSLTransport
 
+from jobs.core.access.shown_certificate import described
+
 SCHEME = "amqps"
 LOOK_S = 3.0
 # These are an ended connection, and no word about trust.
@@ -121,16 +123,4 @@ def _named(host: str, port: int) -> str:
         shown = x509.load_pem_x509_certificate(text.encode())
     except (OSError, ValueError):
         return f"the certificate of the broker at {host}:{port}"
-    return (
-        f"the certificate of the broker at {host}:{port} ({shown.subject.rfc4514_string()}, issued by "
-        f"{shown.issuer.rfc4514_string()}, for {', '.join(_names(shown)) or 'no host'}, valid from "
-        f"{shown.not_valid_before_utc:%Y-%m-%d} to {shown.not_valid_after_utc:%Y-%m-%d})"
-    )
-
-
-def _names(certificate: x509.Certificate) -> list[str]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return []
-    return [str(name.value) for name in names]
+    return f"the certificate of the broker at {host}:{port} ({described(shown)})"

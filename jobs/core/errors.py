@@ -32,6 +32,12 @@ class DatabaseUnusableError(PlatformError):
     code = "database_unusable"
 
 
+class DatabaseTlsError(DatabaseUnusableError):
+    """The database's certificate is not trusted."""
+
+    code = "database_tls"
+
+
 class LibraryChangedError(PlatformError):
     """A library that is patched here differs from the version whose source was read."""
 
@@ -294,3 +300,27 @@ class MethodNotAllowedError(RequestError):
     """This address does not take that method."""
 
     code = "method_not_allowed"
+
+
+class NoHistoryError(PlatformError):
+    """Nothing was recorded from which this could be learned."""
+
+    code = "no_history"
+
+
+class DirtyTreeError(PlatformError):
+    """The working tree is not exactly a commit, so what is measured could not be found again."""
+
+    code = "dirty_tree"
+
+
+class UnknownExperimentError(PlatformError):
+    """There is no such experiment."""
+
+    code = "experiment_not_found"
+
+
+class ExperimentStateError(PlatformError):
+    """The experiment is not in a state that allows this."""
+
+    code = "experiment_state"

@@ -6,6 +6,8 @@ within that list.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from jobs.core.errors import PlatformError
 
 PREFIXES = ("GPU-", "MIG-")
@@ -24,17 +26,45 @@ def visible_gpu(asked: str, inherited: str | None) -> str:
     `asked` is an index, or a UUID, of which the first characters are enough; `inherited` is the variable as
     it was, None where it was not set.
     """
-    asked = asked.strip()
-    visible = None if inherited is None else [name.strip() for name in inherited.split(",")]
-    if visible is not None and visible[0].lower() in _HIDDEN:
-        raise GpuChoiceError(f"CUDA_VISIBLE_DEVICES={inherited} hides all GPUs: unset it, or use --cpu.")
+    asked, visible = asked.strip(), _visible(inherited)
     if asked.startswith(PREFIXES):
         return _by_uuid(asked, visible)
     if asked.isdecimal():
         return _by_index(int(asked), visible)
     raise GpuChoiceError(
-        f"--gpu {asked} is neither an index (0) nor a UUID (GPU-…, MIG-…): `nvidia-smi -L` lists both."
+        f"--gpu {asked} is neither an index (0) nor a UUID (GPU-…, MIG-…), which `nvidia-smi -L` lists, nor "
+        "`auto`."
     )
+
+
+def gpus_to_try(uuids: Sequence[str], inherited: str | None) -> list[str]:
+    """Return the UUIDs among which `--gpu auto` takes one that is free; GpuChoiceError if there is none.
+
+    `uuids` are those of the host in the order of their indexes; `inherited` as above.
+    """
+    visible = _visible(inherited)
+    tried = list(uuids) if visible is None else [_uuid_of(name, uuids) for name in visible]
+    if not tried:
+        raise GpuChoiceError("--gpu auto: this host shows no GPU. A container is given them by `--gpus`.")
+    return tried
+
+
+def _uuid_of(name: str, uuids: Sequence[str]) -> str:
+    if name.startswith("MIG-"):
+        return name  # a part of a GPU is not listed with the whole ones
+    for index, uuid in enumerate(uuids):
+        if name == str(index) or (name.startswith("GPU-") and uuid.startswith(name)):
+            return uuid
+    raise GpuChoiceError(
+        f"CUDA_VISIBLE_DEVICES names {name}, which is not there: `nvidia-smi -L` lists GPUs."
+    )
+
+
+def _visible(inherited: str | None) -> list[str] | None:
+    visible = None if inherited is None else [name.strip() for name in inherited.split(",")]
+    if visible is not None and visible[0].lower() in _HIDDEN:
+        raise GpuChoiceError(f"CUDA_VISIBLE_DEVICES={inherited} hides all GPUs: unset it, or use --cpu.")
+    return visible
 
 
 def _by_index(index: int, visible: list[str] | None) -> str:

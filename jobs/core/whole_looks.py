@@ -3,6 +3,8 @@
 A transaction that stays open anywhere in the database keeps dead rows and their index entries. A look from
 the beginning reads them all. It is always made while it is quick, and rarely where it takes long; the looks
 in between begin at the mark.
+
+One long look alone says nothing of the index: its process may have been stopped meanwhile, for minutes.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ class WholeLooks:
     def __init__(self, *, quick_s: float = QUICK_S) -> None:
         """Begin with a look from the beginning; one that takes up to `quick_s` seconds is always made."""
         self._quick_s = quick_s
-        self._due_at = 0.0
+        self._due_at = self._last_s = 0.0
         self._mark_s = 0.0
 
     def due(self, now: float) -> bool:
@@ -30,8 +32,9 @@ class WholeLooks:
         return 0.0 if self.due(now) else self._mark_s
 
     def took(self, seconds: float, *, began: float) -> None:
-        """Note how long a look from the beginning took."""
-        self._due_at = began + (0.0 if seconds <= self._quick_s else REST * seconds)
+        """Note how long a look from the beginning took; two in a row tell how long they take."""
+        both_s, self._last_s = min(seconds, self._last_s), seconds
+        self._due_at = began + (0.0 if both_s <= self._quick_s else REST * both_s)
 
     def emptied(self, now_s: float) -> None:
         """Note that nothing is left of what was due before `now_s`."""

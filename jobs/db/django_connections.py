@@ -8,14 +8,14 @@ from typing import Any
 
 from django.db import connections as wrappers
 from django.db.backends.postgresql.base import DatabaseWrapper
+from django.db.backends.postgresql.schema import DatabaseSchemaEditor
 from django.db.backends.signals import connection_created
+from django.db.migrations.migration import Migration
 from django.db.models.signals import pre_migrate
 
 from jobs.db import connections
+from jobs.db.burst_schema_editor import MIGRATION_LOCK_TIMEOUT, BurstSchemaEditor, may_burst
 from jobs.db.session_settings import TIMES, Use, setting
-
-# A migration that waited longer for its lock would hold up everybody behind it; it can be run again.
-MIGRATION_LOCK_TIMEOUT = "10s"
 
 
 def register() -> None:
@@ -56,3 +56,17 @@ def _lift_limits(using: str, **_kwargs: Any) -> None:
     version = wrapper.connection.info.server_version
     lifted = {name: "0" for name, since in TIMES.items() if version >= since}
     wrapper.connection.execute(*setting({**lifted, "lock_timeout": MIGRATION_LOCK_TIMEOUT}))
+
+
+def prepare_for(migration: Migration, *, using: str) -> None:
+    """Let the next migration hold its locks for an instant, and wait for none that others wait behind.
+
+    One without a transaction waits for as long as it takes: CREATE INDEX CONCURRENTLY locks out no other.
+    """
+    wrapper = wrappers[using]
+    editor = BurstSchemaEditor if may_burst(migration) else DatabaseSchemaEditor
+    vars(wrapper)["SchemaEditorClass"] = editor
+    if not connections.pooled():
+        wrapper.ensure_connection()
+        timeout = MIGRATION_LOCK_TIMEOUT if migration.atomic else "0"
+        wrapper.connection.execute(*setting({"lock_timeout": timeout}))

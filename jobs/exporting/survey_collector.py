@@ -1,4 +1,4 @@
-"""What the surveyor counted of queues and workers, and live roll-outs, on every process's page of metrics.
+"""What the surveyor counted, live roll-outs and the database's copies, on every process's page of metrics.
 
 Nothing is counted anew, so all pages of all processes show the same. While the database is away, a page says
 so, and has what was read before, until the count is too old; then only its age is left.
@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from jobs import metrics
 from jobs.services.admission.survey_reads import SurveyedQueue, read_survey
+from jobs.services.reads.server_copies import ServerCopies, read_copies
 from jobs.services.rollouts.rollout_figures import RolloutFigures, read_figures
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ STALE_S = 10.0  # an older count is not shown
 class _Reading(NamedTuple):
     queues: Sequence[SurveyedQueue]
     rollouts: Sequence[RolloutFigures]
+    copies: ServerCopies | None
     at_s: float
 
 
@@ -40,9 +42,11 @@ class SurveyCollector(Collector):
         read: Callable[[], Sequence[SurveyedQueue]] = read_survey,
         clock: Callable[[], float] = time.monotonic,
         rollouts: Callable[[], Sequence[RolloutFigures]] = read_figures,
+        copies: Callable[[], ServerCopies] = read_copies,
     ) -> None:
         """Prepare to read; `clock` returns monotonic seconds."""
-        self._read, self._clock, self._read_rollouts = read, clock, rollouts
+        self._read, self._clock = read, clock
+        self._read_rollouts, self._read_copies = rollouts, copies
         self._lock = Lock()
         self._began_s = float("-inf")
         self._thread: Thread | None = None
@@ -54,9 +58,13 @@ class SurveyCollector(Collector):
         answered = self._renew()
         yield metrics.DATABASE_UP.family([((), int(answered and not self._failed))])
         reading = self._reading
-        if reading is None or not reading.queues:
+        if reading is None:
             return
         since_s = self._clock() - reading.at_s
+        if since_s <= STALE_S and reading.copies is not None:
+            yield from _copies(reading.copies)
+        if not reading.queues:
+            return
         age_s = min(queue.age_s for queue in reading.queues) + since_s
         yield metrics.SURVEY_AGE.family([((), age_s)])
         if age_s <= STALE_S:
@@ -82,9 +90,18 @@ class SurveyCollector(Collector):
     def _read_once(self) -> None:
         began_s, self._failed = self._clock(), True
         try:
-            self._reading, self._failed = _Reading(self._read(), self._read_rollouts(), began_s), False
+            self._reading = _Reading(self._read(), self._read_rollouts(), self._copies_or_none(), began_s)
+            self._failed = False
         except psycopg.Error as error:
             log.debug("the survey cannot be read: %s", error)  # each page would say it again
+
+    def _copies_or_none(self) -> ServerCopies | None:
+        """Return None where the database, maybe another make of it, does not say: the rest is shown."""
+        try:
+            return self._read_copies()
+        except psycopg.Error as error:
+            log.debug("the archive and the standbys cannot be read: %s", error)
+            return None
 
 
 def _figures(queues: Sequence[SurveyedQueue]) -> Iterator[Metric]:
@@ -116,6 +133,12 @@ def _rollouts(rollouts: Sequence[RolloutFigures], since_s: float) -> Iterator[Me
     yield metrics.ROLLOUT_HELD.family(
         ((*name, one.hold), one.held_s + since_s) for name, one in names.items() if one.hold
     )
+
+
+def _copies(copies: ServerCopies) -> Iterator[Metric]:
+    yield metrics.ARCHIVE_FAILING.family([((), copies.archive_failing_s)])
+    yield metrics.SLOT_ACTIVE.family(((slot.slot,), int(slot.active)) for slot in copies.slots)
+    yield metrics.SLOT_BEHIND.family(((slot.slot,), slot.behind_bytes) for slot in copies.slots)
 
 
 def _backlog_s(queue: SurveyedQueue) -> float | None:

@@ -10,10 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
+from pathlib import Path
 from typing import NamedTuple
+
+from django.conf import settings
 
 from jobs.core.errors import PlatformError
 from jobs.core.gpu_choice import visible_gpu
+from jobs.management.free_gpu import AUTO, own_folder, take_free_gpu
 from models_registry.loaders.devices import cuda_driver
 from models_registry.loaders.devices.device_probe import DeviceProbe
 from models_registry.loaders.devices.own_device import OwnDevice, use
@@ -39,8 +43,11 @@ class PinnedDevice(NamedTuple):
 def pin(gpu: str | None) -> PinnedDevice:
     """Hide all other devices from this process, before torch is imported, and wait until its own answers.
 
-    None is the CPU. GpuChoiceError, NoGpuError.
+    None is the CPU, and `auto` the first GPU that no other worker of this host took by `auto`.
+    GpuChoiceError, NoGpuError.
     """
+    if gpu == AUTO:
+        gpu = take_free_gpu(Path(settings.INFERENCE.gpu_lock_dir or own_folder()))
     if gpu is None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         return PinnedDevice("cpu")

@@ -11,6 +11,7 @@ from jobs.metrics.device_metrics import *  # noqa: F403
 from jobs.metrics.job_metrics import *  # noqa: F403
 from jobs.metrics.relay_metrics import *  # noqa: F403
 from jobs.metrics.rollout_metrics import *  # noqa: F403
+from jobs.metrics.scaling_metrics import *  # noqa: F403
 from jobs.metrics.survey_metrics import *  # noqa: F403
 from jobs.metrics.upkeep_metrics import *  # noqa: F403
 from jobs.metrics.worker_metrics import *  # noqa: F403

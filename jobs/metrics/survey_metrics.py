@@ -50,3 +50,17 @@ DATABASE_UP = read_gauge(
     "inference_database_up",
     "1 where the process could read the database for this page; 0 where that failed or took over a second.",
 )
+ARCHIVE_FAILING = read_gauge(
+    "inference_database_archive_failing_seconds",
+    "For how long the archive has not taken the ready part of the database's log; 0: it does, or is none.",
+)
+SLOT_ACTIVE = read_gauge(
+    "inference_replication_slot_active",
+    "1 where a standby reads this slot, 0 where it is away.",
+    "slot",
+)
+SLOT_BEHIND = read_gauge(
+    "inference_replication_slot_behind_bytes",
+    "How much of the log the database keeps for the standby of this slot; absent where the slot was lost.",
+    "slot",
+)

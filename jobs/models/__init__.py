@@ -13,10 +13,12 @@ from jobs.models.client import ApiToken, Client
 from jobs.models.dead_letter import DeadLetter, DeadLetterQueueSize
 from jobs.models.erasure import Erasure, Subject, UnwantedObject
 from jobs.models.event import AttemptMessage, Event
+from jobs.models.experiments.experiment import Experiment, Measurement
 from jobs.models.job import Job, JobInput, JobResult
 from jobs.models.known_key import KnownKey
 from jobs.models.lease import Lease, LeaseHolder
 from jobs.models.model_order import ModelOrder
+from jobs.models.operating.autoscaler import Autoscaler
 from jobs.models.operating.bulk_act import BulkAct
 from jobs.models.operating.job_label import JobLabel
 from jobs.models.operating.operations_step import OperationsRecent, OperationsStep
@@ -37,6 +39,7 @@ __all__ = [
     "ApiToken",
     "AttemptMessage",
     "AuditSeal",
+    "Autoscaler",
     "Batch",
     "BulkAct",
     "CacheEntry",
@@ -52,6 +55,7 @@ __all__ = [
     "Erasure",
     "Event",
     "Evidence",
+    "Experiment",
     "FailedKey",
     "Follower",
     "Job",
@@ -62,6 +66,7 @@ __all__ = [
     "KnownKey",
     "Lease",
     "LeaseHolder",
+    "Measurement",
     "ModelOrder",
     "OperationsRecent",
     "OperationsStep",

@@ -28,6 +28,9 @@ class Worker(models.Model):
         null=True, help_text="Of the device's memory, at the last heartbeat; empty: not known, or a CPU."
     )
     memory_total_bytes = models.BigIntegerField(null=True, help_text="The whole memory of the device.")
+    zone = models.CharField(
+        max_length=63, blank=True, db_default="", help_text="Where it runs, by its setting ZONE."
+    )
     model_names = ArrayField(models.CharField(max_length=63))
     open_batches = ArrayField(
         models.UUIDField(),

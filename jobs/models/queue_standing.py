@@ -45,6 +45,13 @@ class QueueStanding(models.Model):
     workers_wanted = models.PositiveIntegerField(
         null=True, help_text="Workers that what arrives, what waits and the goal ask for."
     )
+    workers_load = models.FloatField(
+        null=True, help_text="The same with its fraction: models that share workers need the sum."
+    )
+    worker_per_s = models.FloatField(null=True, help_text="Jobs that one worker finishes a second.")
+    start_s = models.FloatField(
+        null=True, help_text="Seconds until an autoscaler's next worker serves it; empty: there is none."
+    )
     arrivals_per_s = models.FloatField(null=True, help_text="Jobs that came, over about ten seconds.")
     goal_s = models.FloatField(null=True, help_text="The p95 goal of its default version.")
     dead_letters = models.PositiveIntegerField(null=True, help_text="Dead letters that are not discarded.")

@@ -93,13 +93,24 @@ def exists(name: str) -> bool:
 
 def names_before(until: datetime) -> Iterator[str]:
     """Yield the names of objects that were created before `until`, unfinished ones included."""
-    for day in sorted(storage().listdir("")[0]):
+    return (name for name, _ in dated_names(until))
+
+
+def dated_names(until: datetime) -> Iterator[tuple[str, datetime]]:
+    """Yield the names of objects that were created before `until`, and when; unfinished ones too."""
+    for day in _listed("")[0]:
         if day > f"{until + timedelta(days=1):%Y-%m-%d}":
             return
-        for file in storage().listdir(day)[1]:
+        for file in _listed(day)[1]:
             name = f"{day}/{file}"
-            if _created_at(name) < until:
-                yield name
+            if (at := _created_at(name)) < until:
+                yield name, at
+
+
+def _listed(path: str) -> tuple[list[str], list[str]]:
+    with _translated_errors():
+        folders, files = storage().listdir(path)
+    return sorted(folders), files
 
 
 class Measured:

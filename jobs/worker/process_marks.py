@@ -16,14 +16,15 @@ from pathlib import Path
 from django.conf import settings
 
 log = logging.getLogger(__name__)
-BEAT = "beat"
+BEAT, AUTOSCALE = "beat", "autoscale"
 CONSUMED_EVERY_S, CONSUMED_LATELY_S = 5.0, 20.0
+SCALED_LATELY_S = 20.0
 SENT_LATELY_S = 150.0  # beat sends at least one task a minute
 
 
 def leave(name: str) -> None:
     """Note that the process `name` has done its work just now; what prevents that stops no work."""
-    folder = _folder()
+    folder = marks_folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if _is_ours(folder):
@@ -37,7 +38,7 @@ def leave(name: str) -> None:
 
 def age_s(name: str) -> float | None:
     """Return how many seconds ago the process `name` left its mark; None where it never did."""
-    folder = _folder()
+    folder = marks_folder()
     try:
         left_at = (folder / name).stat().st_mtime if _is_ours(folder) else None
     except (FileNotFoundError, PermissionError):
@@ -56,6 +57,7 @@ def _is_ours(folder: Path) -> bool:
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
 
 
-def _folder() -> Path:
+def marks_folder() -> Path:
+    """Return the folder of the marks; it is this user's unless HEALTH_DIR names one."""
     own = Path(tempfile.gettempdir()) / f"inference-health-{os.getuid()}"
     return Path(settings.INFERENCE.health_dir or own)

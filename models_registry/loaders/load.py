@@ -53,8 +53,12 @@ OF_FILES: Mapping[str, str] = {
 RUN_CODE = frozenset({"torchscript", "export", "aotinductor"})
 # Types that a version may trust by itself: scikit-learn's own. Others may do anything when they are made.
 _TYPES_OF_DATA = ("sklearn.", "collections.")
+_WORKER, _IN_CONTAINERS = "worker", ", or in containers use the service registrar"
 # Packages that loaders import, and the extra of this distribution that brings each.
 EXTRAS: Mapping[str, str] = {
+    "torch": _WORKER,
+    "transformers": _WORKER,
+    "sentence_transformers": _WORKER,
     "onnxruntime": "onnx",
     "skops": "sklearn",
     "sklearn": "sklearn",
@@ -111,5 +115,5 @@ def _say_what_to_install(loader: str, error: ModuleNotFoundError) -> None:
     if extra is not None:
         raise LoaderRefusedError(
             f"The loader {loader} needs {error.name}, which is not installed here:"
-            f" pip install 'inference-platform[{extra}]'."
+            f" pip install 'inference-platform[{extra}]'{_IN_CONTAINERS if extra == _WORKER else ''}."
         ) from None

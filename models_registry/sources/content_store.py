@@ -7,7 +7,9 @@ is its manifest, as `loaders.integrity.digest` hashes it: one hash pins every fi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +24,7 @@ from models_registry.shared.platform_errors import PlatformError
 from models_registry.sources.file_tree import files_below, manifest_of
 
 STORED = "stored:"
+FOLDER = "artifacts/sha256"
 CHUNK_BYTES = 1 << 20
 Answer = TypeVar("Answer")
 _FORM = re.compile(r"stored:([0-9a-f]{64})/(model(?:\.[a-z0-9]{1,15})?)?\Z")
@@ -84,8 +87,34 @@ def copy_to(stored: StoredArtifact, folder: Path) -> None:
         _copy(hashed, folder / name)
 
 
+def members(stored: StoredArtifact) -> set[str]:
+    """Return the names of all objects of an artifact; of a folder whose manifest is gone only that name."""
+    names = {_name(stored.sha256)}
+    if stored.file or not holds(stored):
+        return names
+    text = _translated(lambda: _read(_name(stored.sha256))).decode()
+    return names | {_name(hashed) for hashed in manifest_of(text).values()}
+
+
+def object_names() -> Iterator[str]:
+    """Yield the names of all objects of the store, unfinished ones included; StoreFailedError."""
+    for folder in _translated(lambda: storage().listdir(FOLDER))[0]:
+        for file in _translated(partial(storage().listdir, f"{FOLDER}/{folder}"))[1]:
+            yield f"{FOLDER}/{folder}/{file}"
+
+
+def stored_at(name: str) -> datetime:
+    """Return when an object of the store was written; StoreFailedError."""
+    return _translated(lambda: storage().get_modified_time(name)).astimezone(UTC)
+
+
+def delete(name: str) -> None:
+    """Delete an object of the store, if it exists; StoreFailedError."""
+    _translated(lambda: storage().delete(name))
+
+
 def _name(hashed: str) -> str:
-    return f"artifacts/sha256/{hashed[:2]}/{hashed}"
+    return f"{FOLDER}/{hashed[:2]}/{hashed}"
 
 
 def _save(hashed: str, content: IO[bytes], size: int) -> None:
@@ -110,6 +139,11 @@ def _copy(hashed: str, target: Path) -> None:
             f"The stored artifact is damaged: the storage has bytes with the SHA-256 {read} under {hashed}."
             " Register the version's artifact again to store them anew."
         )
+
+
+def _read(name: str) -> bytes:
+    with storage().open(name) as source:
+        return bytes(source.read())
 
 
 def _write(name: str, target: Path) -> str:

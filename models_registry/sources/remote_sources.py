@@ -64,7 +64,7 @@ def _objects(client: Any, bucket: str, key: str) -> Iterator[tuple[str, str, int
 
 def read_hub(rest: str, part: str, into: Path, most_bytes: int) -> str:
     """Copy the files of one commit of a repository of the Hugging Face hub, without pickles."""
-    hub = _import("huggingface_hub")
+    hub = _import("huggingface_hub", "worker")
     repository, _, revision = rest.partition("@")
     found = hub.HfApi().model_info(repository, revision=revision or None, files_metadata=True)
     ignored = [] if part else [f"*{suffix}" for suffix in sorted(PICKLES)]

@@ -31,7 +31,9 @@ def stack(collector: Collector) -> Iterator[Stack]:
         "OTEL_BSP_SCHEDULE_DELAY": "100",
         "TRACE_CALLER_PER_S": "1000",
     }
-    with own_stack("acceptance", only=ONLY, env={"WEBHOOK_INTERNAL_HOSTS": "127.0.0.1", **traced}) as stack:
+    scaled = {"SCALE_IDLE_S": "3", "SCALE_COOLDOWN_S": "3"}
+    env = {"WEBHOOK_INTERNAL_HOSTS": "127.0.0.1", **traced, **scaled}
+    with own_stack("acceptance", only=ONLY, env=env) as stack:
         for version, base_s in SLOW.items():
             register(stack, "sleeper", version, "sleeper", base_s=base_s)
         register(stack, "echo", "faulty", "faulty", batch_limit_s=5)

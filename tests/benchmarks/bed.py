@@ -58,19 +58,22 @@ class Bed:
 
     @contextlib.contextmanager
     def worker(
-        self, models: str, *, lanes: int = 1, env: Mapping[str, str] | None = None
+        self, models: str, *, lanes: int = 1, env: Mapping[str, str] | None = None, index: int = 0
     ) -> Iterator[psutil.Process]:
-        """Run one worker beside the stack, at a moment that the benchmark chooses."""
+        """Run one worker beside the stack, at a moment that the benchmark chooses.
+
+        Workers at the same time need numbers of their own, `index`: a second one of a number ends the first.
+        """
         words = [*death_words(signal.SIGKILL), sys.executable, "manage.py", "gpu_worker", "--cpu"]
         with (self.stack.run_dir / "log" / "worker.log").open("ab") as log:
             process = subprocess.Popen(
-                [*words, "--models", models, "--lanes", str(lanes)],
+                [*words, "--models", models, "--lanes", str(lanes), "--index", str(index)],
                 env={**stack_env(self.stack), **(env or {})},
                 cwd=PROJECT,
                 stdout=log,
                 stderr=log,
             )
-        name = f"worker of {models}"
+        name = f"worker {index} of {models}"
         self.workers[name] = process.pid
         try:
             yield psutil.Process(process.pid)

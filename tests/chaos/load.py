@@ -11,9 +11,8 @@ import json
 import os
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import httpx
@@ -31,8 +30,16 @@ LAST_S = 90.0  # how long calls are repeated at the end
 class Load:
     """Posts the calls that the seed draws, at `rate` jobs a second or as fast as the API answers."""
 
-    def __init__(self, info: dict[str, Any], recorder: Recorder, seed: str, rate: float) -> None:
-        self.client = AsyncClient(info["api"], info["token"], patience=PATIENCE, timeout_s=TIMEOUT_S)
+    def __init__(
+        self,
+        client: AsyncClient,
+        recorder: Recorder,
+        seed: str,
+        rate: float,
+        *,
+        draw: Callable[[random.Random], Call] = draw,
+    ) -> None:
+        self.client, self._draw = client, draw
         self.recorder, self.rate, self.seed = recorder, rate, seed
         self.chance = random.Random(seed)
         self.calls: set[asyncio.Task[None]] = set()
@@ -45,7 +52,7 @@ class Load:
         while not self.ending.is_set():
             owed = min(owed + self.rate * TICK_S, self.rate)
             while owed > 0 and len(self.calls) < MOST_CALLS:
-                owed -= self._begin(draw(self.chance))
+                owed -= self._begin(self._draw(self.chance))
             await asyncio.sleep(TICK_S)
         await asyncio.wait(self.calls or {asyncio.create_task(asyncio.sleep(0))}, timeout=LAST_S)
         self.recorder.write("load ended", unfinished=len([c for c in self.calls if not c.done()]))
@@ -109,4 +116,5 @@ def _accepted(items: Sequence[RemoteJob | BulkItem], call: Call) -> tuple[list[U
 if __name__ == "__main__":
     run_dir, path, seed, rate = sys.argv[1:]
     info = json.loads((Path(run_dir) / "stack.json").read_text())
-    asyncio.run(Load(info, Recorder(Path(path)), seed, float(rate)).run())
+    client = AsyncClient(info["api"], info["token"], patience=PATIENCE, timeout_s=TIMEOUT_S)
+    asyncio.run(Load(client, Recorder(Path(path)), seed, float(rate)).run())

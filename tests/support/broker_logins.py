@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +18,8 @@ import httpx
 from inference_site.stack.services import PROJECT
 
 COMPOSE = PROJECT / "compose"
-FILES = ("definitions.template.json", "render.py")
 ENV = {
-    "SECRET_KEY": "x" * 50, "PII_KEY": "cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHA=",
-    "POSTGRES_PASSWORD": "p@ss/w$rd", "DATABASE_OWNER_PASSWORD": "o@/", "DATABASE_RUNTIME_PASSWORD": "r$@/:",
-    "FLOWER_BASIC_AUTH": "admin:word",
-    "API_URL": "https://api", "STREAM_URL": "https://stream", "ALLOWED_HOSTS": "api",
+    "API_URL": "https://api", "STREAM_URL": "https://stream", "ALLOWED_HOSTS": "api", "OWNERS": "self",
 }  # fmt: skip
 
 
@@ -50,22 +46,21 @@ RIGHTS = ("configure", "write", "read")
 
 
 def rendered(folder: Path, vhost: str) -> tuple[dict[str, Any], Mapping[str, str]]:
-    """Run compose's own script; return its definitions for a virtual host, and each user's URL."""
-    for name in FILES:
-        shutil.copy(COMPOSE / name, folder)
-    definitions = json.loads((folder / FILES[0]).read_text())
-    users = [user["name"] for user in definitions["users"]]
+    """Run compose's own script; return its definitions for a virtual host, and each user's first URL."""
+    users = [
+        user["name"] for user in json.loads((COMPOSE / "definitions.template.json").read_text())["users"]
+    ]
     # A shell or a URL would read these characters as something else.
     words = {f"{user.upper().replace('-', '_')}_PASSWORD": f"{uuid4().hex} @/$:%#" for user in users}
     (folder / ".env").write_text("".join(f"{name}='{value}'\n" for name, value in {**ENV, **words}.items()))
-    subprocess.run([f"{folder}/{FILES[1]}"], check=True)
-    text = (folder / "definitions.json").read_text().replace('"/"', json.dumps(vhost))
-    return json.loads(text), {user: _broker_url(folder / "urls" / f"{user}.env") for user in users}
-
-
-def _broker_url(path: Path) -> str:
-    variables = dict(line.split("=", 1) for line in path.read_text().splitlines())
-    return variables["BROKER_URL"]
+    subprocess.run([sys.executable, COMPOSE / "render.py", folder], check=True)
+    made = folder / "rendered"
+    text = (made / "rabbitmq/definitions.json").read_text().replace('"/"', json.dumps(vhost))
+    urls = {user: (made / "urls" / f"broker-{user}").read_text() for user in users}
+    # The broker of the tests has no TLS.
+    return json.loads(text), {
+        user: url.partition(";")[0].replace("amqps:", "amqp:") for user, url in urls.items()
+    }
 
 
 def _management(method: str, path: str, body: Any = None) -> None:

@@ -22,7 +22,17 @@ ROOT = FOLDER.parents[1]
 APPS = ("inference_site", "jobs", "models_registry")
 PAGES = sorted(FOLDER.glob("*.md"))
 FILES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "compose/RUNBOOKS.md")),
+    *(
+        ROOT / name
+        for name in (
+            "README.md",
+            "CONTRIBUTING.md",
+            "CHANGELOG.md",
+            "compose/RUNBOOKS.md",
+            "compose/PROCEDURES.md",
+            "compose/ROLLOUT.md",
+        )
+    ),
     *PAGES,
 ]
 SETTING = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")

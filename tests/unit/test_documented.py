@@ -12,6 +12,7 @@ import pytest
 import yaml
 from django.core.management import get_commands
 
+from inference_site.config_parts.secret_files import FLOWER_LOGIN
 from jobs.api.docs.problem_docs import ANYWHERE, REFUSALS
 from jobs.api.problems import STATUS
 from jobs.core.states import TRANSITIONS
@@ -68,6 +69,24 @@ def leads_somewhere(path: Path, link: str) -> bool:
 
 
 @every_document
+def test_every_row_of_a_table_has_the_cells_of_its_head(path: Path) -> None:
+    """A row that a merge put into another table, or cut in two, is seen by its cells."""
+    tables, within = list[list[str]](), False
+    for line in path.read_text().splitlines():
+        if line.startswith("|") and not within:
+            tables.append([])
+        within = line.startswith("|")
+        if within:
+            tables[-1].append(line)
+    odd = [row for head, *rows in tables for row in rows if cells(row) != cells(head)]
+    assert odd == []
+
+
+def cells(row: str) -> int:
+    return len(re.findall(r"(?<!\\)\|", row)) - 1
+
+
+@every_document
 def test_every_make_target_and_command_that_is_named_exists(path: Path) -> None:
     text = "\n".join(written(path).code)
     assert set(MAKE.findall(text)) - targets() == set()
@@ -113,7 +132,7 @@ def documented_settings() -> dict[str, str]:
 
 
 def test_every_setting_is_in_the_operator_s_tables_and_no_other() -> None:
-    assert set(documented_settings()) == set(configured()) | read_elsewhere()
+    assert set(documented_settings()) == set(configured()) | read_elsewhere() | {FLOWER_LOGIN}
 
 
 def test_the_tables_have_each_setting_s_own_default() -> None:

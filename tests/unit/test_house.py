@@ -23,15 +23,21 @@ UNIT = TESTS / "unit"
 CLIENT = ROOT / "jobs/client/src"  # a distribution of its own
 # Unit tests of no one module, and what each is about.
 UNMIRRORED = {
+    "compose/test_scripts.py": "the commands that servers run under compose/",
     "inference_site/test_compose.py": "the files under compose/",
+    "inference_site/test_manifests.py": "the manifests under compose/, against their schemas",
+    "inference_site/test_procedures.py": "the procedures under compose/, and their tests",
     "inference_site/watching/test_rules.py": "the rules of Prometheus under compose/, and their runbooks",
+    "jobs/core/scaling/test_steady_and_diurnal.py": "the number of workers over half an hour, and over a day",
     "jobs/models/test_enumerations.py": "the enumerations of all models, and their columns",
     "jobs/test_static_files.py": "the scripts and styles under jobs/static",
     "jobs/worker/stages/test_outage.py": "the stages together while the database is away",
     "jobs/services/lifecycle/test_version_changes.py": "every statement that changes the version of a job",
     "test_documented.py": "the documents, against the names in the code",
     "test_documented_code.py": "the code in the documents",
+    "test_documented_containers.py": "the commands for containers in the documents",
     "test_house.py": "the tree itself",
+    "test_image.py": "the images of compose/Dockerfile, and what they hold",
     "test_imports.py": "the imports of the registry, in a process of its own",
     "test_locks.py": "the locks of dependencies, and what installs them",
     "test_sql.py": "every module that sends SQL",

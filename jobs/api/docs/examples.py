@@ -41,6 +41,7 @@ LIVE_WORKER = {
     "id": _WORKER_ID,
     "node": "gpu-0@host-a.example",
     "host": "host-a.example",
+    "zone": "eu-1a",
     "device": "cuda:0",
     "device_uuid": "GPU-5f2b1c9e-8a34-4d17-9c60-7d2e41b8a903",
     "models": ["minilm"],

@@ -202,6 +202,7 @@ def _worker(rows: OperationsRows, worker: WorkerRow) -> WorkerReading:
         node=worker.node,
         href=worker_page(worker.id),
         host=worker.host,
+        zone=worker.zone,
         device=worker.device,
         models=worker.models,
         alive=worker.beat_s <= ALIVE_S,

@@ -36,6 +36,7 @@ class LiveWorkerSchema(Schema):
     id: UUID
     node: str
     host: str
+    zone: str | None = Field(description="Where it runs, by its setting ZONE; null where that is not set.")
     device: str
     device_uuid: str | None = Field(description="The GPU, as `nvidia-smi -L` lists it; null on a CPU.")
     models: list[str]

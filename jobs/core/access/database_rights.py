@@ -2,7 +2,8 @@
 
     inference_owner    owns the tables and migrates them; no process that serves or works is given it
     inference_audit    owns what is only appended; nobody logs in as it, and the owner is a member of it
-    inference_runtime  what web, relay, workers and beat log in as: reads and writes rows, owns nothing
+    inference_runtime  what web, relay and workers are: reads and writes rows, owns nothing. They log in as
+                       one of its two members, so that a new password ends no process that has the old one
 
 The runtime role appends to the audit in the columns named here. It cannot choose an id or a time, change or
 delete a row, switch a trigger off, or make a table, so it cannot make the audit say another thing later.
@@ -19,6 +20,10 @@ class DatabaseRole(StrEnum):
     OWNER = "inference_owner"
     AUDIT = "inference_audit"
     RUNTIME = "inference_runtime"
+
+
+# Members of inference_runtime that log in. Each may change its own password and not the other's.
+RUNTIME_LOGINS = ("inference_runtime_a", "inference_runtime_b")
 
 
 # Tables to which rows are only added, and the columns that the one who adds them fills in.

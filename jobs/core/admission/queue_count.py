@@ -60,6 +60,7 @@ class QueueCount:
     | `workers` | live workers that serve the model; None where they were not counted |
     | `arrivals_per_s` | the same arrivals over about ten seconds; None before the second count |
     | `worker_per_s` | what one worker finishes a second, also when none is left; None before the first run |
+    | `start_s` | seconds until the next worker that an autoscaler starts serves it; None without one |
     """
 
     waiting: tuple[int, ...] = (0,) * PRIORITIES
@@ -73,6 +74,7 @@ class QueueCount:
     workers: int | None = None
     arrivals_per_s: float | None = None
     worker_per_s: float | None = None
+    start_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,9 +72,15 @@ class Shed:
 
 
 def expect(position: int, count: QueueCount) -> Expected:
-    """Estimate the answer of a job behind `position` others."""
+    """Estimate the answer of a job behind `position` others.
+
+    Without a live worker it is that of the first one that an autoscaler starts.
+    """
     if count.per_s:
         return Expected(position, position / count.per_s + count.answer_s)
+    if count.workers == 0 and count.start_s is not None and (count.worker_per_s or not position):
+        runs_s = (position + 1) / count.worker_per_s if count.worker_per_s else 0.0
+        return Expected(position, count.start_s + runs_s + count.answer_s)
     return Expected(position, unknown=EtaUnknown.NO_WORKER if count.workers == 0 else EtaUnknown.NOT_MEASURED)
 
 
@@ -87,12 +93,13 @@ def shed_from(count: QueueCount, place: QueuePlace, limits: WaitLimits, *, more:
 def decide(expected: Expected, limits: WaitLimits, *, waiting: int, per_s: float | None) -> Shed | None:
     """Return the refusal of a job where `waiting` of its priority or higher wait, or None to admit it.
 
-    A job with nothing ahead of it is admitted whatever its goal and deadline.
+    A job with nothing ahead of it is admitted whatever its goal and deadline, and so is one for which a
+    worker has yet to start: its jobs are what makes the autoscaler start it.
     """
     over = waiting + 1 - limits.max_waiting
     if over > 0:
         return Shed(ShedReason.FULL, _retry_after_s(over / per_s if per_s else UNKNOWN_RETRY_S), expected)
-    if expected.eta_s is None or not expected.position:
+    if expected.eta_s is None or not expected.position or not per_s:
         return None
     goal_s = limits.goal_s * GOAL_FRACTION or math.inf
     deadline_s = math.inf if limits.deadline_s is None else limits.deadline_s

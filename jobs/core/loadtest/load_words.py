@@ -26,7 +26,8 @@ class LoadGoal:
     limit_s: float
 
     def __str__(self) -> str:
-        return f"p{self.percentile:g}={self.limit_s * 1e3:g}ms"
+        """Return what `parse_goals` reads: without an exponent."""
+        return f"p{self.percentile:.15g}={round(self.limit_s * 1e3, 6):.15g}ms"
 
 
 @dataclass(frozen=True, slots=True)

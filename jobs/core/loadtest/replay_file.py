@@ -33,12 +33,13 @@ def _arrival(row: dict[str, str], line: int) -> Arrival:
         at_s, priority = float(row["arrival_s"]), int(row.get("priority") or DEFAULT)
         broker_level(priority)  # ValueError outside 0 to 9
         deadline_s = float(row["deadline_s"]) if row.get("deadline_s") else None
-        client = int(row.get("client") or 0)
+        client, version = int(row.get("client") or 0), int(row.get("version") or 0)
+        size = max(1, int(row.get("size") or 1))
     except (ValueError, TypeError) as error:
         raise ReplayError(f"line {line} is no job: {error}") from None
     if not isfinite(at_s) or (deadline_s is not None and not 0.0 < deadline_s < float("inf")):
         raise ReplayError(f"line {line} is no job: arrival_s must be a number, deadline_s one above 0")
-    return Arrival(at_s, 1, priority, client, 0, deadline_s)
+    return Arrival(at_s, size, priority, client, version, deadline_s)
 
 
 def from_the_start(arrivals: Iterable[Arrival]) -> list[Arrival]:

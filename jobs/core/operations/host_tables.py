@@ -22,6 +22,7 @@ _CLIENTS = [
 ]
 _WORKERS = [
     PageColumn("worker", "", is_text=True),
+    PageColumn("zone", "Where it runs, by its setting ZONE.", is_text=True),
     PageColumn("device", "", is_text=True),
     PageColumn("serves", "The models that it takes jobs of.", is_text=True),
     PageColumn("loaded", "The versions that it holds or loads.", is_text=True),
@@ -75,6 +76,7 @@ def _worker(worker: WorkerReading) -> PageRow:
     failed = any(version.state == "failed" for version in worker.loaded)
     cells = [
         PageCell(worker.node, heard, worker.href),
+        PageCell(worker.zone or amounts.UNKNOWN),
         PageCell(worker.device or amounts.UNKNOWN),
         PageCell(", ".join(worker.models) or amounts.UNKNOWN),
         PageCell(loaded or amounts.UNKNOWN, "red" if failed else ""),

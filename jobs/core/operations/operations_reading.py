@@ -150,6 +150,7 @@ class WorkerReading(msgspec.Struct, frozen=True, kw_only=True):
     node: str
     href: str
     host: str
+    zone: str  # empty where its setting ZONE is
     device: str
     models: list[str]
     alive: bool

@@ -38,9 +38,10 @@ class FastSide:
 
     def choose(self, rows: Sequence[Row]) -> list[bool]:
         """Return for each row, in the order of publishing, whether it goes on the fast side."""
-        return [self._may(row.turn) for row in rows]
+        return [self.may(row.turn) for row in rows]
 
-    def _may(self, turn: int) -> bool:
+    def may(self, turn: int) -> bool:
+        """Return whether the next row, its client's `turn`-th, goes on the fast side."""
         fast = turn <= FAST_TURNS and self._credit > 0
         self._credit = min(FAST_CREDIT, self._credit + (-1 if fast else 1))
         return fast

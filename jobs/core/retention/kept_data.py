@@ -66,6 +66,12 @@ KEPT = (
         oldest="at",
     ),
     Kept(
+        "experiments with their load reports",
+        ("jobs_experiment", "jobs_measurement"),
+        "for ever: they are the record of why something is as it is, and hold no content of jobs",
+        oldest="created_at",
+    ),
+    Kept(
         "idempotency keys and digests of requests",
         ("jobs_job",),
         "after the job's end; the columns are emptied",
@@ -141,7 +147,10 @@ KEPT = (
     ),
     Kept(
         "the ledger: batches with their jobs' last progress, workers, what these held, orders to them",
-        ("jobs_batch", "jobs_worker", "jobs_outage", "jobs_modelorder", "models_registry_versionload"),
+        (
+            "jobs_batch", "jobs_worker", "jobs_autoscaler", "jobs_outage", "jobs_modelorder",
+            "models_registry_versionload",
+        ),
         "after their end",
         setting="LEDGER_DAYS",
         oldest="claimed_at",

@@ -13,8 +13,14 @@ class Agenda:
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.last_event_s = 0.0
         self._events: list[tuple[float, int, Event]] = []
         self._scheduled = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether nothing is scheduled."""
+        return not self._events
 
     def at(self, when_s: float, event: Event) -> None:
         """Schedule `event` for `when_s`, or for now where that is past."""
@@ -30,6 +36,7 @@ class Agenda:
         events = self._events
         while events and events[0][0] <= until_s:
             self.now, _, event = heappop(events)
+            self.last_event_s = self.now
             event()
         self.now = max(self.now, until_s)
 

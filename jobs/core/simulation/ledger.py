@@ -54,7 +54,13 @@ class Ledger:
         return LedgerCount(running, ended, self._recent_runs(now))
 
     def _recent_runs(self, now: float) -> RecentRuns | None:
-        rows = [row for row in self._closed if row.finished_s > now - RUNS_WINDOW_S and row.ran_s > 0]
+        rows = [
+            row
+            for row in self._closed
+            if row.finished_s > now - RUNS_WINDOW_S
+            and row.claimed_s >= now - LONGEST_BATCH_S
+            and row.ran_s > 0
+        ]
         if not rows:
             return None
         jobs, ran_s = sum(row.size for row in rows), sum(row.ran_s for row in rows)

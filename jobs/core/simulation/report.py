@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from math import ceil, inf, nan
 
@@ -15,19 +15,24 @@ class SimulationReport:
     """Counts and times, collected while the simulation runs.
 
     `offered_s` is from the first to the last arrival, `span_s` from the first arrival to the last outcome,
-    `latencies_s` from submit to stored result, and `busy_s` the time in which lanes ran batches.
+    `latencies_s` from submit to stored result, and `busy_s` the time in which lanes ran batches. `dead` jobs
+    failed for the last time, `retried` are failed attempts after which another one came. `by_version` are the
+    latencies of each version, in order of their results.
     """
 
     lanes: int = 1
     offered: int = 0
     refused: int = 0
     expired: int = 0
+    dead: int = 0
+    retried: int = 0
     offered_s: float = 0.0
     span_s: float = 0.0
     busy_s: float = 0.0
     batched: int = 0
     seals: Counter[SealReason] = field(default_factory=Counter)
     latencies_s: array[float] = field(default_factory=lambda: array("d"))
+    by_version: dict[int, array[float]] = field(default_factory=lambda: defaultdict(lambda: array("d")))
     _sorted_s: list[float] = field(default_factory=list, repr=False)
 
     @property

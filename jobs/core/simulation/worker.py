@@ -18,6 +18,8 @@ from jobs.core.simulation.agenda import Agenda
 from jobs.core.simulation.arrivals import Arrival, Chance
 from jobs.core.simulation.ledger import LedgerRow
 from jobs.core.simulation.plan import SimulationPlan
+from jobs.core.simulation.resident_models import ResidentModels
+from jobs.core.simulation.running import Running
 
 
 class SimulationObserver(Protocol):
@@ -36,7 +38,10 @@ class SimulationObserver(Protocol):
         """Record a run."""
 
     def settled(self, worker: SimulatedWorker, row: LedgerRow, arrivals: Sequence[Arrival]) -> None:
-        """Record stored results, and the batch of `row` as finished."""
+        """Record what a batch's settle stored, and the batch of `row` as finished."""
+
+    def put_back(self, worker: SimulatedWorker, arrivals: Sequence[Arrival], delay_s: float) -> None:
+        """Record jobs for which there is no room at the worker while their version is being loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class ClaimedArrivals:
     sealed: SealedBatch[Arrival]
     row: LedgerRow
     live: list[Arrival]
+    claim_s: float
 
 
 class SimulatedWorker:
@@ -60,6 +66,10 @@ class SimulatedWorker:
         }
         self._policy: BatchPolicy[Arrival] = BatchPolicy(limits.__getitem__)
         self._lanes = Lanes(plan.crew.lanes)
+        self._running = Running(agenda)
+        self._memory = ResidentModels(plan, agenda, self._loaded) if _loads(plan) else None
+        self._busy = plan.crew.busy
+        self._policy.observe_load(self._busy)
         self._idle = deque(range(plan.crew.lanes))
         self._slots = plan.crew.lanes + plan.crew.ahead
         self._to_run: deque[ClaimedArrivals] = deque()
@@ -67,23 +77,32 @@ class SimulatedWorker:
         self._blocked: deque[tuple[int, ClaimedArrivals]] = deque()
         self._claiming = self._settling = False
         self._wake_s: float | None = None
+        self._settled_until_s = 0.0  # until then no arrival changes when a batch is due
+        self._smallest = min(model.limits.max_batch for model in plan.models.values())
 
-    def deliver(self, arrival: Arrival) -> None:
-        """Add a job to the buffer."""
-        now, deadline_in_s = self._agenda.now, arrival.deadline_in_s
+    def deliver(self, arrivals: Sequence[Arrival]) -> None:
+        """Add the jobs of a message to the buffer."""
+        for arrival in arrivals:
+            self._add(arrival)
+        # While the device is busy, only a full batch is due before the others.
+        if self._agenda.now >= self._settled_until_s or len(self._policy) >= self._smallest:
+            self._collect()
+
+    def _add(self, arrival: Arrival) -> None:
+        deadline_in_s = arrival.deadline_in_s
         self._policy.add(
             arrival,
-            now,
+            self._agenda.now,
             key=arrival.version,
             size=arrival.size,
             priority=arrival.priority,
             client=arrival.client,
             deadline_s=None if deadline_in_s is None else arrival.at_s + deadline_in_s,
         )
-        self._collect()
 
     def _collect(self) -> None:
         """Seal a batch if one is due and a slot is free, or schedule the time when it will be due."""
+        self._settled_until_s = 0.0
         if self._claiming or not self._slots:
             return
         now = self._agenda.now
@@ -93,14 +112,34 @@ class SimulatedWorker:
             return
         batch = self._policy.take(now, device_free_at=free_s) if due_s <= now else None
         if batch is not None:
-            self._claim(batch)
-        elif self._wake_s is None or due_s < self._wake_s:
+            self._take(batch)
+            return
+        if free_s > now and not self._busy:
+            self._settled_until_s = due_s
+        if self._wake_s is None or due_s < self._wake_s:
             self._wake_s = due_s
             self._agenda.at(due_s, self._wake)
 
     def _wake(self) -> None:
         if self._wake_s is not None and self._wake_s <= self._agenda.now:
             self._wake_s = None
+        self._collect()
+
+    def _take(self, batch: SealedBatch[Arrival]) -> None:
+        version = batch.tokens[0].version
+        if self._memory is None or self._memory.hold(version):
+            self._claim(batch)
+            return
+        if self._memory.request(version):
+            self._policy.hold(version)
+            for arrival in batch.tokens:
+                self._add(arrival)
+        else:
+            self._observer.put_back(self, batch.tokens, self._memory.put_back_s(version))
+        self._collect()
+
+    def _loaded(self, version: int) -> None:
+        self._policy.free(version)
         self._collect()
 
     def _claim(self, batch: SealedBatch[Arrival]) -> None:
@@ -116,10 +155,11 @@ class SimulatedWorker:
         row = LedgerRow(version, len(live), batch.padded_size, began_s)
         self._observer.claimed(row, batch.tokens)
         if live:
-            self._to_run.append(ClaimedArrivals(batch, row, live))
+            self._to_run.append(ClaimedArrivals(batch, row, live, seconds))
             self._policy.observe_claim(seconds)
             self._start()
         else:
+            self._release(version)
             self._slots += 1
             self._lanes.withdraw()
         self._claiming = False
@@ -143,7 +183,7 @@ class SimulatedWorker:
             model = self._plan.models[batch.row.version]
             units = batch.row.padded_size if model.limits.padded else batch.row.size
             seconds = model.run.seconds(units, self._chance)
-            self._agenda.after(seconds, partial(self._ended, lane, batch, seconds))
+            self._running.start(seconds, model.run.crowding, partial(self._ended, lane, batch))
 
     def _ended(self, lane: int, batch: ClaimedArrivals, seconds: float) -> None:
         batch.row.ran_s = seconds
@@ -157,25 +197,42 @@ class SimulatedWorker:
         self._collect()
 
     def _settle(self) -> None:
-        """Settle the next batch; a lane stays blocked while its batch finds the settle queue full."""
+        """Settle together all that waits; a lane stays blocked while its batch finds the queue full."""
         most = self._plan.crew.lanes + self._plan.crew.ahead
-        while self._blocked and len(self._to_settle) + self._settling <= most:
+        while self._blocked and (not self._settling or len(self._to_settle) < most):
             lane, batch = self._blocked.popleft()
             self._to_settle.append(batch)
             self._idle.append(lane)
         if self._to_settle and not self._settling:
             self._settling = True
-            batch = self._to_settle.popleft()
-            batch.row.finished_s = self._agenda.now  # the ledger has the time at which the transaction begins
-            seconds = self._plan.overheads.settle.seconds(len(batch.live), self._chance)
-            self._agenda.after(seconds, partial(self._settled, batch.row, self._in_time(batch.live)))
+            batches = list(self._to_settle)
+            self._to_settle.clear()
+            for batch in batches:
+                batch.row.finished_s = self._agenda.now  # the ledger has when the transaction begins
+            items = sum(len(batch.live) for batch in batches)
+            seconds = self._plan.overheads.settle.seconds(items, self._chance)
+            live = [(batch, self._in_time(batch.live)) for batch in batches]
+            self._agenda.after(seconds, partial(self._settled, live, seconds / len(batches)))
 
-    def _settled(self, row: LedgerRow, live: list[Arrival]) -> None:
+    def _settled(self, batches: list[tuple[ClaimedArrivals, list[Arrival]]], share_s: float) -> None:
         self._settling = False
         self._settle()
         self._start()
-        self._observer.settled(self, row, live)
+        for batch, live in batches:
+            self._release(batch.row.version)
+            if self._busy:
+                self._policy.observe_platform(batch.claim_s + share_s)
+            self._observer.settled(self, batch.row, live)
         self._collect()
+
+    def _release(self, version: int) -> None:
+        if self._memory is not None:
+            self._memory.release(version)
 
     def _predict(self, batch: SealedBatch[Arrival]) -> float:
         return self._policy.service_time(batch.key).seconds(batch.padded_size)
+
+
+def _loads(plan: SimulationPlan) -> bool:
+    """Return whether any version may not be in memory."""
+    return plan.crew.memory_bytes is not None or any(model.cold for model in plan.models.values())

@@ -1,22 +1,35 @@
-"""The simulation: arrivals pass admission, the queue and the workers in virtual time."""
+"""The simulation: arrivals pass admission, the relay, the broker and the workers in virtual time.
+
+Not modelled: messages that are lost or published twice, circuits, pauses, workers that come and go, and the
+time for which two processes hold up each other at the database.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
+from math import floor
 
+from jobs.core.admission.queue_count import COUNT_EVERY_S
+from jobs.core.admission.queue_survey import MEAN_S, RUNS_WINDOW_S
 from jobs.core.batching.sealed_batch import SealedBatch
-from jobs.core.simulation.admission_control import AdmissionControl
 from jobs.core.simulation.agenda import Agenda
 from jobs.core.simulation.arrivals import Arrival, Chance
 from jobs.core.simulation.ledger import LedgerRow
+from jobs.core.simulation.model_queue import ModelQueue
 from jobs.core.simulation.plan import SimulationPlan
 from jobs.core.simulation.report import SimulationReport
-from jobs.core.simulation.shared_queue import SharedQueue
+from jobs.core.simulation.simulated_attempts import AttemptEnd, Attempts
 from jobs.core.simulation.worker import SimulatedWorker
+
+QUIET_S = max(RUNS_WINDOW_S, MEAN_S) + 2.0 * COUNT_EVERY_S  # nothing of before is in a count's windows
 
 
 def simulate(plan: SimulationPlan, arrivals: Iterable[Arrival], chance: Chance) -> SimulationReport:
-    """Return the report of `arrivals`, which are in order of time; `chance` drives the jitter."""
+    """Return the report of `arrivals`, which are in order of time; `chance` drives what varies.
+
+    ValueError for a version that does not fit into the workers' memory.
+    """
     agenda = Agenda()
     world: _World | None = None
     first_s = last_s = 0.0
@@ -31,36 +44,51 @@ def simulate(plan: SimulationPlan, arrivals: Iterable[Arrival], chance: Chance) 
         return SimulationReport(plan.lanes)
     agenda.finish()
     world.report.offered_s = last_s - first_s
-    world.report.span_s = agenda.now - first_s
+    world.report.span_s = world.last_s - first_s
     return world.report
 
 
 class _World:
-    """Admission and one queue in front of the workers, and the observer of all of them."""
+    """A queue for each model in front of the workers, and the observer of all of them."""
 
     def __init__(self, plan: SimulationPlan, agenda: Agenda, chance: Chance, *, start_s: float) -> None:
-        self.report = SimulationReport(plan.lanes)
-        self._agenda, self._deliver_s = agenda, plan.overheads.deliver_s
-        self._admission = AdmissionControl(plan, start_s)
+        self.report, self.last_s = SimulationReport(plan.lanes), start_s
+        self._agenda, self._chance, self._deliver = agenda, chance, plan.overheads.deliver
+        agenda.advance(start_s)
         workers = [SimulatedWorker(plan, agenda, chance, self) for _ in range(plan.crew.workers)]
-        self._queue = SharedQueue(workers, plan.crew.prefetch)
+        self._queues = [ModelQueue(plan, part, agenda, chance, workers) for part in plan.queues.values()]
+        self._by_version = {version: queue for queue in self._queues for version in queue.versions}
+        self._attempts = Attempts(plan, chance)
+        self._count_due_s = self._queues[0].count_due_s
 
     def advance(self, until_s: float) -> None:
-        """Run what happens up to `until_s`, with a count of the queue each time one is due."""
-        while self._admission.count_due_s <= until_s:
-            self._agenda.advance(self._admission.count_due_s)
-            self._admission.count(self._agenda.now)
+        """Run what happens up to `until_s`, with a count of the queues each time one is due.
+
+        Once nothing has waited or run for a while, all counts but the last would see nothing new: they are
+        left out, because a rare job would else take thousands.
+        """
+        while self._count_due_s <= until_s:
+            if self._agenda.is_empty and self._count_due_s - self._agenda.last_event_s > QUIET_S:
+                self._count_due_s += floor((until_s - self._count_due_s) / COUNT_EVERY_S) * COUNT_EVERY_S
+            self._agenda.advance(self._count_due_s)
+            for queue in self._queues:
+                queue.count(self._agenda.now)
+            self._count_due_s = self._queues[0].count_due_s
         self._agenda.advance(until_s)
 
     def submit(self, arrival: Arrival) -> None:
-        """Admit or refuse a job; an admitted one reaches the queue after the delivery time."""
+        """Admit or refuse a job; an admitted one reaches the relay after the delivery time."""
         self.report.offered += 1
-        if self._admission.decide(arrival, self._agenda.now) is not None:
+        queue = self._by_version[arrival.version]
+        if not queue.admits(arrival, self._agenda.now):
             self.report.refused += 1
-        elif self._deliver_s:
-            self._agenda.after(self._deliver_s, lambda: self._queue.publish(arrival))
+            self.last_s = self._agenda.now
+            return
+        seconds = self._deliver.seconds(1, self._chance)
+        if seconds:
+            self._agenda.after(seconds, partial(queue.feed.add, arrival))
         else:
-            self._queue.publish(arrival)
+            queue.feed.add(arrival)
 
     def sealed(self, batch: SealedBatch[Arrival]) -> None:
         """Count the batch."""
@@ -68,8 +96,8 @@ class _World:
         self.report.batched += len(batch.tokens)
 
     def claimed(self, row: LedgerRow, arrivals: Sequence[Arrival]) -> None:
-        """Pass a claim on to admission."""
-        self._admission.claimed(row, arrivals)
+        """Pass a claim on to admission and the relay."""
+        self._by_version[row.version].claimed(row, arrivals)
 
     def ended(self, _batch: SealedBatch[Arrival], seconds: float) -> None:
         """Add the time of a run."""
@@ -78,12 +106,35 @@ class _World:
     def expired(self, worker: SimulatedWorker, arrivals: Sequence[Arrival]) -> None:
         """Count jobs whose deadline had passed."""
         self.report.expired += len(arrivals)
-        self._queue.acknowledge(worker, len(arrivals))
+        self.last_s = self._agenda.now
+        self._by_version[arrivals[0].version].broker.acknowledge(worker, arrivals)
+
+    def put_back(self, worker: SimulatedWorker, arrivals: Sequence[Arrival], delay_s: float) -> None:
+        """Let jobs be published again."""
+        queue = self._by_version[arrivals[0].version]
+        queue.feed.put_back(arrivals, delay_s)
+        queue.broker.acknowledge(worker, arrivals)
 
     def settled(self, worker: SimulatedWorker, row: LedgerRow, arrivals: Sequence[Arrival]) -> None:
-        """Count served jobs with their latency, and pass the end of their batch on to admission."""
-        now, latencies_s = self._agenda.now, self.report.latencies_s
+        """Count served jobs with their latency, let others be tried again, and close their batch."""
+        self.last_s = now = self._agenda.now
+        queue = self._by_version[row.version]
+        served = self._served(arrivals) if self._attempts.may_fail else arrivals
+        waited_s = [now - arrival.at_s for arrival in served]
+        self.report.latencies_s.extend(waited_s)
+        self.report.by_version[row.version].extend(waited_s)
+        queue.broker.acknowledge(worker, arrivals)
+        queue.finished(row)
+
+    def _served(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
+        served = list[Arrival]()
         for arrival in arrivals:
-            latencies_s.append(now - arrival.at_s)
-        self._queue.acknowledge(worker, len(arrivals))
-        self._admission.finished(row)
+            end = self._attempts.end(arrival, self._agenda.now)
+            if end is AttemptEnd.SERVED:
+                served.append(arrival)
+            elif end is AttemptEnd.DEAD:
+                self.report.dead += 1
+            else:
+                self.report.retried += 1
+                self._by_version[arrival.version].try_again(arrival, float(end))
+        return served

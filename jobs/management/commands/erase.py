@@ -1,6 +1,7 @@
-"""`manage.py erase --job ID` or `--client C --subject S`: erases what one job, or one person's jobs, hold."""
+"""`manage.py erase`: erases one job, one person's jobs, or again those that an export of the audit names."""
 
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from jobs.core.errors import PlatformError
 from jobs.services.access.owner import client_id
+from jobs.services.erasure.erase_again import NotAnExportError, erase_again
 from jobs.services.erasure.erase_job import erase_job
 from jobs.services.erasure.erase_subject import continue_erasures, count_jobs, read_erasure, request_erasure
 from models_registry.management.actor import actor
@@ -21,21 +23,39 @@ class Command(BaseCommand):
         parser.add_argument("--client", metavar="NAME", help="the client whose jobs are erased")
         parser.add_argument("--subject", metavar="VALUE", help="the value that the jobs' inputs hold")
         parser.add_argument("--dry-run", action="store_true", help="only count the jobs of the subject")
+        parser.add_argument(
+            "--export",
+            type=Path,
+            metavar="FILE",
+            help="after a restore: erase again what this copy of the audit says was erased",
+        )
 
     def handle(self, **options: Any) -> None:
         job, client, subject = options["job"], options["client"], options["subject"]
-        if (job is None) == (client is None and subject is None) or (client is None) != (subject is None):
-            raise CommandError("give either --job, or --client and --subject")
+        given = [job is not None, client is not None or subject is not None, options["export"] is not None]
+        if sum(given) != 1 or (client is None) != (subject is None):
+            raise CommandError("give --job, or --client and --subject, or --export")
         try:
-            self.stdout.write(
-                _of_job(job) if job else _of_subject(client, subject, dry_run=options["dry_run"])
-            )
-        except PlatformError as error:
+            if options["export"]:
+                self.stdout.write(_again(options["export"]))
+            elif job:
+                self.stdout.write(_of_job(job))
+            else:
+                self.stdout.write(_of_subject(client, subject, dry_run=options["dry_run"]))
+        except (PlatformError, NotAnExportError, OSError) as error:
             raise CommandError(str(error)) from error
 
 
 def _of_job(job: UUID) -> str:
     return "the job is erased" if erase_job(job_id=job, actor=actor()) else "the job was erased before"
+
+
+def _again(export: Path) -> str:
+    again = erase_again(export, actor=actor())
+    return (
+        f"{again.erased:,} jobs are erased again; {again.before:,} were erased already,"
+        f" {again.unknown:,} are not in this database"
+    )
 
 
 def _of_subject(name: str, subject: str, *, dry_run: bool) -> str:

@@ -20,6 +20,7 @@ from jobs.broker import broker_queues, topology
 from jobs.broker import connection as broker
 from jobs.core.errors import LibraryChangedError, PlatformError
 from jobs.core.relay.queue_depth import prefetch
+from jobs.db.database_tls import refuse_untrusted_database
 from jobs.db.preflight import check_database
 from jobs.exporting import exporter
 from jobs.management.pinned_device import PinnedDevice, pin
@@ -55,7 +56,8 @@ class Command(BaseCommand):
         device = parser.add_mutually_exclusive_group(required=True)
         device.add_argument(
             "--gpu",
-            help="An index within CUDA_VISIBLE_DEVICES, or a UUID as `nvidia-smi -L` shows it: GPU-…, MIG-….",
+            help="An index within CUDA_VISIBLE_DEVICES, a UUID of `nvidia-smi -L` (GPU-…, MIG-…), or `auto`:"
+            " the first that no other worker of this host took so; it waits for one.",
         )
         device.add_argument("--cpu", action="store_true", help="Run on the CPU.")
         parser.add_argument("--models", required=True, help="Names of models, separated by commas.")
@@ -63,6 +65,13 @@ class Command(BaseCommand):
             "--lanes",
             type=int,
             help="Batches that run at once; by default 1 on a GPU, one for each core of a CPU and 4 at most.",
+        )
+        parser.add_argument(
+            "--prefetch",
+            type=int,
+            default=0,
+            help="Messages that the worker holds at most; by default enough for the largest batch of its"
+            " models, and for matching lengths.",
         )
         parser.add_argument(
             "--memory-budget",
@@ -74,6 +83,8 @@ class Command(BaseCommand):
         add_environment(parser)
 
     def handle(self, *, models: str, index: int, **options: Any) -> None:
+        if options["prefetch"] < 0:
+            raise CommandError("--prefetch must be at least 1, or 0 for the worker's own choice.")
         enter_environment(**options)
         check_libraries()
         go_on_in_a_child()  # the kernel does not let the outer watchdog end a container's first process
@@ -90,13 +101,14 @@ class Command(BaseCommand):
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         node = topology.gpu_node(index, socket.gethostname())
         try:
+            refuse_untrusted_database()
             check_database()
             check_keys()
             loader = make_loader(device.name, options["memory_budget"], node, lanes)
             missing, prefetch_count = serve(names, loader, node, lanes, outer, sampler)
         except (PlatformError, psycopg.OperationalError) as error:
             raise CommandError(str(error)) from error
-        status = run_celery(names, missing, node, prefetch_count)
+        status = run_celery(names, missing, node, options["prefetch"] or prefetch_count)
         trace_switch.stop()
         sys.exit(status)
 
@@ -186,7 +198,15 @@ def serve(
     if own_device().loss:
         raise own_device().error()  # no version's fault; the device is asked before the next start
     incarnation = Incarnation(
-        uuid.uuid4(), node, socket.gethostname(), os.getpid(), loader.pool.device, served, sampler.uuid, lanes
+        uuid.uuid4(),
+        node,
+        socket.gethostname(),
+        os.getpid(),
+        loader.pool.device,
+        served,
+        sampler.uuid,
+        lanes,
+        settings.INFERENCE.zone,
     )
     host.make(incarnation, loader, lanes=lanes, missing=missing, outer=outer, memory=sampler.memory)
     return missing, prefetch(max(info.max_batch for info in infos.values()))

@@ -14,8 +14,9 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from jobs.broker.connection import refuse_untrusted
-from jobs.core.errors import BrokerTlsError, DatabaseUnusableError, TopologyMismatchError
+from jobs.core.errors import BrokerTlsError, DatabaseTlsError, DatabaseUnusableError, TopologyMismatchError
 from jobs.core.retry.budget import RetryBudget
+from jobs.db.database_tls import refuse_untrusted_database
 from jobs.exporting import exporter
 from jobs.services.access.audit_sealer import AuditSealer
 from jobs.services.admission.surveyor import QueueSurveyor
@@ -46,7 +47,8 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **_options: Any) -> None:
         try:
             refuse_untrusted(settings.INFERENCE.broker_url)
-        except BrokerTlsError as error:
+            refuse_untrusted_database()
+        except (BrokerTlsError, DatabaseTlsError) as error:
             raise CommandError(str(error)) from error
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):

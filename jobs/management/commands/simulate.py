@@ -8,11 +8,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs.core.errors import PlatformError
+from jobs.core.errors import ModelNotFoundError, NoHistoryError, PlatformError
 from jobs.management.simulate.draw import draw
 from jobs.management.simulate.runs import runs
 from jobs.management.simulate.simulation_arguments import SimulationArguments, add_arguments
 from jobs.management.simulate.simulation_table import show
+from jobs.management.simulate.sources import NoSourceError
+
+USAGE_STATUS = 2
+USAGE = "%(prog)s [--rate N | --loads 0.5,0.9 | --csv FILE | --from-history MODEL] …; --help lists all"
 
 
 class Command(BaseCommand):
@@ -22,6 +26,9 @@ class Command(BaseCommand):
     )
     requires_system_checks = []
 
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
+        return super().create_parser(prog_name, subcommand, usage=USAGE, **kwargs)
+
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_arguments(parser)
 
@@ -29,6 +36,8 @@ class Command(BaseCommand):
         arguments = SimulationArguments.of(options)
         try:
             results = list(runs(arguments))
+        except (ModelNotFoundError, NoHistoryError, NoSourceError) as error:
+            raise CommandError(str(error), returncode=USAGE_STATUS) from error
         except PlatformError as error:
             raise CommandError(str(error)) from error
         show(results)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from http.client import HTTPException
 from types import MappingProxyType
 from urllib.request import Request, urlopen
 
+from django.conf import settings
 from django.db import Error as DjangoDatabaseError
 
 from jobs.broker.topology import CPU_NODE, gpu_node
@@ -29,9 +29,14 @@ ANSWERS_S = 15.0
 SEEN_LATELY_S = 60.0
 # Where each server listens in compose; `--url` names another place.
 URLS: Mapping[str, str] = MappingProxyType(
-    {"web": "http://127.0.0.1:8000", "stream": "http://127.0.0.1:8001", "flower": "http://127.0.0.1:5555"}
+    {
+        "web": "http://127.0.0.1:8000",
+        "stream": "http://127.0.0.1:8001",
+        "registrar": "http://127.0.0.1:8002",
+        "flower": "http://127.0.0.1:5555",
+    }
 )
-NAMES = "relay, worker or worker-N, cpu, beat, flower, stream, web"
+NAMES = "relay, worker or worker-N, autoscale, cpu, beat, flower, stream, registrar, web"
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,9 @@ def check_of(name: str, url: str = "") -> Callable[[], Health]:
         "worker": partial(_worker, int(number) if number.isdecimal() else 0),
         CPU_NODE: _cpu,
         "beat": _beat,
+        "autoscale": _autoscale,
         "flower": partial(_flower, url or URLS["flower"]),
-        "stream": partial(_site, url or URLS["stream"]),
-        "web": partial(_site, url or URLS["web"]),
+        **{name: partial(_site, url or URLS[name]) for name in ("stream", "registrar", "web")},
     }
     if number and (kind != "worker" or not number.isdecimal()):
         raise KeyError(name)
@@ -98,6 +103,10 @@ def _beat() -> Health:
     return _marked(process_marks.BEAT, process_marks.SENT_LATELY_S, "sends tasks")
 
 
+def _autoscale() -> Health:
+    return _marked(process_marks.AUTOSCALE, process_marks.SCALED_LATELY_S, "knows what is needed")
+
+
 def _marked(name: str, lately_s: float, work: str) -> Health:
     age_s = process_marks.age_s(name)
     if age_s is None:
@@ -112,7 +121,7 @@ def _site(url: str) -> Health:
 
 def _flower(url: str) -> Health:
     """Ask Flower for the workers whose events it reads: its page alone says only that it lives."""
-    login = base64.b64encode(os.environ.get("FLOWER_BASIC_AUTH", "").encode()).decode()
+    login = base64.b64encode(settings.FLOWER_BASIC_AUTH.encode()).decode()
     request = Request(f"{url}/api/workers", headers={"Authorization": f"Basic {login}"})  # noqa: S310
     with urlopen(request, timeout=ANSWERS_S) as answer:  # noqa: S310
         workers = json.load(answer)

@@ -26,6 +26,7 @@ from jobs.core.loadtest.send_times import LoadProfile
 
 WAITS = ("poll", "longpoll", "sse", "webhook", "none")
 DURATION, FOLLOW, RATE = "30s", "60s", "20"
+MOST_DIGITS = 18  # a report, and a column of Postgres, hold no larger number
 _TOKEN = re.compile(r"[!-~]+")
 USAGE = (
     "%(prog)s MODEL [--rate N] [--wait HOW] [--slo p95=200ms] …, or %(prog)s --compare A B; --help lists all"
@@ -163,8 +164,8 @@ def _mix(options: dict[str, Any]) -> list[MixPart]:
 
 
 def _whole(text: str) -> int:
-    if not text.isdecimal():
-        raise LoadWordError(f"{text} is no whole number")
+    if not text.isdecimal() or len(text) > MOST_DIGITS:
+        raise LoadWordError(f"{text} is no whole number of at most {MOST_DIGITS} digits")
     return int(text)
 
 

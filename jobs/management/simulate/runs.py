@@ -11,7 +11,7 @@ from time import perf_counter
 
 from jobs.core.relay.queue_depth import prefetch
 from jobs.core.simulation.arrivals import Arrival, Chance
-from jobs.core.simulation.plan import Crew, Overheads, SimulationPlan, Timing
+from jobs.core.simulation.plan import Crew, SimulationPlan
 from jobs.core.simulation.report import SimulationReport
 from jobs.core.simulation.world import simulate
 from jobs.management.simulate.simulation_arguments import LOADS, SimulationArguments
@@ -48,13 +48,14 @@ def runs(arguments: SimulationArguments) -> Iterator[Run]:
 
 def plan_of(arguments: SimulationArguments, versions: set[int]) -> SimulationPlan:
     """Return the plan that the arguments describe, for these model versions."""
-    by_version = models(arguments, versions)
-    largest = max(model.limits.max_batch for model in by_version.values())
+    simulated = models(arguments, versions)
+    largest = max(model.limits.max_batch for model in simulated.models.values())
     return SimulationPlan(
-        by_version,
+        simulated.models,
         Crew(arguments.workers, arguments.lanes, prefetch=arguments.prefetch or prefetch(largest)),
-        Overheads(arguments.deliver_s, Timing(arguments.claim_s), Timing(arguments.settle_s)),
+        simulated.overheads,
         sheds=arguments.shed,
+        depth=arguments.depth,
     )
 
 
@@ -83,7 +84,7 @@ def _chance(seed: int) -> Chance:
 
 @contextmanager
 def _no_collector() -> Iterator[None]:
-    """Turn the garbage collector off: it takes 15 % of a run, and a simulation has no cycles to collect."""
+    """Turn the garbage collector off: it takes 15 % of a run, whose garbage can wait for its end."""
     gc.disable()
     try:
         yield

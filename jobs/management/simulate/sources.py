@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError
-
 from jobs.core.batching.sealed_batch import BatchLimits
-from jobs.core.batching.service_time import ServiceTime
-from jobs.core.priority import DEFAULT, broker_level
+from jobs.core.errors import NoHistoryError
+from jobs.core.loadtest.replay_file import ReplayError, from_the_start, parse_replay
 from jobs.core.simulation.arrivals import Arrival, Chance, Mix, bursts, poisson
-from jobs.core.simulation.plan import Model, Timing
+from jobs.core.simulation.learning.learned_times import LearnedTimes
+from jobs.core.simulation.plan import Model, Overheads, Timing
 from jobs.management.simulate.simulation_arguments import SimulationArguments
-from jobs.services.reads.history import recorded_jobs, recorded_runs
+from jobs.services.reads.history import recorded_jobs
+from jobs.services.simulation.learn_times import learn_times
+from jobs.services.simulation.learned_plan import registered
 from models_registry import selectors
 
-RUNS = 2_000  # number of newest batches that give the run time of a version
 BASE_S, PER_ITEM_S, MAX_BATCH, GOAL_S = 0.005, 0.0001, 64, 2.0  # the built-in `sleeper`
+
+
+class NoSourceError(Exception):
+    """There is nothing to simulate; the message is one sentence that says what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedModels:
+    """The models by version, and the times around them."""
+
+    models: dict[int, Model]
+    overheads: Overheads
 
 
 def generated(arguments: SimulationArguments, rate_per_s: float, chance: Chance) -> Iterator[Arrival]:
@@ -33,54 +44,57 @@ def generated(arguments: SimulationArguments, rate_per_s: float, chance: Chance)
 
 
 def recorded(arguments: SimulationArguments) -> list[Arrival] | None:
-    """Return the jobs of the file or the history in order, the first at 0; None if neither is given."""
+    """Return the jobs of the file or the history in order, the first at 0; None if neither is given.
+
+    NoSourceError where there are none; ModelNotFoundError, UnavailableError.
+    """
     if arguments.csv:
-        arrivals = _in_order(_of_file(Path(arguments.csv)))[-arguments.limit :]
-    elif arguments.from_history:
-        arrivals = _in_order(recorded_jobs(arguments.from_history, limit=arguments.limit))
-    else:
+        return from_the_start(_of_file(Path(arguments.csv))[-arguments.limit :])
+    if not arguments.from_history:
         return None
-    if not arrivals:
-        raise CommandError("there are no recorded jobs to simulate")
-    return arrivals
+    name = selectors.model(arguments.from_history).name
+    if arrivals := recorded_jobs(name, limit=arguments.limit):
+        return from_the_start(arrivals)
+    raise NoSourceError(f"no job of {name} is stored: send some, or give their arrivals by --rate or --csv")
 
 
 def _of_file(path: Path) -> list[Arrival]:
     try:
         with path.open(newline="") as file:
-            return [_of_row(row) for row in csv.DictReader(file)]
-    except (OSError, ValueError, KeyError) as error:
-        raise CommandError(f"{path}: {type(error).__name__}: {error}") from error
+            return parse_replay(file)
+    except OSError as error:
+        raise NoSourceError(f"{path} cannot be read: {error.strerror}") from None
+    except (ReplayError, UnicodeDecodeError) as error:
+        raise NoSourceError(f"{path}: {error}") from None
 
 
-def _of_row(row: dict[str, str]) -> Arrival:
-    priority = int(row.get("priority") or DEFAULT)
-    broker_level(priority)  # ValueError outside 0 to 9
-    return Arrival(
-        float(row["arrival_s"]),
-        max(1, int(row.get("size") or 1)),
-        priority,
-        int(row.get("client") or 0),
-        int(row.get("version") or 0),
-        float(row["deadline_s"]) if row.get("deadline_s") else None,
-    )
+def models(arguments: SimulationArguments, versions: set[int]) -> SimulatedModels:
+    """Return the model of each version: from the options first, then from the registry and the records.
 
-
-def _in_order(arrivals: Iterable[Arrival]) -> list[Arrival]:
-    ordered = sorted(arrivals, key=lambda arrival: arrival.at_s)
-    return [
-        Arrival(a.at_s - ordered[0].at_s, a.size, a.priority, a.client, a.version, a.deadline_in_s)
-        for a in ordered
-    ]
-
-
-def models(arguments: SimulationArguments, versions: set[int]) -> dict[int, Model]:
-    """Return the model of each version: from the options first, then from the registry and the records."""
+    NoHistoryError where a version has no batches to learn from, and no options say its times.
+    """
     if arguments.from_history is None:
         sleeper = Model(Timing(BASE_S, PER_ITEM_S), BatchLimits(MAX_BATCH, p95_goal_s=GOAL_S))
-        return dict.fromkeys(versions, _with_options(arguments, sleeper))
-    timings = _recorded_timings(arguments.from_history, versions)
-    return {version: _with_options(arguments, _registered(version, timings[version])) for version in versions}
+        return SimulatedModels(
+            dict.fromkeys(versions, _with_options(arguments, sleeper)), _overheads(arguments, Overheads())
+        )
+    times = {version: _times(arguments, version) for version in versions}
+    by_version = {
+        version: _with_options(arguments, registered(selectors.info(version), times[version]))
+        for version in versions
+    }
+    most = max(times.values(), key=lambda learned: learned.runs)
+    return SimulatedModels(by_version, _overheads(arguments, most.overheads))
+
+
+def _times(arguments: SimulationArguments, version: int) -> LearnedTimes:
+    info = selectors.info(version)
+    try:
+        return learn_times(model=info.model, version=info.version, window_s=arguments.window_s)
+    except NoHistoryError:
+        if arguments.base_s is None or arguments.per_item_s is None:
+            raise
+        return LearnedTimes(Timing(), Overheads(), None, (1,), 0.0, 0)
 
 
 def _with_options(arguments: SimulationArguments, model: Model) -> Model:
@@ -90,26 +104,28 @@ def _with_options(arguments: SimulationArguments, model: Model) -> Model:
         "padded": arguments.padded,
         "p95_goal_s": arguments.goal_s,
     }
-    base_s = model.run.base_s if arguments.base_s is None else arguments.base_s
-    per_item_s = model.run.per_unit_s if arguments.per_item_s is None else arguments.per_item_s
     overrides: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    return replace(
-        model,
-        run=Timing(base_s, per_item_s, arguments.jitter),
-        limits=replace(model.limits, **overrides),
-    )
+    return replace(model, run=_run(arguments, model.run), limits=replace(model.limits, **overrides))
 
 
-def _registered(version: int, run: Timing) -> Model:
-    info = selectors.info(version)
-    limits = BatchLimits(info.max_batch, info.max_padded_size, info.padded, info.p95_goal_s)
-    return Model(run, limits, info.platform_options.max_waiting)
+def _run(arguments: SimulationArguments, run: Timing) -> Timing:
+    """Return the time of a run; a line that an option says has no learned steps beside it."""
+    given = (arguments.base_s, arguments.per_item_s)
+    if given != (None, None):
+        base_s, per_unit_s = (
+            learned if said is None else said
+            for said, learned in zip(given, (run.base_s, run.per_unit_s), strict=True)
+        )
+        run = replace(run, base_s=base_s, per_unit_s=per_unit_s, by_size=())
+    return run if arguments.jitter is None else replace(run, jitter=arguments.jitter, spread=())
 
 
-def _recorded_timings(model: str, versions: set[int]) -> dict[int, Timing]:
-    service = {version: ServiceTime() for version in versions}
-    for run in reversed(recorded_runs(model, limit=RUNS)):
-        if run.version in service:
-            units = run.padded_size if selectors.info(run.version).padded else run.items
-            service[run.version].observe(units, run.ran_s)
-    return {version: Timing(time.fixed_s, time.per_unit_s) for version, time in service.items()}
+def _overheads(arguments: SimulationArguments, learned: Overheads) -> Overheads:
+    given: dict[str, Any] = {}
+    if arguments.deliver_s is not None:
+        given |= {"deliver_s": arguments.deliver_s, "deliver_spread": ()}
+    if arguments.claim_s is not None:
+        given |= {"claim": Timing(arguments.claim_s)}
+    if arguments.settle_s is not None:
+        given |= {"settle": Timing(arguments.settle_s)}
+    return replace(learned, **given)

@@ -6,13 +6,20 @@ migration adds gets its rights at the end of that migration (`apply_rights`), by
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
 from psycopg import sql
 
-from jobs.core.access.database_rights import LENT, DatabaseRole, owner_of, table_rights
+from jobs.core.access.database_rights import (
+    LENT,
+    RUNTIME_LOGINS,
+    DatabaseRole,
+    owner_of,
+    table_rights,
+)
 from jobs.db.statement import Statement, execute
 
 OWNER, AUDIT, RUNTIME = DatabaseRole.OWNER, DatabaseRole.AUDIT, DatabaseRole.RUNTIME
@@ -25,9 +32,27 @@ class _Owned(NamedTuple):
     owner: str
 
 
+class LoginInUse(NamedTuple):
+    """How many sessions of a program hold a login that has no password any more."""
+
+    login: str
+    program: str
+    sessions: int
+
+
 _HERE = Statement("SELECT current_schema()", str)
 _DATABASE = Statement("SELECT current_database()", str)
 _EXISTS = Statement("SELECT rolname FROM pg_roles WHERE rolname = ANY(%(names)s::text[])", str)
+_IN_USE = Statement(
+    """
+SELECT usename AS login, application_name AS program, count(*)::int AS sessions FROM pg_stat_activity
+WHERE usename = ANY(%(names)s::text[]) GROUP BY 1, 2 ORDER BY 1, 2
+""",
+    LoginInUse,
+)
+_END = Statement(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ANY(%(names)s::text[])", bool
+)
 # Releases differ in the parameters of these functions.
 _SIGNATURES = Statement(
     """
@@ -58,7 +83,7 @@ ORDER BY name
 )
 # A role that exists is put right: nothing that it once was given may remain.
 _ROLE = """
-ALTER ROLE {role} WITH NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS {login};
+ALTER ROLE {role} WITH INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS {login};
 """
 _CREATE = "CREATE ROLE {role} NOLOGIN"
 _DATABASE_RIGHTS = """
@@ -74,6 +99,11 @@ _FILLING = (
     "lo_creat", "lo_create", "lo_from_bytea", "lo_put", "lowrite", "lo_truncate", "lo_truncate64",
     "pg_logical_emit_message",
 )  # fmt: skip
+# A member has the rights of its role and none of its own.
+_MEMBER = """
+REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role};
+GRANT {runtime} TO {role};
+"""
 _NOT_FOR_ALL = "REVOKE EXECUTE ON FUNCTION pg_catalog.{signature} FROM PUBLIC"
 _SCHEMA_RIGHTS = """
 REVOKE ALL ON SCHEMA {schema} FROM PUBLIC, {runtime};
@@ -93,14 +123,38 @@ _KEEP = "CREATE OR REPLACE FUNCTION jobs_events_days() RETURNS int LANGUAGE sql 
 _LENT = "REVOKE ALL ON ROUTINE {name} FROM PUBLIC; GRANT EXECUTE ON ROUTINE {name} TO {runtime};"
 
 
+def create_roles(
+    *, owner_password: str, runtime_passwords: Sequence[str], end_sessions: bool = False
+) -> list[LoginInUse]:
+    """Create the roles or put them right, and give them the database; needs a superuser.
+
+    `runtime_passwords` are those of RUNTIME_LOGINS; one with an empty password may not log in any more. While
+    sessions hold it, it still may, because they will connect again: they are returned. With `end_sessions`
+    they are ended instead.
+    """
+    passwords = dict(zip(RUNTIME_LOGINS, runtime_passwords, strict=True))
+    # The release before logged in as inference_runtime itself.
+    ending = [RUNTIME.value, *(login for login, password in passwords.items() if not password)]
+    in_use = [] if end_sessions else execute(_IN_USE, {"names": ending})
+    _put_right(
+        {OWNER.value: owner_password, RUNTIME.value: "", AUDIT.value: "", **passwords},
+        kept={one.login for one in in_use},
+    )
+    if end_sessions:  # after the commit, or they would log in again
+        execute(_END, {"names": ending})
+    return in_use
+
+
 @transaction.atomic
-def create_roles(*, owner_password: str, runtime_password: str) -> None:
-    """Create the three roles or put them right, and give them the database; needs a superuser."""
-    there = set(execute(_EXISTS, {"names": [role.value for role in DatabaseRole]}))
-    for role, password in ((OWNER, owner_password), (RUNTIME, runtime_password), (AUDIT, "")):
-        if role.value not in there:
+def _put_right(passwords: dict[str, str], *, kept: set[str]) -> None:
+    there = set(execute(_EXISTS, {"names": list(passwords)}))
+    for role, password in passwords.items():
+        if role not in there:
             _run(_CREATE, role=sql.Identifier(role))
-        _run(_ROLE, role=sql.Identifier(role), login=_login(role, password))
+        login = sql.SQL("") if role in kept else _login(role, password)
+        _run(_ROLE, role=sql.Identifier(role), login=login)
+    for role in RUNTIME_LOGINS:
+        _run(_MEMBER, role=sql.Identifier(role), **_names())
     (database,) = execute(_DATABASE)
     _run(_DATABASE_RIGHTS, database=sql.Identifier(database), **_names())
     for signature in execute(_SIGNATURES, {"names": list(_FILLING)}):
@@ -145,13 +199,13 @@ def _names() -> dict[str, sql.Composable]:
     return {**NAMES, "schema": sql.Identifier(schema)}
 
 
-def _login(role: DatabaseRole, password: str) -> sql.Composable:
+def _login(role: str, password: str) -> sql.Composable:
     """Return the login as a verifier, so that no log of the server can show the password."""
     if not password:
         return sql.SQL("NOLOGIN PASSWORD NULL")
     connection.ensure_connection()
     verifier = connection.connection.pgconn.encrypt_password(
-        password.encode(), role.value.encode(), b"scram-sha-256"
+        password.encode(), role.encode(), b"scram-sha-256"
     )
     return sql.SQL("LOGIN PASSWORD {verifier}").format(verifier=sql.Literal(verifier.decode()))
 

@@ -33,6 +33,10 @@ _NOTE = Statement("""
 INSERT INTO jobs_knownkey (name, digest) SELECT * FROM unnest(%(names)s::text[], %(digests)s::bytea[])
 ON CONFLICT (name) DO NOTHING
 """)
+_REPLACE = Statement("""
+INSERT INTO jobs_knownkey (name, digest) VALUES (%(name)s, %(digest)s)
+ON CONFLICT (name) DO UPDATE SET digest = EXCLUDED.digest
+""")
 _FORGET = Statement("DELETE FROM jobs_knownkey WHERE NOT name = ANY(%(names)s::text[])")
 
 
@@ -52,6 +56,12 @@ def accept_keys(*, actor: str) -> list[str]:
         _note_new({})
         note(AuditKind.ROTATE_KEYS, actor=actor, accepted=faults)
     return faults
+
+
+def accept_site_key(*, actor: str) -> None:
+    """Let this process's SECRET_KEY be the known one, after a rotation."""
+    execute(_REPLACE, {"name": SECRET_KEY, "digest": _own()[SECRET_KEY]})
+    note(AuditKind.ROTATE_KEYS, actor=actor, accepted=[SECRET_KEY])
 
 
 def forget_older_keys() -> None:
@@ -81,11 +91,17 @@ def _own() -> dict[str, bytes]:
     return {name: derived(key, f"known/{name}") for name, key in keys.items()}
 
 
+def _older_site_keys() -> list[bytes]:
+    """Return the digests of former values of SECRET_KEY, one of which is known until a rotation has ended."""
+    former = settings.INFERENCE.secret_key_fallbacks
+    return [derived(key.encode(), f"known/{SECRET_KEY}") for key in former]
+
+
 def _faults(known: Mapping[str, bytes]) -> list[str]:
-    own, faults = _own(), list[str]()
+    own, older, faults = _own(), _older_site_keys(), list[str]()
     for name, digest in known.items():
         of_payloads = name.removeprefix(PAYLOAD) if name.startswith(PAYLOAD) else ""
-        if own.get(name, digest) != digest:
+        if own.get(name, digest) != digest and digest not in older:
             setting = f"The key {of_payloads!r} of PAYLOAD_KEYS" if of_payloads else SECRET_KEY
             faults.append(f"{setting} is not the one that this database's secrets were made with.")
         elif of_payloads and name not in own:

@@ -29,13 +29,15 @@ class QueueRow(NamedTuple):
     by_client: list[dict[str, int]]
     spans: list[dict[str, tuple[float, float, str, str]]]
     workers: int
+    worker_per_s: float | None
+    start_s: float | None
     counted_age_s: float
 
 
 READ = Statement(
     """
 SELECT queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client, spans,
-  workers, extract(epoch FROM now() - counted_at)::float8 AS counted_age_s
+  workers, worker_per_s, start_s, extract(epoch FROM now() - counted_at)::float8 AS counted_age_s
 FROM jobs_queuestanding WHERE counted_at > now() - make_interval(secs => %(stale_s)s)
 """,
     QueueRow,
@@ -118,6 +120,8 @@ def _count(row: QueueRow) -> QueueCount:
         by_client=tuple({int(client): jobs for client, jobs in level.items()} for level in row.by_client),
         spans=tuple({int(client): Span(*span) for client, span in level.items()} for level in row.spans),
         workers=row.workers,
+        worker_per_s=row.worker_per_s,
+        start_s=row.start_s,
     )
 
 

@@ -17,6 +17,7 @@ from jobs.core.admission.drain_rate import RecentRuns
 from jobs.core.admission.queue_count import QueueCount
 from jobs.core.admission.queue_survey import LONGEST_BATCH_S, RUNS_WINDOW_S, LedgerCount
 from jobs.core.ids import first_id_at
+from jobs.core.scaling.workers_wanted import START_S
 from jobs.db.leases import HELD, fence_of
 from jobs.db.statement import Statement, run
 
@@ -66,21 +67,27 @@ GROUP BY model.name
 
 
 class WorkerCount(NamedTuple):
-    """A model's workers: live ones, how many of these hold a batch of it, and those without a heartbeat."""
+    """A model's workers: live ones, how many of these hold a batch of it, and those without a heartbeat.
+
+    `live_part` divides each live worker by the models that it serves.
+    """
 
     queue: str = ""
     live: int = 0
+    live_part: float = 0.0
     busy: int = 0
     silent: int = 0
 
 
 _WORKERS = Statement(
     """
-SELECT queue, count(DISTINCT id) FILTER (WHERE live) AS live,
-    count(DISTINCT id) FILTER (WHERE live AND busy) AS busy,
-    count(DISTINCT id) FILTER (WHERE NOT live) AS silent
+SELECT queue, count(*) FILTER (WHERE live) AS live,
+    COALESCE(sum(part) FILTER (WHERE live), 0)::float8 AS live_part,
+    count(*) FILTER (WHERE live AND busy) AS busy,
+    count(*) FILTER (WHERE NOT live) AS silent
 FROM (
-    SELECT worker.id, served.queue, heartbeat_at > now() - make_interval(secs => %(silent_s)s) AS live,
+    SELECT served.queue, 1.0 / count(*) OVER (PARTITION BY worker.id) AS part,
+        heartbeat_at > now() - make_interval(secs => %(silent_s)s) AS live,
         EXISTS (
             SELECT FROM jobs_batch batch
             JOIN models_registry_modelversion version ON version.id = batch.version_id
@@ -88,12 +95,37 @@ FROM (
             WHERE batch.worker_id = worker.id AND batch.finished_at IS NULL AND model.name = served.queue
         ) AS busy
     FROM jobs_worker worker CROSS JOIN LATERAL (
-        SELECT split_part(split_part(name, ':', 1), '@', 1) AS queue FROM unnest(worker.model_names) AS name
+        SELECT DISTINCT split_part(split_part(name, ':', 1), '@', 1) AS queue
+        FROM unnest(worker.model_names) AS name
     ) AS served
     WHERE ended_at IS NULL
 ) AS each_of_them GROUP BY queue
 """,
     WorkerCount,
+)
+
+
+class StartTime(NamedTuple):
+    """What a model's autoscalers say: seconds that a worker takes to start, and until the next one serves."""
+
+    queue: str
+    whole_s: float
+    left_s: float
+
+
+# A start that takes longer than the last one is taken to need as much time again as it is late.
+_STARTS = Statement(
+    """
+SELECT queue, min(whole_s) AS whole_s,
+    min(CASE WHEN since_s IS NULL THEN whole_s + 1.0 ELSE GREATEST(1.0, abs(whole_s - since_s)) END) AS left_s
+FROM (
+    SELECT unnest(model_names) AS queue, COALESCE(start_s, %(start_s)s) AS whole_s,
+        extract(epoch FROM now() - starting_since)::float8 AS since_s
+    FROM jobs_autoscaler WHERE ended_at IS NULL AND max_workers > 0
+        AND heartbeat_at > now() - make_interval(secs => %(silent_s)s)
+) AS scaled GROUP BY queue
+""",
+    StartTime,
 )
 
 _NOW_MS = Statement("SELECT CAST(extract(epoch FROM now()) * 1000 AS bigint)", int)
@@ -102,20 +134,24 @@ _STORE: Statement[None] = Statement(f"""
 WITH stored AS (
     INSERT INTO jobs_queuestanding
         (queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client, spans, workers,
-        busy, silent, workers_wanted, arrivals_per_s, goal_s, dead_letters, counted_at)
+        busy, silent, workers_wanted, workers_load, worker_per_s, start_s, arrivals_per_s, goal_s,
+        dead_letters, counted_at)
     SELECT queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client, spans, workers,
-        busy, silent, workers_wanted, arrivals_per_s, goal_s, dead_letters,
-        now() - make_interval(secs => %(age_s)s)
+        busy, silent, workers_wanted, workers_load, worker_per_s, start_s, arrivals_per_s, goal_s,
+        dead_letters, now() - make_interval(secs => %(age_s)s)
     FROM jsonb_to_recordset(%(counts)s::text::jsonb) AS counted(queue text, waiting integer[],
         head_age_s float8[], mean_age_s float8[], per_s float8, answer_s float8, arriving_per_s float8,
         by_client jsonb, spans jsonb, workers integer, busy integer, silent integer, workers_wanted integer,
-        arrivals_per_s float8, goal_s float8, dead_letters integer)
+        workers_load float8, worker_per_s float8, start_s float8, arrivals_per_s float8,
+        goal_s float8, dead_letters integer)
     WHERE {HELD}
     ON CONFLICT (queue) DO UPDATE SET waiting = EXCLUDED.waiting, head_age_s = EXCLUDED.head_age_s,
         mean_age_s = EXCLUDED.mean_age_s, per_s = EXCLUDED.per_s, answer_s = EXCLUDED.answer_s,
         arriving_per_s = EXCLUDED.arriving_per_s, by_client = EXCLUDED.by_client, spans = EXCLUDED.spans,
         workers = EXCLUDED.workers, busy = EXCLUDED.busy, silent = EXCLUDED.silent,
-        workers_wanted = EXCLUDED.workers_wanted, arrivals_per_s = EXCLUDED.arrivals_per_s,
+        workers_wanted = EXCLUDED.workers_wanted, workers_load = EXCLUDED.workers_load,
+        worker_per_s = EXCLUDED.worker_per_s, start_s = EXCLUDED.start_s,
+        arrivals_per_s = EXCLUDED.arrivals_per_s,
         goal_s = EXCLUDED.goal_s, dead_letters = EXCLUDED.dead_letters, counted_at = EXCLUDED.counted_at
 )
 DELETE FROM jobs_queuestanding WHERE NOT queue = ANY(%(queues)s::text[]) AND {HELD}
@@ -129,6 +165,7 @@ class QueueFigures:
     busy: int = 0
     silent: int = 0
     workers_wanted: int | None = None
+    workers_load: float | None = None
     goal_s: float | None = None
     dead_letters: int | None = None
 
@@ -144,6 +181,12 @@ def ledger(session: sa.Connection, *, since_s: float) -> dict[str, LedgerCount]:
 def workers(session: sa.Connection) -> dict[str, WorkerCount]:
     """Count the workers of each model that have not ended."""
     return {row.queue: row for row in run(session, _WORKERS, {"silent_s": SILENT_S})}
+
+
+def start_times(session: sa.Connection) -> dict[str, StartTime]:
+    """Return how long workers of the models that have an autoscaler take to start."""
+    rows = run(session, _STARTS, {"silent_s": SILENT_S, "start_s": START_S})
+    return {row.queue: row for row in rows}
 
 
 def store(
@@ -164,6 +207,8 @@ def store(
             "answer_s": count.answer_s,
             "arriving_per_s": count.arriving_per_s,
             "arrivals_per_s": count.arrivals_per_s,
+            "worker_per_s": count.worker_per_s,
+            "start_s": count.start_s,
             "by_client": [dict(clients) for clients in count.by_client],
             "spans": [dict(clients) for clients in count.spans],
             "workers": count.workers or 0,

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from threading import Event
 
 import sqlalchemy as sa
+from django.conf import settings
 
 from jobs import metrics
 from jobs.core.admission.queue_count import COUNT_EVERY_S, QueueCount
 from jobs.core.admission.queue_survey import LedgerCount, QueueSurvey
-from jobs.core.admission.workers_wanted import workers_wanted
+from jobs.core.scaling.workers_wanted import START_S, Demand, WorkersWanted
 from jobs.db import database_clock, leases
 from jobs.db.listen_loop import ListenLoop
 from jobs.services.admission import survey_statements
 from jobs.services.admission.horizon_watch import HorizonWatch
 from jobs.services.admission.model_facts import ModelFact, ModelFacts
-from jobs.services.admission.survey_statements import QueueFigures, WorkerCount
+from jobs.services.admission.survey_statements import QueueFigures, StartTime, WorkerCount
 from jobs.services.admission.waiting_count import WaitingCount
 
 MEASURE_EVERY_S = 5.0  # how far the host's clock is from the database's
@@ -38,8 +41,12 @@ class QueueSurveyor(ListenLoop):
         """Prepare to count; `clock` returns monotonic seconds."""
         super().__init__(stop=stop, clock=clock)
         self._surveys = defaultdict[str, QueueSurvey](QueueSurvey)
+        config = settings.INFERENCE
+        make = partial(WorkersWanted, idle_s=config.scale_idle_s, cooldown_s=config.scale_cooldown_s)
+        self._wanted = defaultdict[str, WorkersWanted](make)
         self._waiting, self._horizon = WaitingCount(clock=clock), HorizonWatch(clock=clock)
         self._facts, self._measure_at = ModelFacts(clock=clock), 0.0
+        self._starts: Mapping[str, StartTime] = {}
         self._counted_s: float | None = None
         self._took_s = 0.0
 
@@ -71,10 +78,10 @@ class QueueSurveyor(ListenLoop):
         since_s = None if self._counted_s is None else max(1e-3, began_s - self._counted_s)
         waiting, workers = self._waiting.count(session), survey_statements.workers(session)
         ledger = survey_statements.ledger(session, since_s=since_s or COUNT_EVERY_S)
-        facts = self._facts.read(session)
+        facts, self._starts = self._facts.read(session), survey_statements.start_times(session)
         counts = {
             queue: self._surveys[queue].observe(
-                waiting.get(queue, _NO_JOBS),
+                replace(waiting.get(queue, _NO_JOBS), start_s=self._left_s(queue)),
                 ledger.get(queue, _NO_BATCHES),
                 workers=workers.get(queue, _NO_WORKERS).live,
                 since_s=since_s,
@@ -82,7 +89,7 @@ class QueueSurveyor(ListenLoop):
             for queue in {*waiting, *workers, *ledger, *facts}
         }
         figures = {
-            queue: _figures(count, workers.get(queue, _NO_WORKERS), facts.get(queue))
+            queue: self._figures(queue, count, workers.get(queue, _NO_WORKERS), facts.get(queue), since_s)
             for queue, count in counts.items()
         }
         self._counted_s = began_s
@@ -90,14 +97,31 @@ class QueueSurveyor(ListenLoop):
         metrics.SURVEY_TIME.observe(self._clock() - began_s)
         return counts
 
+    def _left_s(self, queue: str) -> float | None:
+        return self._starts[queue].left_s if queue in self._starts else None
 
-def _figures(count: QueueCount, workers: WorkerCount, fact: ModelFact | None) -> QueueFigures:
-    goal_s = None if fact is None else fact.goal_s
-    wanted = workers_wanted(
-        arrivals_per_s=count.arrivals_per_s or 0.0,
-        waiting=sum(count.waiting),
-        worker_per_s=count.worker_per_s,
-        goal_s=goal_s or 0.0,
-        busy=workers.busy,
-    )
-    return QueueFigures(workers.busy, workers.silent, wanted, goal_s, fact.dead_letters if fact else None)
+    def _figures(
+        self,
+        queue: str,
+        count: QueueCount,
+        workers: WorkerCount,
+        fact: ModelFact | None,
+        since_s: float | None,
+    ) -> QueueFigures:
+        goal_s = None if fact is None else fact.goal_s
+        is_paused = fact is not None and fact.is_paused  # its jobs wait for a person, and no worker helps
+        need = self._wanted[queue].observe(
+            Demand(
+                seconds=since_s or COUNT_EVERY_S,
+                arrived=0 if is_paused else round(count.arriving_per_s * (since_s or 0.0)),
+                waiting=0 if is_paused else sum(count.waiting),
+                busy=workers.busy,
+                live=workers.live,
+                live_part=workers.live_part,
+                worker_per_s=count.worker_per_s,
+                goal_s=goal_s,
+                start_s=self._starts[queue].whole_s if queue in self._starts else START_S,
+            )
+        )
+        dead_letters = fact.dead_letters if fact else None
+        return QueueFigures(workers.busy, workers.silent, need.workers, need.load, goal_s, dead_letters)

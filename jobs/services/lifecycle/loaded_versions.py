@@ -18,6 +18,7 @@ class WorkerState(NamedTuple):
     id: UUID
     node: str
     host: str
+    zone: str | None
     device: str
     device_uuid: str | None
     models: list[str]
@@ -39,7 +40,8 @@ ORDER BY worker.node
 )
 _WORKERS = Statement(
     """
-SELECT worker.id, worker.node, worker.host, worker.device, NULLIF(worker.device_uuid, '') AS device_uuid,
+SELECT worker.id, worker.node, worker.host, NULLIF(worker.zone, '') AS zone, worker.device,
+  NULLIF(worker.device_uuid, '') AS device_uuid,
   worker.model_names::text[] AS models, worker.started_at, worker.heartbeat_at,
   COALESCE((
     SELECT jsonb_agg(jsonb_build_object(

@@ -17,8 +17,9 @@ HUNG = "hung"  # the end reason of a worker whose watchdog ended it
 DEVICE_LOST = "device_lost"  # the end reason of a worker whose device does not answer any more
 
 _REGISTER = Statement("""
-INSERT INTO jobs_worker (id, node, host, pid, device, device_uuid, lanes, model_names)
-VALUES (%(id)s, %(node)s, %(host)s, %(pid)s, %(device)s, %(device_uuid)s, %(lanes)s, %(models)s::text[])
+INSERT INTO jobs_worker (id, node, host, pid, device, device_uuid, lanes, zone, model_names)
+VALUES (%(id)s, %(node)s, %(host)s, %(pid)s, %(device)s, %(device_uuid)s, %(lanes)s, %(zone)s,
+  %(models)s::text[])
 ON CONFLICT (id) DO NOTHING
 """)
 _END_PREDECESSORS = Statement("""
@@ -55,6 +56,7 @@ class Incarnation:
     models: tuple[str, ...]
     device_uuid: str = ""
     lanes: int = 1
+    zone: str = ""
 
 
 def register(connection: sa.Connection, incarnation: Incarnation) -> None:
@@ -71,6 +73,7 @@ def register(connection: sa.Connection, incarnation: Incarnation) -> None:
         "device": incarnation.device,
         "device_uuid": incarnation.device_uuid,
         "lanes": incarnation.lanes,
+        "zone": incarnation.zone,
         "models": list(incarnation.models),
     }
     run(connection, _REGISTER, parameters)

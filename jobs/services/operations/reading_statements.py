@@ -50,6 +50,7 @@ class WorkerRow(NamedTuple):
     id: UUID
     node: str
     host: str
+    zone: str
     device: str
     models: list[str]
     beat_s: float
@@ -157,7 +158,7 @@ FROM jobs_operationsstep WHERE step_s = 1 AND at = %(at)s
 )
 WORKERS = Statement(
     """
-SELECT id, node, host, device, model_names::text[] AS models,
+SELECT id, node, host, zone, device, model_names::text[] AS models,
   extract(epoch FROM now() - heartbeat_at)::float8 AS beat_s,
   extract(epoch FROM started_at)::float8 AS since, lanes, memory_used_bytes, memory_total_bytes
 FROM jobs_worker WHERE ended_at IS NULL ORDER BY node LIMIT %(most)s

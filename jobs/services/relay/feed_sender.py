@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from jobs import metrics, tracing
 from jobs.broker.job_message import outgoing
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
+from jobs.core.relay.bundled_rows import bundles
 from jobs.core.relay.publish_policy import FastSide
 from jobs.metrics.bulk_observe import observe_many
-from jobs.services.relay.bundled_rows import bundles
 from jobs.services.relay.statements import DueRow
 from jobs.services.relay.traced_publish import TracedPublish
 
@@ -36,7 +36,7 @@ class FeedSender:
 
     def _published(self, rows: Sequence[DueRow]) -> list[Outcome]:
         self.largest = max(self.largest, *(self._max_batch(row.version) for row in rows))
-        sharing = list(bundles(rows, self._fast.choose(rows), self._max_batch))
+        sharing = list(bundles(rows, self._fast.choose(rows), kind=_kind, max_batch=self._max_batch))
         self.bundled = max(self.bundled, *(len(bundle) for bundle, _ in sharing))
         traced = TracedPublish(self._queue, rows) if tracing.on else None
         messages = [
@@ -53,3 +53,7 @@ class FeedSender:
         if traced:
             traced.end(outcomes.count(Outcome.CONFIRMED), len(outcomes))
         return outcomes
+
+
+def _kind(row: DueRow) -> tuple[int, int]:
+    return row.envelope.version, row.envelope.priority

@@ -130,6 +130,12 @@ _RULES: Final = (
     ),
     _Rule("workers", "ledger_days", _delete("jobs_worker", _older("ended_at"))),
     _Rule(
+        "autoscalers",
+        "ledger_days",
+        _delete("jobs_autoscaler", _older("heartbeat_at"), "host", "text"),
+        "text",
+    ),
+    _Rule(
         "loads of workers that are gone",
         "ledger_days",
         _delete("models_registry_versionload", f"{_older('since')} AND {_NO_WORKER}", type_="bigint"),

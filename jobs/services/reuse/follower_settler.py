@@ -55,6 +55,10 @@ class FollowerSettler(ListenLoop):
         """Return 0 while there are more leaders that ended."""
         return 0.0 if self._waiting else IDLE_S
 
+    def opened(self, session: sa.Connection) -> None:  # noqa: ARG002  # of whichever session
+        """Look at all leaders: nobody heard of those that ended since the last session."""
+        self._after, self._wholes = _FIRST, WholeLooks(quick_s=QUICK_S)
+
     def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:
         """Settle the followers of the jobs in the notifications, and now and then those of all others."""
         jobs, batches = ids(payloads, "job"), ids(payloads, "batch")

@@ -17,6 +17,7 @@ OUT_OF_MEMORY = 2
 NO_DEVICE = 100
 ABSENT_STATUS, SILENT_STATUS = 3, 4  # of this file's process
 MARK, SIZE = 0xA5, 64  # what the kernel writes, and how many bytes
+COUNT = "count"  # the word that asks this file for the number of GPUs
 NON_BLOCKING = 1  # the stream does not wait for the default one
 URGENT = -5  # a small number goes first; the driver clamps it
 
@@ -102,6 +103,19 @@ def _library() -> ctypes.CDLL:
         raise NoDriverError(LIBRARY, 0, str(error)) from error
 
 
+def count() -> int:
+    """Print how many GPUs this process may see, and return its exit status."""
+    try:
+        cuda, number = _library(), c_int()
+    except NoDriverError as error:
+        print(error)  # noqa: T201  # the answer to the process that asks
+        return ABSENT_STATUS
+    if cuda.cuInit(c_uint(0)) or cuda.cuDeviceGetCount(byref(number)):
+        return ABSENT_STATUS
+    print(number.value)  # noqa: T201
+    return 0
+
+
 def answer() -> int:
     """Ask the GPU once; print its UUID, or what is wrong, and return this process's exit status."""
     try:
@@ -118,4 +132,4 @@ def answer() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(answer())
+    sys.exit(count() if sys.argv[1:] == [COUNT] else answer())

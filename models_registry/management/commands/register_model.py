@@ -20,13 +20,14 @@ from models_registry.management.environment_option import (
 from models_registry.management.json_argument import json_or_file
 from models_registry.management.move_wait import wait_for
 from models_registry.models import Loader
-from models_registry.services import Asked, Terms, move_alias, register, register_folder
+from models_registry.services import Asked, Terms, move_alias, register, register_folder, register_like
 from models_registry.services.register_folder import is_folder
 from models_registry.shared.platform_errors import PlatformError
 
 JSON = ("input_schema", "output_schema", "example", "options", "origin")
 PLATFORM = ", ".join(PlatformOptions.__struct_fields__)
 MORE = {"options": f"; the platform reads {PLATFORM}; the loader reads the others"}
+ARTIFACT = ("loader", "artifact", "source", "sha256")
 LIMITS = {
     "max_batch": (int, "most items in a batch"),
     "max_padded_size": (int, "most items times the longest item's bytes in a batch; 0 for no limit"),
@@ -47,7 +48,13 @@ class Command(BaseCommand):
             default="",
             help="the version, such as 1 or 2026-11; of a folder by default the start of its SHA-256",
         )
-        parser.add_argument("--loader", choices=Loader.values, help="needed, but for a folder")
+        parser.add_argument("--loader", choices=Loader.values, help="needed, but for a folder or with --like")
+        parser.add_argument(
+            "--like",
+            default="",
+            metavar="VERSION",
+            help="a version of the same model: all that is not given here is as there",
+        )
         parser.add_argument(
             "--artifact", default="", help="/path, path under MODEL_DIR, package:name/path, module:name"
         )
@@ -92,9 +99,12 @@ class Command(BaseCommand):
             self._register_folder(options)
             return
         enter_environment(**options)
+        if options["like"]:
+            self._register_like(options)
+            return
         if not (options["model_version"] and options["loader"]):
             raise CommandError("Give a version and --loader; the folder of a model is written ./my_model.")
-        fields = {name: options[name] for name in (*JSON, *LIMITS, "padded") if options[name] is not None}
+        fields = _given(options)
         source = {name: options[name] for name in ("name", "loader", "artifact", "source", "sha256")}
         try:
             version, signature = options["model_version"], _signature(options)
@@ -111,9 +121,29 @@ class Command(BaseCommand):
             moved = move_alias(name=info.model, alias=alias, version=info.version, actor=actor())
             wait_for(moved, self.stdout.write)
 
+    def _register_like(self, options: dict[str, Any]) -> None:
+        if given := [name for name in (*ARTIFACT, "signature") if options[name]]:
+            raise CommandError(f"--{given[0]} and --like: the artifact is that of the other version.")
+        if not options["model_version"]:
+            raise CommandError("Give the new version a name, such as 2.")
+        ref = f"{options['name']}:{options['like']}"
+        try:
+            registered = register_like(
+                ref=ref,
+                version=options["model_version"],
+                changes=_given(options),
+                actor=actor(),
+                terms=_terms(options),
+            )
+            self._point(registered.info, options["alias"])
+        except (PlatformError, OSError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{registered.info} is registered, like {ref}.")
+        self.stdout.write(registered.trial)
+
     def _register_folder(self, options: dict[str, Any]) -> None:
         enter_environment_of(Path(options["name"]), **options)
-        names = (*JSON, *LIMITS, "padded", "loader", "artifact", "source", "sha256")
+        names = (*JSON, *LIMITS, "padded", *ARTIFACT, "like")
         if given := [name for name in names if options[name]]:
             raise CommandError(f"Of a folder, {given[0]} is not an option: set it in model.toml or @model.")
         try:
@@ -128,6 +158,10 @@ class Command(BaseCommand):
         except (PlatformError, OSError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{info} is registered, sha256 {info.sha256}.")
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: options[name] for name in (*JSON, *LIMITS, "padded") if options[name] is not None}
 
 
 def _terms(options: dict[str, Any]) -> Terms:

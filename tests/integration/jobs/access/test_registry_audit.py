@@ -57,7 +57,7 @@ def test_a_change_past_the_services_is_an_event_too() -> None:
         version.pk,
     )
     assert (delete["act"], delete["name"]) == ("delete", "default")
-    assert Event.objects.order_by("-id")[0].actor == "database:inference_runtime"
+    assert Event.objects.order_by("-id")[0].actor == "database:inference_runtime_a"
 
 
 def owner() -> Owner:

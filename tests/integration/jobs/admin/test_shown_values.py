@@ -38,6 +38,7 @@ from jobs.models import (
 from models_registry.models import Alias, Promotion, RegisteredModel, VersionLoad
 from tests.support.admin import text_of
 from tests.support.factories import make_batch, make_job, make_version, make_worker
+from tests.support.shown_platform import make_autoscaler, make_experiment
 from tests.support.shown_rollouts import (
     make_point,
     make_rollout,
@@ -106,6 +107,9 @@ def rows(browser: Browser) -> list[Model]:
         Circuit.objects.create(version=version, state="open", client=client.pk),
         WorkPause.objects.create(kind="model", target=1, name="echo", reason="why", actor="olga"),
         BulkAct.objects.create(verb="cancel", selection=RICH, rate_per_s=1, total=1, actor="olga"),
+        make_experiment(load=RICH, settings=RICH),
+        make_autoscaler(),
+        make_autoscaler("gpu2", deaths=2, paused_until=timezone.now(), ended_at=timezone.now()),
         CanaryReplay.objects.create(
             model="echo", fingerprint="x", until=timezone.now(), most=1, canary=uuid4(), state="trying",
             actor="olga",

@@ -41,13 +41,13 @@ def test_a_database_that_takes_writes_is_ready_and_says_how_safe_they_are(echo: 
     assert (answer.status_code, answer.json()) == (200, {"status": "ready", "synchronous_replication": False})
 
 
-def test_live_workers_are_listed_with_the_uuid_of_their_gpu(echo: None) -> None:
-    make_worker("gpu-0@here", device="cuda:0", device_uuid="GPU-1")
+def test_live_workers_are_listed_with_their_zone_and_the_uuid_of_their_gpu(echo: None) -> None:
+    make_worker("gpu-0@here", device="cuda:0", device_uuid="GPU-1", zone="eu-1a")
     make_worker("gpu-1@here")
     token = create_token(client="operators", scopes=[Scope.ADMIN])
     answer = Client(headers={"Authorization": f"Bearer {token}"}).get("/api/v1/workers")
-    uuids = [(worker["node"], worker["device_uuid"]) for worker in answer.json()["workers"]]
-    assert uuids == [("gpu-0@here", "GPU-1"), ("gpu-1@here", None)]
+    rows = [(row["node"], row["zone"], row["device_uuid"]) for row in answer.json()["workers"]]
+    assert rows == [("gpu-0@here", "eu-1a", "GPU-1"), ("gpu-1@here", None, None)]
 
 
 def test_metrics_name_clients_so_the_api_s_port_shows_none_unless_the_operator_says_so(

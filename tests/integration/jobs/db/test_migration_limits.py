@@ -37,7 +37,7 @@ def test_a_migration_has_no_limit_but_that_of_its_locks(db: str) -> None:
     limits = shown()
     assert {limits[name] for name in ("statement_timeout", "idle_in_transaction_session_timeout")} == {"0"}
     assert limits.get("transaction_timeout", "0") == "0"
-    assert limits["lock_timeout"] == "10000"
+    assert limits["lock_timeout"] == "200"
 
 
 def test_a_migration_behind_a_pooler_changes_no_session_and_has_no_limit(behind_a_pooler: None) -> None:

@@ -48,12 +48,14 @@ def test_a_worker_that_ended_otherwise_stays_ended(session: sa.Connection, reaso
 
 
 def test_a_registration_whose_answer_was_lost_may_be_repeated(session: sa.Connection) -> None:
-    incarnation = worker_row.Incarnation(uuid4(), "gpu-0@here", "here", 1, "cpu", ("a-model",), "GPU-1", 3)
+    incarnation = worker_row.Incarnation(
+        uuid4(), "gpu-0@here", "here", 1, "cpu", ("a-model",), "GPU-1", 3, "eu-1a"
+    )
     for _ in range(2):
         worker_row.register(session, incarnation)
     row = Worker.objects.get(node=incarnation.node)
     assert alive(row)
-    assert (row.device_uuid, row.lanes) == ("GPU-1", 3)
+    assert (row.device_uuid, row.lanes, row.zone) == ("GPU-1", 3, "eu-1a")
 
 
 def test_a_heartbeat_has_the_device_s_memory_and_forgets_it_where_it_is_not_known(

@@ -34,6 +34,12 @@ FROM generate_series(1, %(rows)s) AS n;
 INSERT INTO jobs_event (job_id, kind, actor, detail, at)
 SELECT {id}, 'failed', 'worker', '{{}}', now() FROM generate_series(1, %(rows)s) AS n;
 """
+# Of another model: a table of one row is rightly read from end to end.
+OTHERS_WAIT = """
+INSERT INTO jobs_outbox SELECT (jsonb_populate_record(waits,
+  jsonb_build_object('job_id', gen_random_uuid(), 'queue', 'other'))).*
+FROM (SELECT waits FROM jobs_outbox waits LIMIT 1) one, generate_series(1, 5000)
+"""
 ID = """CAST(lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint - n * 60), 12, '0') || '70008000'
   || lpad(to_hex(n), 12, '0') AS uuid)"""
 # Small tables: a row a worker, a circuit, a version, a relay's outage.
@@ -57,10 +63,11 @@ def jobs(db: str) -> Iterator[tuple[Job, Job]]:
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(FILL.format(id=ID), values)
-        cursor.execute("ANALYZE jobs_job, jobs_batch, jobs_event")
+        cursor.execute(OTHERS_WAIT)
+        cursor.execute("ANALYZE jobs_job, jobs_batch, jobs_event, jobs_outbox")
     yield waits, buffered
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE jobs_job, jobs_batch CASCADE")
+        cursor.execute("TRUNCATE jobs_job, jobs_batch, jobs_outbox CASCADE")
 
 
 def explained_of(job: Job) -> str:

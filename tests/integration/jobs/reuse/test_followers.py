@@ -375,6 +375,21 @@ def test_one_of_two_follower_settlers_works_and_the_other_takes_over(session: sa
             wait_until(lambda: states(leader, follower) == ["succeeded", "succeeded"])
 
 
+def test_a_settler_that_was_stopped_in_a_look_finds_who_ended_meanwhile(
+    session: sa.Connection, answerer: FollowerSettler
+) -> None:
+    for _ in range(2):  # each look from the beginning was long: the next one is due in hours
+        answerer._wholes.took(3_600.0, began=answerer._clock())
+    leader, follower = submit(), submit()
+    settle_due(session)  # nobody hears of it
+    answerer.step(session, [])
+    assert states(leader, follower) == ["succeeded", "queued"]
+    answerer.opened(session)
+    answerer._look_at = 0.0
+    answerer.step(session, [])
+    assert states(follower) == ["succeeded"]
+
+
 def test_useless_cache_entries_are_swept_in_bounded_chunks(session: sa.Connection) -> None:
     live, done = submit({"text": "live"}), submit({"text": "done"})
     dead = [submit({"text": str(number)}) for number in range(5)]

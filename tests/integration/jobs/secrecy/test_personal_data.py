@@ -45,6 +45,7 @@ from tests.support.personal_data import (
     secrets_in,
     submit,
 )
+from tests.support.shown_platform import make_autoscaler, make_experiment
 from tests.support.submit import owner
 from tests.support.worker import claim_due, prepare, raising, run
 
@@ -225,6 +226,7 @@ def rows(done: Submitted, dead: Submitted, waiting: Submitted) -> dict[str, Any]
     return {
         "job": jobs, "deadletter": [dead.id], "outbox": [waiting.id], "client": [], "circuit": [],
         "canaryreplay": [], "bulkact": [], "workpause": [], "trial": [],
+        "experiment": [make_experiment().pk], "autoscaler": [make_autoscaler().pk],
         "event": list(Event.objects.values_list("pk", flat=True)), "batch": batches(), "worker": [],
         "apitoken": [], "queuestanding": [], "delivery": [], "disabledendpoint": [], "webhooksecret": [],
     }  # fmt: skip

@@ -18,9 +18,9 @@ def use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> None:
     monkeypatch.setattr(rule_check, "find_tool", lambda _: program)
 
 
-def test_the_configuration_and_every_test_of_rules_is_checked() -> None:
-    config, tests = checks(FOLDER)
-    assert config[-1].endswith("compose/prometheus/prometheus.yaml")
+def test_the_configuration_and_every_test_of_rules_is_checked(tmp_path: Path) -> None:
+    config, tests = checks(FOLDER, tmp_path)
+    assert f'rule_files: ["{FOLDER}/rules/*.yaml"]' in Path(config[-1]).read_text()
     assert {*tests[2:]} == {str(path) for path in FOLDER.glob("tests/*")}
 
 

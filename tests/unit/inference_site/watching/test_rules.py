@@ -12,7 +12,7 @@ import pytest
 import yaml
 from django.core.management import call_command
 
-from inference_site.watching.rule_check import FOLDER
+from inference_site.watching.rule_check import FOLDER, rendered
 from inference_site.watching.write_dashboards import DASHBOARDS
 from jobs import metrics
 from jobs.metrics.metric_kinds import CATALOGUE
@@ -123,24 +123,30 @@ def test_the_edges_of_the_goals_are_those_of_the_histogram() -> None:
     assert all(edge == str(float(edge)) for edge in edges[:-1])  # as pages spell them
 
 
-def test_every_process_that_exports_is_scraped_and_missed() -> None:
+def test_every_process_that_exports_is_scraped_and_missed(tmp_path: Path) -> None:
     services = yaml.safe_load((COMPOSE / "compose.yaml").read_text())["services"]
-    jobs = yaml.safe_load((FOLDER / "prometheus.yaml").read_text())["scrape_configs"]
+    jobs = yaml.safe_load(rendered(tmp_path, FOLDER / "rules").read_text())["scrape_configs"]
     found = {job["job_name"]: job["dns_sd_configs"] for job in jobs if "dns_sd_configs" in job}
     exporting = {
         name
         for name, service in services.items()
         if "METRICS_PORT" in service.get("environment", ()) and "healthcheck" in service
     }
+    (worker,) = found.pop("autoscaled-worker")  # a process of the autoscaler's container
+    assert (worker["names"], worker["port"]) == (["autoscale"], found["autoscale"][0]["port"] + 1)
     assert found.keys() == exporting
     for name, (where,) in found.items():
         assert where["names"] == [name]
         assert str(where["port"]) == services[name]["environment"]["METRICS_PORT"]
-    assert {*re.findall(r'absent\(up\{job="([\w-]+)"', ALERTS["TargetDown"]["expr"])} == exporting
+    assert {*re.findall(r'absent\(up\{job="([\w-]+)"', ALERTS["TargetDown"]["expr"])} == exporting - {
+        "autoscale"
+    }
 
 
-def test_the_pages_beside_the_stack_mount_what_is_there() -> None:
+def test_the_pages_beside_the_stack_mount_what_is_there(tmp_path: Path) -> None:
+    made = rendered(tmp_path, FOLDER / "rules").parents[1]
     text = (COMPOSE / "watching.yaml").read_text()
-    mounted = {COMPOSE / place for place in re.findall(r"(\./[\w/]+):", text)}
+    places = re.findall(r"\./([\w/]+):", text)
+    mounted = {(made.parent if place.startswith("rendered/") else COMPOSE) / place for place in places}
     assert mounted
     assert [str(path) for path in mounted if not Path(path).is_dir()] == []

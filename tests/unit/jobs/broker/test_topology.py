@@ -32,6 +32,7 @@ OTHER_MEANINGS = {
     ("jobs/management/commands/gpu_worker.py", "cpu"): "a device",
     ("jobs/management/pinned_device.py", "cpu"): "a device",
     ("jobs/management/commands/demo.py", "cpu"): "a device",
+    ("jobs/management/scaling/scale_arguments.py", "cpu"): "an option of the command",
 }
 HEAVY = ("kombu", "amqp", "celery", "django")
 

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from jobs.exporting.survey_collector import PATIENCE_S, SurveyCollector
 from jobs.services.admission.survey_reads import SurveyedQueue
+from jobs.services.reads.server_copies import ReplicationSlot, ServerCopies
 
 QUEUE = SurveyedQueue(
     queue="echo", waiting=[0, 0, 0, 0, 6, 0, 0, 0, 0, 2], head_age_s=[0, 0, 0, 0, 3.5, 0, 0, 0, 0, 1.0],
@@ -22,6 +23,7 @@ UNKNOWN = QUEUE._replace(
     dead_letters=None,
 )  # fmt: skip
 IDLE = UNKNOWN._replace(queue="idle", waiting=[0] * 10, head_age_s=[0.0] * 10)
+FRESH = {"inference_database_up": 1.0, "inference_database_archive_failing_seconds": 0.0}
 
 
 class Database:
@@ -48,9 +50,13 @@ def page(collector: SurveyCollector) -> dict[str, float]:
     return {name: float(value) for name, value in (x.rsplit(" ", 1) for x in lines if not x.startswith("#"))}
 
 
+def no_copies() -> ServerCopies:
+    raise psycopg.errors.UndefinedFunction
+
+
 def surveyed(*rows: SurveyedQueue) -> tuple[Database, SurveyCollector]:
     database = Database(*rows)
-    return database, SurveyCollector(database.read, database.clock, lambda: ())
+    return database, SurveyCollector(database.read, database.clock, lambda: (), ServerCopies)
 
 
 def test_a_page_has_every_figure_of_the_last_count() -> None:
@@ -80,7 +86,7 @@ def test_what_is_unknown_is_absent_and_not_0() -> None:
     _, collector = surveyed(UNKNOWN)
     assert {name.partition("{")[0] for name in page(collector)} == {
         "inference_queue_jobs", "inference_queue_oldest_seconds", "inference_survey_age_seconds",
-        "inference_database_up",
+        *FRESH,
     }  # fmt: skip
 
 
@@ -104,12 +110,12 @@ def test_a_count_older_than_ten_seconds_vanishes_and_its_age_grows() -> None:
 
 def test_a_surveyor_that_stopped_leaves_its_age_alone() -> None:
     _, collector = surveyed(QUEUE._replace(age_s=25.0))
-    assert page(collector) == {"inference_database_up": 1.0, "inference_survey_age_seconds": 25.0}
+    assert page(collector) == {**FRESH, "inference_survey_age_seconds": 25.0}
 
 
 def test_before_the_first_count_there_is_only_that_the_database_answers() -> None:
     _, collector = surveyed()
-    assert page(collector) == {"inference_database_up": 1.0}
+    assert page(collector) == FRESH
 
 
 def test_a_page_says_whether_the_database_answered_and_never_by_absence() -> None:
@@ -119,7 +125,24 @@ def test_a_page_says_whether_the_database_answered_and_never_by_absence() -> Non
     database.error = False
     assert page(collector) == {"inference_database_up": 0.0}  # of the same second: it is not asked again
     database.now += 1.0
-    assert page(collector) == {"inference_database_up": 1.0}
+    assert page(collector) == FRESH
+
+
+def test_a_page_has_the_archive_and_the_standbys_until_what_was_read_is_old() -> None:
+    slots = [ReplicationSlot("standby", True, 512.0), ReplicationSlot("away", False, None)]
+    database = Database()
+    collector = SurveyCollector(database.read, database.clock, lambda: (), lambda: ServerCopies(90.0, slots))
+    expected = {
+        "inference_database_archive_failing_seconds": 90.0,
+        'inference_replication_slot_active{slot="standby"}': 1.0,
+        'inference_replication_slot_active{slot="away"}': 0.0,
+        'inference_replication_slot_behind_bytes{slot="standby"}': 512.0,
+    }
+    assert page(collector) == {"inference_database_up": 1.0, **expected}
+    refused = SurveyCollector(database.read, database.clock, lambda: (), no_copies)
+    assert page(refused) == {"inference_database_up": 1.0}
+    database.error, database.now = True, 110.5
+    assert page(collector) == {"inference_database_up": 0.0}
 
 
 def test_the_database_is_asked_at_most_once_a_second() -> None:
@@ -138,7 +161,7 @@ def test_a_page_waits_a_second_at_most_for_a_database_that_does_not_answer() -> 
         answers.wait(30)
         return [QUEUE]
 
-    collector = SurveyCollector(read, rollouts=lambda: ())
+    collector = SurveyCollector(read, rollouts=lambda: (), copies=ServerCopies)
     began = time.monotonic()
     assert page(collector) == {"inference_database_up": 0.0}
     assert page(collector) == {"inference_database_up": 0.0}

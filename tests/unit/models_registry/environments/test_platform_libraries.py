@@ -18,7 +18,9 @@ from tests.support.documents import ROOT
 
 
 def test_each_dependency_of_the_platform_is_the_worker_s_or_free() -> None:
-    lines = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    lines = project["dependencies"] + extras["worker"] + extras["stack"]
     assert {re.split(r"[\[>=<]", line)[0] for line in lines} == OF_THE_WORKER | OF_MODELS_OR_OTHERS
     assert not OF_THE_WORKER & OF_MODELS_OR_OTHERS
 

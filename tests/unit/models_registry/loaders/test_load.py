@@ -12,7 +12,15 @@ from models_registry.core.registry_errors import LoaderRefusedError
 from models_registry.loaders.load import EXTRAS, Permissions, load
 from tests.support.specimens import SPECIMENS
 
-LOADERS = {"onnxruntime": "onnx", "sklearn": "sklearn", "skops": "sklearn", "soundfile": "pipeline"}
+LOADERS = {
+    "onnxruntime": "onnx",
+    "sentence_transformers": "sentence_transformer",
+    "sklearn": "sklearn",
+    "skops": "sklearn",
+    "soundfile": "pipeline",
+    "torch": "torchscript",
+    "transformers": "pipeline",
+}
 
 
 @pytest.mark.parametrize("package", sorted(EXTRAS))
@@ -28,7 +36,7 @@ def test_a_loader_says_which_extra_brings_its_framework(
     monkeypatch.delitem(sys.modules, "models_registry.loaders.formats.onnx_file", raising=False)
     words = rf"needs {package}.*inference-platform\[{EXTRAS[package]}\]"
     with pytest.raises(LoaderRefusedError, match=words):
-        load(version, "cpu", Permissions())
+        load(version, "cpu", Permissions(torch_programs=True))
 
 
 def test_types_of_other_packages_in_a_skops_file_need_the_permission_to_run_code(tmp_path: Path) -> None:

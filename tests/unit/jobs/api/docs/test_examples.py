@@ -25,8 +25,12 @@ METERED = {"post /api/v1/jobs", "post /api/v1/jobs/bulk", "post /api/v1/uploads"
 NEVER = {
     errors.BrokerUnavailableError,
     errors.DatabaseUnusableError,
+    errors.DirtyTreeError,
+    errors.ExperimentStateError,
+    errors.NoHistoryError,
     errors.RequestError,
     errors.TooManyLoginsError,  # of the admin
+    errors.UnknownExperimentError,
 }
 
 

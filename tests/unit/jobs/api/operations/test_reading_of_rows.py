@@ -45,7 +45,7 @@ RECENT = RecentJobs(
 QUIET = OperationsRows(
     now=NOW, recent=RECENT, steps={"": StepRow("", AT, 5.0, 2.0, 0, 0.0, None, None, None, None, 0.0, None)},
     queues=[QUEUE], clients=[ClientRow(7, "shop", 0)],
-    workers=[WorkerRow(WORKER, "gpu-0@here", "here", "cuda:0", ["echo"], 1.0, NOW - 60, 2, 7, 9)],
+    workers=[WorkerRow(WORKER, "gpu-0@here", "here", "eu-1a", "cuda:0", ["echo"], 1.0, NOW - 60, 2, 7, 9)],
     in_flight=[OpenBatches(WORKER, "echo", 2, 16)],
     loads=[LoadRow("gpu-0@here", "echo:1", "echo", "ready", 1_000, "", NOW - 60)],
     relays=[RelayRow("relay@here:1", 4.0, ["echo"])], circuits=[], pauses=[], rollouts=[],
@@ -63,7 +63,7 @@ def test_of_a_quiet_platform_nothing_is_red_and_the_figures_are_the_window_s() -
     assert (echo.out_per_s, client.out_per_s, worker.out_per_s) == (2.0, 2.0, 2.0)
     assert (echo.batches, echo.batch_jobs, worker.batches, worker.batch_jobs) == (2, 16, 2, 16)
     assert (echo.workers_busy, echo.workers_idle, echo.wait_s) == (1, 1, 0.0)
-    assert (echo.lanes, worker.lanes) == (2, 2)
+    assert (echo.lanes, worker.lanes, worker.zone) == (2, 2, "eu-1a")
     assert (worker.memory_used_bytes, worker.memory_total_bytes) == (7, 9)
     assert echo.newest is not None
     assert (echo.newest.at, echo.newest.out_per_s) == (AT, 0.0), "no row of its own: it was quiet"
@@ -75,7 +75,7 @@ def test_everything_that_is_red_is_named_with_the_page_where_to_act() -> None:
     reading = reading_of(
         replace(
             QUIET, queues=[waits], relays=[], outages=[OutageRow("broker", "", NOW - 5)],
-            workers=[WorkerRow(WORKER, "gpu-0@here", "here", "cpu", ["echo"], 60.0, NOW, None, None, None)],
+            workers=[WorkerRow(WORKER, "gpu-0@here", "", "", "cpu", ["echo"], 60.0, NOW, None, None, None)],
             loads=[LoadRow("gpu-0@here", "echo:2", "echo", "failed", None, "no such file", NOW)],
             circuits=[HeldVersion(3, "echo:1", "echo", "", "open", "90 % failed", NOW, None)],
             pauses=[PauseRow("client", "shop", "too much", "olga", NOW)],

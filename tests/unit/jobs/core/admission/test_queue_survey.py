@@ -64,6 +64,30 @@ def test_a_backlog_whose_batches_end_at_once_is_measured_over_seconds() -> None:
     assert all(rate == pytest.approx(8.0, rel=0.05) for rate in rates[40:])
 
 
+@pytest.mark.parametrize("run_s", [1.0, 7.0, 30.0])
+def test_a_backlog_of_long_runs_is_measured_too(run_s: float) -> None:
+    """Four lanes finish four jobs in the time of a run; what is calculated knows of one lane."""
+    survey, every = QueueSurvey(), int(2 * run_s)
+    runs = replace(
+        RUNS, jobs=8, batches=8, ran_s=8 * run_s, fixed_s=run_s, per_unit_s=0.0, answer_s=run_s, max_batch=1
+    )
+    for number in range(20 * every):
+        ended = 4 if number % every == every - 1 else 0
+        count = surveyed(survey, 1_000, LedgerCount(ended=ended, runs=runs))
+    assert count.per_s == pytest.approx(4 / run_s, rel=0.35)
+
+
+def test_a_worker_that_starts_in_a_backlog_adds_its_part_at_once_and_is_no_slower() -> None:
+    survey, alone, both = QueueSurvey(), LedgerCount(ended=50, runs=RUNS), LedgerCount(ended=100, runs=RUNS)
+    for _ in range(40):
+        one = surveyed(survey, 1_000, alone)
+    counts = [surveyed(survey, 1_000, both, workers=2) for _ in range(4)]
+    assert one.worker_per_s == pytest.approx(100.0)
+    assert [count.worker_per_s for count in counts] == pytest.approx([100.0] * 4)
+    assert counts[0].per_s == pytest.approx(200.0)
+    assert surveyed(survey, 1_000, alone).per_s == pytest.approx(100.0)  # and one that ends takes its part
+
+
 def test_the_rate_of_short_runs_is_bound_by_the_time_around_them() -> None:
     quick = RecentRuns(
         jobs=10, batches=10, ran_s=0.004, per_item=1.0, fixed_s=0.0004, per_unit_s=0.0, answer_s=0.01,

@@ -27,6 +27,10 @@ def test_each_word_has_its_value() -> None:
         300,
         3_600,
     ]
+    for goal in (LoadGoal(99.99999, 10_800.0), LoadGoal(95.0, 0.0940777), LoadGoal(50.0, 0.0013)):
+        (again,) = parse_goals(str(goal))
+        assert again.percentile == goal.percentile
+        assert again.limit_s == pytest.approx(goal.limit_s)
     assert parse_goals("p95=200ms,p99.9=1s") == [LoadGoal(95.0, 0.2), LoadGoal(99.9, 1.0)]
     assert parse_mix("minilm=3,minilm/9=0.5,echo@next") == [
         MixPart("minilm", None, 3.0),

@@ -9,11 +9,11 @@ def test_a_client_has_what_waits_and_its_speed() -> None:
     assert [cell.text for cell in row.cells] == ["search", "10", "29.5/s", "60 ms", "190 ms", "1.2 s"]
 
 
-def test_a_worker_has_device_lanes_and_memory() -> None:
+def test_a_worker_has_zone_device_lanes_and_memory() -> None:
     loaded = [LoadedVersion(version="echo:1", state="ready", memory_bytes=1)]
-    (row,) = workers_table(reading(workers=[worker_reading(loaded=loaded)])).rows
+    (row,) = workers_table(reading(workers=[worker_reading(loaded=loaded, zone="eu-1a")])).rows
     assert [cell.text for cell in row.cells] == [
-        "gpu-0@host", "NVIDIA H200", "echo", "echo:1", "2", "2 (31 jobs)", "150/s", "190 ms",
+        "gpu-0@host", "eu-1a", "NVIDIA H200", "echo", "echo:1", "2", "2 (31 jobs)", "150/s", "190 ms",
         "29.2 GiB of 131 GiB", "800 ms ago",
     ]  # fmt: skip
 
@@ -24,7 +24,7 @@ def test_a_silent_worker_and_a_failed_load_are_red() -> None:
     (row,) = workers_table(reading(workers=[worker])).rows
     red = [cell.text for cell in row.cells if cell.level == "red"]
     assert red == ["gpu-0@host", "echo:1 (failed)", "42.0 s ago"]
-    assert row.cells[8].text == "-"
+    assert row.cells[9].text == "-"
 
 
 def test_a_relay_has_its_queues_and_lease() -> None:

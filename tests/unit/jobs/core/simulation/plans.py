@@ -20,6 +20,7 @@ timings = st.builds(
     base_s=st.floats(0.001, 0.5),
     per_unit_s=st.floats(0.0, 0.05),
     jitter=st.sampled_from([0.0, 0.3]),
+    crowding=st.sampled_from([0.0, 0.4]),
 )
 limits = st.builds(
     BatchLimits,
@@ -30,14 +31,30 @@ limits = st.builds(
 )
 steps = st.builds(Timing, base_s=st.sampled_from([0.0, 0.01, 0.2]), per_unit_s=st.sampled_from([0.0, 0.01]))
 crews = st.builds(
-    Crew, workers=st.integers(1, 3), lanes=st.integers(1, 3), prefetch=st.sampled_from([1, 2, 7, 256])
+    Crew,
+    workers=st.integers(1, 3),
+    lanes=st.integers(1, 3),
+    prefetch=st.sampled_from([1, 2, 7, 256]),
+    memory_bytes=st.sampled_from([None, None, 100]),
+    busy=st.sampled_from([0.0, 0.9]),
+)
+models = st.builds(
+    Model,
+    timings,
+    limits,
+    queue=st.sampled_from(["", "other"]),
+    load_s=st.just(0.5),
+    memory_bytes=st.sampled_from([0, 60]),
+    cold=st.booleans(),
+    failing=st.sampled_from([0.0, 0.0, 0.5]),
 )
 plans = st.builds(
     SimulationPlan,
-    models=st.fixed_dictionaries({version: st.builds(Model, timings, limits) for version in (0, 1)}),
+    models=st.fixed_dictionaries(dict.fromkeys((0, 1), models)),
     crew=crews,
     overheads=st.builds(Overheads, deliver_s=st.sampled_from([0.0, 0.02]), claim=steps, settle=steps),
     sheds=st.booleans(),
+    depth=st.sampled_from([0, 3, 40]),
 )
 
 

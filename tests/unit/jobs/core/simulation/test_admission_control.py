@@ -94,6 +94,8 @@ def _row(control: AdmissionControl, now: float) -> QueueRow:
         head_age_s=list(count.head_age_s),
         spans=[{}] * 10,
         workers=count.workers or 0,
+        worker_per_s=count.worker_per_s,
+        start_s=count.start_s,
         mean_age_s=list(count.mean_age_s),
         per_s=count.per_s,
         answer_s=count.answer_s,

@@ -44,6 +44,13 @@ def test_runs_of_one_size_have_no_fitted_timing() -> None:
     assert (runs.fixed_s, runs.per_unit_s) == (0.0, None)
 
 
+def test_a_run_of_a_batch_that_was_claimed_too_long_ago_is_not_seen() -> None:
+    ledger = Ledger(LIMITS)
+    finished(ledger, LedgerRow(0, 3, 3, 0.0, LONGEST_BATCH_S + 1.0, LONGEST_BATCH_S + 2.0))
+    count = ledger.count(LONGEST_BATCH_S + 2.0, since_s=0.5)
+    assert (count.ended, count.runs) == (3, None)
+
+
 def test_old_runs_are_forgotten_and_the_largest_version_of_late_gives_the_limits() -> None:
     ledger = Ledger(LIMITS)
     finished(ledger, LedgerRow(1, 3, 3, 0.0, 0.043, 0.1), LedgerRow(0, 3, 3, 5.0, 0.043, 5.1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import pytest
@@ -19,7 +20,8 @@ class Notes:
     def __init__(self, agenda: Agenda) -> None:
         self.agenda = agenda
         self.seals_s, self.ends_s = list[float](), list[float]()
-        self.ran, self.done = list[Arrival](), list[Arrival]()
+        self.settles_s, self.put_back_s = list[float](), list[float]()
+        self.ran, self.done, self.back = list[Arrival](), list[Arrival](), list[Arrival]()
         self.most_unsettled = 0
 
     def sealed(self, batch: SealedBatch[Arrival]) -> None:
@@ -41,6 +43,12 @@ class Notes:
     def settled(self, worker: SimulatedWorker, row: LedgerRow, arrivals: Sequence[Arrival]) -> None:
         del worker, row
         self.done += arrivals
+        self.settles_s.append(self.agenda.now)
+
+    def put_back(self, worker: SimulatedWorker, arrivals: Sequence[Arrival], delay_s: float) -> None:
+        del worker
+        self.put_back_s.append(delay_s)
+        self.back += arrivals
 
 
 def watched(given_plan: SimulationPlan, arrivals: Iterable[Arrival]) -> Notes:
@@ -49,7 +57,7 @@ def watched(given_plan: SimulationPlan, arrivals: Iterable[Arrival]) -> Notes:
     worker = SimulatedWorker(given_plan, agenda, lambda: 0.5, notes)
     for arrival in arrivals:
         agenda.advance(arrival.at_s)
-        worker.deliver(arrival)
+        worker.deliver([arrival])
     agenda.finish()
     return notes
 
@@ -66,8 +74,16 @@ def test_runs_get_ahead_of_the_settle_by_a_bounded_number_of_batches(lanes: int)
     crew = Crew(lanes=lanes)
     given_plan = plan(Timing(0.1), BatchLimits(1), crew=crew, overheads=Overheads(settle=Timing(1.0)))
     notes = watched(given_plan, [Arrival(0.0) for _ in range(40)])
-    # One with the settler, those in its queue, and one that waits at each lane.
-    assert notes.most_unsettled == 1 + (lanes + crew.ahead) + lanes
+    # Those that the settler stores together, those in its queue, and one that waits at each lane.
+    waiting = (lanes + crew.ahead) + lanes
+    assert waiting < notes.most_unsettled <= 2 * waiting
+
+
+def test_what_waits_for_the_settle_is_stored_together() -> None:
+    given_plan = plan(Timing(0.1), BatchLimits(1), overheads=Overheads(settle=Timing(0.35)))
+    notes = watched(given_plan, [Arrival(0.0) for _ in range(9)])
+    # The first alone, in 0.35 s, and then what ran meanwhile: the queue of two batches, and one at the lane.
+    assert Counter(notes.settles_s).most_common(1)[0][1] == 3
 
 
 def test_batches_run_and_settle_in_the_order_in_which_they_were_sealed() -> None:

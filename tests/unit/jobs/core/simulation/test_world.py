@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.core.batching.sealed_batch import BatchLimits, SealReason
+from jobs.core.simulation import world
+from jobs.core.simulation.admission_control import AdmissionControl
 from jobs.core.simulation.arrivals import Arrival, bursts, poisson
+from jobs.core.simulation.feed import QueueFeed
 from jobs.core.simulation.plan import Crew, Model, Overheads, SimulationPlan, Timing
 from jobs.core.simulation.report import SimulationReport
+from jobs.core.simulation.worker import SimulatedWorker
 from jobs.core.simulation.world import simulate
 from tests.unit.jobs.core.simulation.plans import arrivals, plan, plans
 
@@ -34,6 +41,23 @@ def heap(count: int) -> list[Arrival]:
 def loaded(given_plan: SimulationPlan, rate_per_s: float, *, count: int, seed: int = 1) -> SimulationReport:
     chance = random.Random(seed).random
     return simulate(given_plan, poisson(rate_per_s, chance, count=count), chance)
+
+
+def test_counts_that_see_nothing_new_are_left_out_and_change_nothing() -> None:
+    rare = plan(Timing(0.01), SINGLY, crew=ROOMY, sheds=True)
+    counts, whole = list[float](), AdmissionControl.count
+
+    def counted(control: AdmissionControl, now: float) -> object:
+        counts.append(now)
+        return whole(control, now)
+
+    with patch.object(AdmissionControl, "count", counted):
+        few = loaded(rare, 0.01, count=30)
+        in_few = len(counts)
+        with patch.object(world, "QUIET_S", 1e9):
+            every = loaded(rare, 0.01, count=30)
+    assert few.latencies_s == every.latencies_s
+    assert in_few < 30 * 30 < len(counts) - in_few
 
 
 @pytest.mark.parametrize("load", [0.3, 0.5, 0.8])
@@ -65,7 +89,9 @@ def test_claim_and_settle_hide_behind_the_run_but_for_the_first_and_the_last() -
 
 
 def test_a_settle_slower_than_the_run_sets_the_pace() -> None:
-    report = run(plan(MODEL, FULL, crew=ROOMY, overheads=Overheads(settle=Timing(0.1))), heap(3_200))
+    report = run(
+        plan(MODEL, FULL, crew=ROOMY, overheads=Overheads(settle=Timing(0.0, 0.1 / 32))), heap(3_200)
+    )
     assert report.span_s == pytest.approx(FULL_S + 100 * 0.1, rel=0.03)
 
 
@@ -120,8 +146,8 @@ def test_every_job_has_one_end_and_the_books_balance(
     given_plan: SimulationPlan, jobs: list[Arrival], seed: int
 ) -> None:
     report = run(given_plan, jobs, seed)
-    assert report.offered == len(jobs) == report.served + report.refused + report.expired
-    assert report.batched == report.served + report.expired
+    assert report.offered == len(jobs) == report.served + report.refused + report.expired + report.dead
+    assert report.batched == report.served + report.expired + report.dead + report.retried
     assert report.busy_s <= given_plan.lanes * report.span_s + 1e-9
     assert report.mean_batch <= max(model.limits.max_batch for model in given_plan.models.values())
 
@@ -141,7 +167,7 @@ def test_no_job_is_faster_than_its_own_path(
 
 @settings(max_examples=100, deadline=None)
 @given(
-    given_plan=plans.filter(lambda p: p.lanes == 1 and not p.sheds),
+    given_plan=plans.map(lambda p: replace(p, crew=replace(p.crew, workers=1, lanes=1), sheds=False)),
     jobs=st.lists(st.sampled_from([0.0, 0.001, 0.05, 0.7]), max_size=60),
 )
 def test_equal_jobs_leave_one_lane_in_the_order_of_arrival(
@@ -149,7 +175,7 @@ def test_equal_jobs_leave_one_lane_in_the_order_of_arrival(
 ) -> None:
     at_s = [sum(jobs[: number + 1]) for number in range(len(jobs))]
     model = Model(given_plan.models[0].run, BatchLimits(max_batch=given_plan.models[0].limits.max_batch))
-    alike = SimulationPlan({0: model}, given_plan.crew, given_plan.overheads)
+    alike = SimulationPlan({0: model}, given_plan.crew, given_plan.overheads, depth=given_plan.depth)
     report = run(alike, [Arrival(moment_s) for moment_s in at_s])
     ends_s = [came_s + took_s for came_s, took_s in zip(at_s, report.latencies_s, strict=True)]
     assert all(before <= after + 1e-9 for before, after in pairwise(ends_s))
@@ -159,3 +185,25 @@ def test_equal_jobs_leave_one_lane_in_the_order_of_arrival(
 @given(given_plan=plans, jobs=arrivals())
 def test_the_same_chance_gives_the_same_report(given_plan: SimulationPlan, jobs: list[Arrival]) -> None:
     assert run(given_plan, jobs, seed=3) == run(given_plan, jobs, seed=3)
+
+
+class AskingWorker(SimulatedWorker):
+    """A worker that asks its policy at each message, as the product's does."""
+
+    def deliver(self, arrivals: Sequence[Arrival]) -> None:
+        super().deliver(arrivals)
+        self._collect()
+
+
+@settings(max_examples=30, deadline=None)
+@given(given_plan=plans, jobs=arrivals(), seed=st.integers(0, 9))
+def test_what_is_not_asked_to_save_time_would_have_changed_nothing(
+    given_plan: SimulationPlan, jobs: list[Arrival], seed: int
+) -> None:
+    quick = run(given_plan, jobs, seed)
+    with (
+        patch.object(world, "SimulatedWorker", AskingWorker),
+        patch.object(QueueFeed, "_same", lambda *_: False),
+        patch.object(AdmissionControl, "_may_refuse", lambda *_: True),
+    ):
+        assert run(given_plan, jobs, seed) == quick

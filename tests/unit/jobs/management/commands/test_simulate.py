@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from jobs.core.simulation.plan import Crew
+from jobs.management.commands.simulate import Command
 from jobs.management.simulate.runs import plan_of, runs
 from jobs.management.simulate.simulation_arguments import SimulationArguments
 from jobs.management.simulate.sources import recorded
@@ -47,6 +48,32 @@ def test_the_same_seed_gives_the_same_result(capsys: pytest.CaptureFixture[str])
     assert table == again != other
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--rate", "0"), "argument --rate: 0 is not above 0"),
+        (("--rate", "nan"), "argument --rate: nan is no number that can be simulated"),
+        (("--lanes", "two"), "argument --lanes: two is no whole number"),
+        (("--sizes", "a-3"), "argument --sizes: a is no whole number"),
+        (("--priorities", "4,x"), "argument --priorities: x is no whole number"),
+        (("--seed", "x"), "argument --seed: x is no whole number"),
+        (("--depth", "x"), "argument --depth: x is no whole number"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_an_option_that_makes_no_sense_is_named_in_one_sentence(
+    words: tuple[str, ...], sentence: str
+) -> None:
+    with pytest.raises(CommandError) as caught:
+        call_command("simulate", *words)
+    assert str(caught.value) == f"Error: {sentence}"
+
+
+def test_the_usage_above_that_sentence_is_one_line() -> None:
+    (line,) = Command().create_parser("manage.py", "simulate").format_usage().strip().splitlines()
+    assert line.startswith("usage: manage.py simulate [--rate N |")
+
+
 def test_an_overload_is_refused_at_admission_on_request(capsys: pytest.CaptureFixture[str]) -> None:
     words = ("--rate", "700", *MODEL, "--duration-s", "20", "--goal-s", "0.5")
     assert "│ 0 " in output_of(capsys, *words)
@@ -82,13 +109,14 @@ def test_a_file_s_jobs_are_simulated(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
-    "text", ["arrival_s\n", "arrival_s\nsoon\n", "at\n1\n", "arrival_s,priority\n1,12\n"]
+    "text", ["arrival_s\n", "arrival_s\nsoon\n", "at\n1\n", "arrival_s,priority\n1,12\n", "arrival_s\nnan\n"]
 )
 def test_a_file_without_jobs_is_an_error_and_no_traceback(tmp_path: Path, text: str) -> None:
     path = tmp_path / "jobs.csv"
     path.write_text(text)
-    with pytest.raises(CommandError):
+    with pytest.raises(CommandError) as error:
         call_command("simulate", "--csv", str(path))
+    assert error.value.returncode == 2
 
 
 def test_a_simulated_worker_claims_ahead_as_a_real_one() -> None:

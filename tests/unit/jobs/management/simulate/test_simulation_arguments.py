@@ -44,6 +44,15 @@ def test_every_option_reaches_its_field() -> None:
         "--sizes 9-3",
         "--workers 0",
         "--rate 5 --csv jobs.csv",
+        "--rate nan",
+        "--loads nan",
+        "--base-s nan",
+        "--base-s -1",
+        "--claim-s inf",
+        "--jitter 2",
+        "--max-padded-size -5",
+        "--depth -1",
+        "--deadline-s soon",
     ],
 )
 def test_senseless_arguments_are_refused(words: str, capsys: pytest.CaptureFixture[str]) -> None:

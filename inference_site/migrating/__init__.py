@@ -1,0 +1,1 @@
+"""Rules for migrations that run while processes of the release before still work, and their linter."""

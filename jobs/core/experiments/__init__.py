@@ -1,0 +1,1 @@
+"""What an experiment claims, and whether its measurements bear it out."""

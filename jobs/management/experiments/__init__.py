@@ -1,0 +1,1 @@
+"""The parts of `manage.py experiment`: its verbs, the working tree, the platform's settings."""

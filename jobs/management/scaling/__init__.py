@@ -1,0 +1,1 @@
+"""`manage.py autoscale`: the workers of one host, started and drained by what models need."""

@@ -1,0 +1,1 @@
+"""Experiments as rows: started, measured, concluded, reproduced."""

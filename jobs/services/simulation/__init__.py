@@ -1,0 +1,1 @@
+"""What the simulator learns from the ledger of batches."""
