@@ -31,8 +31,9 @@ class ServerCopies(NamedTuple):
 
 
 # Where the command fails, the last try tells. Where it hangs there is none: then a finished segment is not
-# archived. Names of segments have 24 digits: timeline, and number in two parts. Of a server that never
-# archived, the time since its counts began is the best that is known. In recovery it may archive nothing.
+# archived. Names of segments have 24 digits: timeline, and number in two parts; the note of a backup names an
+# older one. Of a server that never archived, the time since its counts began is the best that is known. In
+# recovery it may archive nothing.
 _ARCHIVE = Statement(
     """
 SELECT CASE
@@ -44,7 +45,7 @@ FROM pg_stat_archiver,
   (SELECT setting::bigint AS bytes FROM pg_settings WHERE name = 'wal_segment_size') AS segment,
   LATERAL (
     SELECT floor(pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') / bytes) AS now,
-      CASE WHEN last_archived_wal ~ '^[0-9A-F]{24}' THEN
+      CASE WHEN last_archived_wal ~ '^[0-9A-F]{24}$' THEN
         ('x' || substr(last_archived_wal, 9, 8))::bit(32)::bigint * (4294967296 / bytes)
           + ('x' || substr(last_archived_wal, 17, 8))::bit(32)::bigint
       END AS archived
