@@ -257,5 +257,5 @@ def _optuna(own: TunedWorkload, most_jobs: int) -> TunedSetting:
             process.stdin.write(f"{rates[setting]}\n")
             process.stdin.flush()
         process.stdin.close()
-        process.stdout.read()  # it has suggested once more, and ends with an error where nobody takes that
+        process.stdout.read()  # the sampler has written one more suggestion, and would fail on a closed pipe
     return max(rates, key=rates.__getitem__)

@@ -87,7 +87,7 @@ class HostWorkers:
         """Note which workers have ended, died, begun to serve; return what the host has and could have."""
         now_s = self._clock()
         self._reap(now_s)
-        self._forgive(now_s)
+        self._begin_limits_anew(now_s)
         rows = {worker.node: worker for worker in workers if worker.here}
         self._busy = frozenset(node for node, worker in rows.items() if worker.busy)
         for place in self.places:
@@ -135,8 +135,8 @@ class HostWorkers:
             metrics.AUTOSCALER_EVENTS.labels("died").inc()
             log.error("%s died with status %d: the next start is in %.0f s", place.name, status, pause_s)
 
-    def _forgive(self, now_s: float) -> None:
-        """Let starts begin anew after a time without looks, in which nobody could see that one served."""
+    def _begin_limits_anew(self, now_s: float) -> None:
+        """Begin the limit of each start anew after a gap, in which the host could not see who serves."""
         if now_s - self._seen_s > LIVE_S:
             for place in self.places:
                 place.watched_s = now_s

@@ -54,7 +54,7 @@ WHERE current_setting('archive_mode') <> 'off' AND NOT pg_is_in_recovery()
 """,
     float,
 )
-# A slot that was lost keeps nothing any more, and nobody can read it.
+# Postgres keeps no log for a lost slot, and no standby can read it.
 _SLOTS = Statement(
     """
 SELECT slot_name::text AS slot, active,

@@ -56,7 +56,7 @@ class FollowerSettler(ListenLoop):
         return 0.0 if self._waiting else IDLE_S
 
     def opened(self, session: sa.Connection) -> None:  # noqa: ARG002  # of whichever session
-        """Look at all leaders: nobody heard of those that ended since the last session."""
+        """Begin with a look at all leaders: notifications since the last session are lost."""
         self._after, self._wholes = _FIRST, WholeLooks(quick_s=QUICK_S)
 
     def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:

@@ -381,7 +381,7 @@ def test_a_settler_that_was_stopped_in_a_look_finds_who_ended_meanwhile(
     for _ in range(2):  # each look from the beginning was long: the next one is due in hours
         answerer._wholes.took(3_600.0, began=answerer._clock())
     leader, follower = submit(), submit()
-    settle_due(session)  # nobody hears of it
+    settle_due(session)  # the settler gets no notification
     answerer.step(session, [])
     assert states(leader, follower) == ["succeeded", "queued"]
     answerer.opened(session)

@@ -19,7 +19,7 @@ from tests.unit.jobs.core.tuning.workloads import workload
 
 # A process that has asked once, and says so; its own are kept by the pool.
 ASKING = """
-import time
+import sys
 from jobs.core.loadtest.load_words import LoadGoal
 from jobs.core.simulation.plan import Timing
 from jobs.core.tuning.evaluation import Question
@@ -31,13 +31,14 @@ if __name__ == "__main__":
     with processes(workload(Timing(0.02, 0.002)), LoadGoal(95.0, 1.0)) as ask:
         ask([Question(TunedSetting(16), 100.0, 1, 2, 300)] * 8)
         print("asked", flush=True)
-        time.sleep(600)
+        sys.stdin.read()
 """
 
 
 @pytest.mark.parametrize("end", ["terminate", "kill"])
 def test_they_end_with_the_process_that_asks(end: str) -> None:
-    with subprocess.Popen([sys.executable, "-c", ASKING], stdout=subprocess.PIPE, text=True) as asking:
+    words, pipe = [sys.executable, "-c", ASKING], subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) as asking:
         assert asking.stdout is not None
         assert asking.stdout.readline() == "asked\n"
         own = psutil.Process(asking.pid).children(recursive=True)
