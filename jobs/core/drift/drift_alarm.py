@@ -53,7 +53,7 @@ def compare(reference: Spread, now: Spread) -> DriftFinding | None:
 
 
 def population_stability(reference: Spread, now: Spread) -> float:
-    """Return the population stability index, the sum of (b - a) ln(b / a) over the bins between the points."""
+    """Return the population stability index, the sum of (b - a) ln(b / a) over bins between points."""
     pairs = zip(_bins(reference), _bins(now), strict=True)
     return sum((b - a) * log(b / a) for a, b in pairs)
 
