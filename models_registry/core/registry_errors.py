@@ -124,6 +124,12 @@ class RuleError(PlatformError):
     code = "rule"
 
 
+class FlagError(PlatformError):
+    """The flag cannot be put in force as described."""
+
+    code = "flag"
+
+
 class RolloutPlanError(PlatformError):
     """The plan of the roll-out is wrong."""
 

@@ -50,6 +50,16 @@ class Ask(Struct, frozen=True, gc=False):
     metadata: Any
     parameters: Any
 
+    @property
+    def described(self) -> dict[str, Any]:
+        """Return the object that the JSON Schemas of cohorts and flags look at."""
+        return {
+            "client": self.client,
+            "priority": self.priority,
+            "metadata": self.metadata,
+            "parameters": self.parameters,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
@@ -127,10 +137,5 @@ def _bounds(document: RuleDocument) -> tuple[int, int, int]:
 
 
 def _cohort(rule: CompiledRule, ask: Ask) -> int | None:
-    seen = {
-        "client": ask.client,
-        "priority": ask.priority,
-        "metadata": ask.metadata,
-        "parameters": ask.parameters,
-    }
+    seen = ask.described
     return next((number for number, matches in enumerate(rule.matches) if matches(seen)), None)
