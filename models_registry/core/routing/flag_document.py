@@ -1,6 +1,6 @@
 """A flag: whether something is on for a job, by its client, by what describes it, or for a share. Pure.
 
-The share is drawn as a rule's is, by the same hash of the same key, so that a preview tells what jobs will get.
+The share is drawn as a rule's is, by the same hash of the same key: a preview tells what jobs will get.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ class FlagDocument(Struct, frozen=True, forbid_unknown_fields=True):
     when: Annotated[
         dict[str, Any] | None,
         about(
-            "A JSON Schema over an object of `client`, `priority`, `metadata` and `parameters`: it is off for all"
-            " other jobs, and the share is one of these.",
+            "A JSON Schema over an object of `client`, `priority`, `metadata` and `parameters`: it is off"
+            " for all other jobs, and the share is one of these.",
+            allowed="a JSON Schema as an object",
             default="all jobs",
         ),
     ] = None
@@ -71,7 +72,7 @@ class FlagDocument(Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class CompiledFlag:
-    """A flag in force, with the check of its description made once; its name is what its share is drawn by."""
+    """A flag in force, with the check of its description made once. Its share is drawn by its name."""
 
     name: str
     document: FlagDocument
@@ -82,7 +83,7 @@ class CompiledFlag:
         object.__setattr__(self, "matches", _always if when is None else validator(when).is_valid)
 
     def is_on(self, ask: Ask) -> bool:
-        """Return whether it is on for a job: the same for the same key; a share that grows keeps whom it had."""
+        """Return whether it is on for a job; a share that grows keeps whom it had."""
         flag = self.document
         if not flag.on:
             return False
