@@ -17,21 +17,40 @@ WANTED_STATES = sorted(state.value for state in LIVE - {RolloutState.PLANNED})
 
 
 def compiled(stables: Mapping[int, VersionInfo]) -> dict[int, CompiledRule]:
-    """Return rules with their versions, given the stable ones; none whose candidate is not staged."""
+    """Return rules with their versions, given the stable ones; none that gives jobs to one not staged.
+
+    A shadow that is not staged runs no copies, and nothing else of its rule changes.
+    """
     rules = {rule: RuleDocument.of(rule.document) for rule in Rule.objects.filter(id__in=stables)}
-    named = _any_of({(rule.model, document.candidate or "") for rule, document in rules.items()})
-    staged = ModelVersion.objects.select_related("model").filter(named, state=VersionState.STAGED)
-    candidates = {(row.model.name, row.version): VersionInfo.of(row) for row in staged}
-    return {
-        rule.id: CompiledRule(rule.id, rule.number, rule.rollout, document, stables[rule.id], candidate)
+    named = _any_of({(rule.model, name) for rule, document in rules.items() for name in _named(document)})
+    rows = ModelVersion.objects.select_related("model").filter(named, state=VersionState.STAGED)
+    staged = {(row.model.name, row.version): VersionInfo.of(row) for row in rows}
+    found = (
+        _compiled(rule, document, stables[rule.id], staged)
         for rule, document in rules.items()
-        if (candidate := candidates.get((rule.model, document.candidate or "")))
-    }
+        if all((rule.model, name) in staged for name in _answering(document))
+    )
+    return {rule.id: rule for rule in found}
+
+
+def _compiled(
+    rule: Rule, document: RuleDocument, stable: VersionInfo, staged: Mapping[tuple[str, str], VersionInfo]
+) -> CompiledRule:
+    return CompiledRule(
+        rule.id,
+        rule.number,
+        rule.rollout,
+        document,
+        stable,
+        candidate=staged[rule.model, document.candidate] if document.candidate else None,
+        arms=tuple(staged[rule.model, arm.version] for arm in document.arms),
+        shadow=staged.get((rule.model, document.shadow.version)) if document.shadow else None,
+    )
 
 
 def routed_versions(names: Collection[str]) -> tuple[list[int], list[int]]:
     """Return the versions that rules and roll-outs give jobs to, and the candidates at their gates."""
-    routed, gating = _candidates_of_rules(names), list[int]()
+    routed, gating = _named_by_rules(names), list[int]()
     live = Rollout.objects.filter(model__name__in=names, state__in=WANTED_STATES).order_by("id")
     for state, stable, candidate in live.values_list("state", "stable_id", "candidate_id"):
         if state == RolloutState.GATING:
@@ -41,9 +60,9 @@ def routed_versions(names: Collection[str]) -> tuple[list[int], list[int]]:
     return list(dict.fromkeys(routed)), gating
 
 
-def _candidates_of_rules(names: Collection[str]) -> list[int]:
+def _named_by_rules(names: Collection[str]) -> list[int]:
     rules = Rule.objects.filter(id__in=Alias.objects.filter(model__name__in=names).values("rule"))
-    named = {(rule.model, rule.document["candidate"]) for rule in rules}
+    named = {(rule.model, name) for rule in rules for name in _named(RuleDocument.of(rule.document))}
     return list(ModelVersion.objects.filter(_any_of(named)).order_by("id").values_list("id", flat=True))
 
 
@@ -52,3 +71,12 @@ def _any_of(named: Collection[tuple[str, str]]) -> Q:
     for name, version in named:
         either |= Q(model__name=name, version=version)
     return either
+
+
+def _answering(document: RuleDocument) -> list[str]:
+    """Return the versions beside the stable one that jobs may get."""
+    return [*([document.candidate] if document.candidate else []), *(arm.version for arm in document.arms)]
+
+
+def _named(document: RuleDocument) -> list[str]:
+    return [*_answering(document), *([document.shadow.version] if document.shadow else [])]

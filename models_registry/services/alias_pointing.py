@@ -91,7 +91,7 @@ def append_rule(model: RegisteredModel, alias: str, document: RuleDocument, by: 
         reason=by.reason,
         approvals=list(by.approvals),
     )
-    in_force = rule.pk if document.candidate else None
+    in_force = None if document.is_plain else rule.pk
     Alias.objects.filter(model=model, name=alias).update(rule=in_force)
     announce("rule", actor=by.actor, model=model.name, alias=alias, rule=number, sha256=rule.sha256,
              **({"reason": by.reason} if by.reason else {}),

@@ -60,7 +60,9 @@ def _use(row: ModelVersion) -> str:
     rollouts = Rollout.objects.filter(Q(stable=row) | Q(candidate=row), state__in=LIVE_STATES)
     if (rollout := rollouts.values_list("id", flat=True).first()) is not None:
         return f"roll-out {rollout}"
-    by_rule = Q(rule__document__candidate=row.version)
+    one, by_rule = {"version": row.version}, Q()
+    for named in ({"candidate": row.version}, {"arms": [one]}, {"shadow": one}):
+        by_rule |= Q(rule__document__contains=named)
     alias = Alias.objects.filter(Q(version=row) | by_rule, model=row.model).first()
     return "" if alias is None else f"the alias {alias}"
 

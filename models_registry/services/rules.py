@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from django.db import transaction
 
-from models_registry import selectors
+from models_registry import rule_reads, selectors
 from models_registry.core.patterns import validator
 from models_registry.core.refs import Ref
 from models_registry.core.registry_errors import (
@@ -21,7 +21,7 @@ from models_registry.core.registry_errors import (
     RuleError,
 )
 from models_registry.core.routing.decision import CompiledRule
-from models_registry.core.routing.rule_document import Cohort, RuleDocument
+from models_registry.core.routing.rule_document import PPM, Cohort, RuleDocument
 from models_registry.core.version import VersionInfo
 from models_registry.models import Alias, ModelVersion, Promotion, RegisteredModel, Rule
 from models_registry.services.alias_moves import end_waiting_moves, workers_without
@@ -84,17 +84,45 @@ def compile_rule(*, model: str, alias: str, document: Mapping[str, Any]) -> Comp
     Ref.parse(model)  # what is no name may not even be text for Postgres
     rule = RuleDocument.of(document)
     before = _alias(model, alias)
-    if rule.candidate is None and (rule.share or rule.cohorts):
-        raise RuleError("A share or a cohort needs a candidate.")
-    if rule.candidate == rule.stable:
-        raise RuleError("The candidate is the stable version itself.")
+    _check_shape(rule)
     check_cohorts(rule.cohorts)
     stable = _version(model, rule.stable)
     candidate = _version(model, rule.candidate) if rule.candidate else None
-    if candidate:
-        _check_pair(stable, candidate, rule)
+    arms = tuple(_version(model, arm.version) for arm in rule.arms)
+    shadow = _version(model, rule.shadow.version) if rule.shadow else None
+    for version in (candidate, *arms, shadow):
+        if version and version.id != stable.id:
+            _check_pair(stable, version, rule)
     salted = msgspec.structs.replace(rule, salt=rule.salt or _salt(rule, before.rule))
-    return CompiledRule(0, 0, None, salted, stable, candidate)
+    return CompiledRule(0, 0, None, salted, stable, candidate, arms, shadow)
+
+
+def _check_shape(rule: RuleDocument) -> None:
+    """Raise RuleError for parts of a rule that do not go together."""
+    if rule.candidate is None and (rule.share or rule.baseline):
+        raise RuleError("A share or a baseline needs a candidate.")
+    if sum((rule.candidate is not None, bool(rule.arms), rule.cascade is not None)) > 1:
+        raise RuleError("A rule has a candidate, arms or a cascade: one of these three.")
+    if rule.candidate == rule.stable:
+        raise RuleError("The candidate is the stable version itself.")
+    if rule.cohorts and not (rule.candidate or rule.arms or rule.cascade):
+        raise RuleError("A cohort needs a candidate, arms or a cascade.")
+    if rule.candidate is None and any(cohort.arm == "candidate" for cohort in rule.cohorts):
+        raise RuleError("A cohort with the arm `candidate` needs a candidate.")
+    _check_arms(rule)
+    if rule.shadow and rule.shadow.version in {rule.stable, rule.candidate}:
+        raise RuleError(f"The shadow {rule.shadow.version} answers jobs of this rule already.")
+
+
+def _check_arms(rule: RuleDocument) -> None:
+    names = [arm.version for arm in rule.arms]
+    if len(names) == 1:
+        raise RuleError("An A/B test has at least two arms.")
+    if len(set(names)) < len(names):
+        raise RuleError("Each arm of an A/B test has a version of its own.")
+    total = sum(round(arm.share * PPM) for arm in rule.arms)
+    if total > PPM:
+        raise RuleError(f"The shares of the arms add up to {total / PPM:g}, which is more than 1.")
 
 
 def _alias(model: str, alias: str) -> Alias:
@@ -161,7 +189,8 @@ def _check_approved(model: RegisteredModel, alias: str, compiled: CompiledRule) 
         return
     moves = Promotion.objects.filter(model=model.name, alias=alias).values_list("before", flat=True)
     stood_for = {_alias(model.name, alias).version.version, *moves}
-    if compiled.candidate is not None or compiled.stable.version not in stood_for:
+    new = {version.version for version in compiled.versions} - {compiled.stable.version}
+    if new or compiled.stable.version not in stood_for:
         raise ApprovalError(
             f"A version of {model.name} gets jobs by a roll-out that other people approve: start one. A rule"
             " may only go back to a version that the alias stood for."
@@ -170,9 +199,12 @@ def _check_approved(model: RegisteredModel, alias: str, compiled: CompiledRule) 
 
 def _check_residents(compiled: CompiledRule, before: Alias) -> None:
     """Raise RuleError where a live worker has not loaded a version that would newly get jobs."""
-    had = {before.version.version, before.rule.document["candidate"] if before.rule else None}
-    for version in compiled.versions:
-        if version.version in had:
+    had = {before.version_id}
+    if before.rule is not None:
+        rules = rule_reads.compiled({before.rule.id: VersionInfo.of(before.version)})
+        had |= {version.id for rule in rules.values() for version in rule.resident}
+    for version in compiled.resident:
+        if version.id in had:
             continue
         if without := workers_without(version.model, version.id):
             nodes = ", ".join(worker.node for worker in without)
@@ -181,5 +213,10 @@ def _check_residents(compiled: CompiledRule, before: Alias) -> None:
 
 def _salt(rule: RuleDocument, before: Rule | None) -> str:
     """Return the salt of the rule before, so that a share that grows keeps whom it had; else a new one."""
-    same = before is not None and before.document.get("candidate") == rule.candidate
+    same = before is not None and _drawn_by(RuleDocument.of(before.document)) == _drawn_by(rule)
     return before.document["salt"] if before is not None and same else secrets.token_hex(8)
+
+
+def _drawn_by(rule: RuleDocument) -> tuple[str | None, list[str]]:
+    """Return what has to stay the same for a share to keep the jobs that it had."""
+    return rule.candidate, [arm.version for arm in rule.arms]

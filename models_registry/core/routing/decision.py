@@ -4,7 +4,8 @@
     candidate       stable, counted up to 21 shares, then not        baseline
 
 A share that grows keeps whom it had. The baseline is the stable version under batches of its own; it exists
-while the rule asks for it and the share is below a half.
+while the rule asks for it and the share is below a half. The arms of an A/B test take their shares one after
+the other, from 0 on; what is left gets the stable version and is no part of the test.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
+from itertools import accumulate
 from typing import Any
 
 from msgspec import Struct
@@ -32,10 +34,12 @@ class Arm(StrEnum):
     BASELINE = "baseline"
     STABLE = "stable"
     FALLBACK = "fallback"
+    AB = "ab"  # an arm of an A/B test; its version says which
+    CASCADE = "cascade"
 
 
 # A look at a member of an enum costs more than one at a name.
-_CANDIDATE, _BASELINE, _STABLE = Arm.CANDIDATE, Arm.BASELINE, Arm.STABLE
+_CANDIDATE, _BASELINE, _STABLE, _AB = Arm.CANDIDATE, Arm.BASELINE, Arm.STABLE, Arm.AB
 
 
 class Ask(Struct, frozen=True, gc=False):
@@ -65,8 +69,9 @@ class Ask(Struct, frozen=True, gc=False):
 class CompiledRule:
     """The rule in force for an alias, with the versions that it names and the checks of its cohorts.
 
-    `matches` has a function for each cohort, in order; it and `bounds`, of the candidate, the counted and the
-    baseline, are made from the document once, because each job needs them.
+    `arms` has the versions of the document's arms, in order. `matches` has a function for each cohort, in
+    order; it, `bounds`, of the candidate, the counted and the baseline, and `arm_ends` are made from the
+    document once, because each job needs them.
     """
 
     id: int
@@ -75,18 +80,28 @@ class CompiledRule:
     document: RuleDocument
     stable: VersionInfo
     candidate: VersionInfo | None
+    arms: tuple[VersionInfo, ...] = ()
+    shadow: VersionInfo | None = None
     matches: tuple[Callable[[Any], bool], ...] = field(init=False, compare=False, repr=False)
     bounds: tuple[int, int, int] = field(init=False, compare=False, repr=False)
+    arm_ends: tuple[int, ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         matches = tuple(validator(cohort.when).is_valid for cohort in self.document.cohorts)
         object.__setattr__(self, "matches", matches)  # the class is frozen
         object.__setattr__(self, "bounds", _bounds(self.document))
+        object.__setattr__(self, "arm_ends", _arm_ends(self.document))
 
     @property
     def versions(self) -> tuple[VersionInfo, ...]:
-        """Return the versions that a job may get, the stable one first."""
-        return (self.stable,) if self.candidate is None else (self.stable, self.candidate)
+        """Return the versions that a job may get, each once, the stable one first."""
+        named = (self.stable, *((self.candidate,) if self.candidate else ()), *self.arms)
+        return tuple({version.id: version for version in named}.values())
+
+    @property
+    def resident(self) -> tuple[VersionInfo, ...]:
+        """Return the versions that each worker of the model is to have loaded."""
+        return self.versions if self.shadow is None else (*self.versions, self.shadow)
 
 
 class Decision(Struct, frozen=True, gc=False):
@@ -110,14 +125,17 @@ def bucket_of(salt: str, key: bytes) -> int:
 def decide(rule: CompiledRule, ask: Ask) -> Decision:
     """Return what a rule decides for a job; the same for the same key, salt and share."""
     bucket = bucket_of(rule.document.salt, ask.key)
-    if rule.candidate is None:
-        return Decision(rule.stable, Arm.STABLE, BY_SHARE, counted=False, bucket=bucket)
     if rule.matches and (number := _cohort(rule, ask)) is not None:
         arm = Arm(rule.document.cohorts[number].arm)
-        version = rule.candidate if arm is Arm.CANDIDATE else rule.stable
+        version = rule.candidate if rule.candidate and arm is _CANDIDATE else rule.stable
         # Jobs that a person picked differ from the others, so comparing them would say nothing.
         return Decision(version, arm, f"cohort {number + 1}", counted=False, bucket=bucket)
-    return _by_share(rule, rule.candidate, bucket)
+    if rule.candidate is not None:
+        return _by_share(rule, rule.candidate, bucket)
+    for version, end in zip(rule.arms, rule.arm_ends, strict=True):
+        if bucket < end:
+            return Decision(version, _AB, BY_SHARE, counted=False, bucket=bucket)
+    return Decision(rule.stable, _STABLE, BY_SHARE, counted=False, bucket=bucket)
 
 
 def _by_share(rule: CompiledRule, candidate: VersionInfo, bucket: int) -> Decision:
@@ -134,6 +152,10 @@ def _bounds(document: RuleDocument) -> tuple[int, int, int]:
     share = document.share_ppm
     has_baseline = document.baseline and share < PPM // 2
     return share, share + SAMPLE * share, PPM - share if has_baseline else PPM
+
+
+def _arm_ends(document: RuleDocument) -> tuple[int, ...]:
+    return tuple(min(round(end * PPM), PPM) for end in accumulate(arm.share for arm in document.arms))
 
 
 def _cohort(rule: CompiledRule, ask: Ask) -> int | None:

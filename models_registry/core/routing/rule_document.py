@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from models_registry.core.registry_errors import RuleError
+from models_registry.core.routing.cascade import CascadeDocument
 from models_registry.core.struct_fields import about, first_fault
 
 PPM = 1_000_000
@@ -38,10 +39,25 @@ class Cohort(Struct, frozen=True, forbid_unknown_fields=True):
     arm: Annotated[Literal["candidate", "stable"], about("The arm that such jobs get.")]
 
 
-class RuleDocument(Struct, frozen=True, forbid_unknown_fields=True):
-    """What answers for an alias: the stable version, and a candidate with a share of the jobs.
+class ArmShare(Struct, frozen=True, forbid_unknown_fields=True):
+    """One version of an A/B test, and its share of the jobs."""
 
-    Without a candidate the alias works as if it had no rule.
+    version: Annotated[VersionName, about("A version of this model.")]
+    share: Annotated[Share, about("Its share, from 0 to 1; those of all arms add up to 1 at most.")]
+
+
+class Shadow(Struct, frozen=True, forbid_unknown_fields=True):
+    """A version that runs copies of live jobs and answers none of them."""
+
+    version: Annotated[VersionName, about("A version of this model.")]
+    share: Annotated[Share, about("The share of the jobs that are copied, from 0 to 1.")] = 1.0
+
+
+class RuleDocument(Struct, frozen=True, forbid_unknown_fields=True):
+    """What answers for an alias: the stable version, and a candidate, arms or a cascade beside it.
+
+    A rule has one of these three at most; any may have a shadow. Without all four the alias works as if it
+    had no rule.
     """
 
     stable: Annotated[VersionName, about("The version that the alias stands for.")]
@@ -61,6 +77,17 @@ class RuleDocument(Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[tuple[Cohort, ...], Meta(max_length=20)],
         about("Decided before the shares; the first that matches."),
     ] = ()
+    arms: Annotated[
+        Annotated[tuple[ArmShare, ...], Meta(max_length=10)],
+        about("The versions of an A/B test; the stable one answers what no arm has, and may be an arm."),
+    ] = ()
+    cascade: Annotated[
+        CascadeDocument | None,
+        about("A light version answers first, and a heavy one where that is not sure.", default="none"),
+    ] = None
+    shadow: Annotated[
+        Shadow | None, about("A version that runs copies of jobs, and answers none.", default="none")
+    ] = None
     schema: Annotated[
         Schema, about("`same`: both input schemas are equal; `both`: each input is checked against both.")
     ] = "same"
@@ -73,6 +100,11 @@ class RuleDocument(Struct, frozen=True, forbid_unknown_fields=True):
     def share_ppm(self) -> int:
         """Return the candidate's share in parts per million."""
         return round(self.share * PPM)
+
+    @property
+    def is_plain(self) -> bool:
+        """Return whether the alias works as if it had no rule."""
+        return not (self.candidate or self.arms or self.cascade or self.shadow)
 
     @classmethod
     def of(cls, document: Any) -> RuleDocument:

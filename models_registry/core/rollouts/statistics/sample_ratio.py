@@ -31,4 +31,5 @@ def chi_square_tail(statistic: float, freedom: int) -> float:
         start, terms = erfc(sqrt(half)), (number + 0.5 for number in range(freedom // 2))
     else:
         start, terms = 0.0, (float(number) for number in range(freedom // 2))
-    return start + exp(-half) * sum(half**power / gamma(power + 1.0) for power in terms)
+    total: float = sum(half**power / gamma(power + 1.0) for power in terms)
+    return start + exp(-half) * total

@@ -47,7 +47,7 @@ def test_an_answer_that_is_not_sure_or_does_not_say_goes_on(
 
 
 def test_the_steps_are_those_of_cascades_within() -> None:
-    within = {Ref("digits", alias="fine"): cascade("digits:svc", "other:big")}
+    within: dict[Ref, CascadeDocument] = {Ref("digits", alias="fine"): cascade("digits:svc", "other:big")}
     steps = check_steps(OWN, cascade("digits:light", "digits@fine"), within.get)
     assert [str(step) for step in steps] == ["digits:light", "digits:svc", "other:big"]
     assert [str(step) for step in check_steps(OWN, cascade("a", "b:1"), within.get)] == ["a@default", "b:1"]
@@ -55,11 +55,11 @@ def test_the_steps_are_those_of_cascades_within() -> None:
 
 def test_a_cascade_that_names_itself_is_refused() -> None:
     with pytest.raises(RuleError, match="comes back to digits@default"):
-        check_steps(OWN, cascade("digits:light", "digits"), {}.get)
+        check_steps(OWN, cascade("digits:light", "digits"), lambda _: None)
 
 
 def test_two_rules_that_name_each_other_are_refused() -> None:
-    within = {Ref("a", alias="x"): cascade("a:1", "digits@default")}
+    within: dict[Ref, CascadeDocument] = {Ref("a", alias="x"): cascade("a:1", "digits@default")}
     with pytest.raises(RuleError, match="comes back to digits@default"):
         check_steps(OWN, cascade("digits:light", "a@x"), within.get)
 

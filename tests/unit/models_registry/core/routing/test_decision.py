@@ -140,3 +140,44 @@ def test_a_cohort_looks_at_metadata_and_parameters() -> None:
     assert arm(metadata={"team": "beta-1"}, parameters={"k": "x"}) == "stable"
     assert arm(metadata={"team": "alpha"}) == "stable"
     assert arm() == "stable"
+
+
+def ab(*shares: float, **fields: Any) -> CompiledRule:
+    """Return an A/B test of versions 1, 2 and so on."""
+    versions = [STABLE, CANDIDATE, version(3), version(4)][: len(shares)]
+    arms = [{"version": one.version, "share": share} for one, share in zip(versions, shares, strict=True)]
+    document = RuleDocument.of({"stable": "1", "arms": arms, "salt": "salt", **fields})
+    return CompiledRule(3, 1, None, document, STABLE, None, tuple(versions))
+
+
+def test_the_arms_of_a_test_get_their_shares_and_the_rest_is_no_part_of_it() -> None:
+    test = ab(0.2, 0.3, 0.1)
+    counts = Counter((decision.arm, decision.version.version) for decision in decided(test))
+    expected = {(Arm.AB, "1"): 0.2, (Arm.AB, "2"): 0.3, (Arm.AB, "3"): 0.1, (Arm.STABLE, "1"): 0.4}
+    assert counts.keys() == expected.keys()
+    for place, share in expected.items():
+        assert counts[place] / len(KEYS) == pytest.approx(share, abs=0.012)
+    assert not any(decision.counted for decision in decided(test, KEYS[:99]))
+    assert [one.version for one in test.versions] == ["1", "2", "3"]
+
+
+def test_arms_that_add_up_to_all_leave_no_job_out() -> None:
+    thirds = ab(1 / 3, 1 / 3, 1 / 3)
+    assert {decision.arm for decision in decided(thirds)} == {Arm.AB}
+    assert thirds.arm_ends[-1] == PPM
+
+
+def test_a_cohort_keeps_jobs_out_of_a_test() -> None:
+    compiled = ab(
+        0.5, 0.5, cohorts=[{"when": {"properties": {"client": {"const": "otto"}}}, "arm": "stable"}]
+    )
+    assert decide(compiled, ask(client="otto")).arm is Arm.STABLE
+    assert decide(compiled, ask(client="olga")).arm is Arm.AB
+
+
+def test_a_shadow_is_resident_and_answers_no_job() -> None:
+    document = RuleDocument.of({"stable": "1", "shadow": {"version": "2"}, "salt": "salt"})
+    compiled = CompiledRule(3, 1, None, document, STABLE, None, shadow=CANDIDATE)
+    assert compiled.versions == (STABLE,)
+    assert compiled.resident == (STABLE, CANDIDATE)
+    assert {decision.version for decision in decided(compiled, KEYS[:99])} == {STABLE}

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from scipy import stats  # type: ignore[import-untyped]  # it has no types
+from scipy import stats
 
 from models_registry.core.rollouts.statistics.sample_ratio import INVALID_P, chi_square_tail, sample_ratio_p
 
