@@ -16,7 +16,9 @@ from jobs.admin.filters import ColumnFilter, ModelNameFilter
 from jobs.admin.links import one_line, registry_link
 from jobs.admin.rollouts.rollout_columns import rule_link
 from jobs.admin.rollouts.rule_moment import AnswerRow, MomentForm, answered_at
-from models_registry.core.routing.rule_changes import rule_changes, share_text
+from models_registry.core.routing.rule_changes import rule_changes
+from models_registry.core.routing.rule_document import RuleDocument
+from models_registry.core.routing.rule_words import rule_words
 from models_registry.models import Alias, Rule
 from models_registry.shared.admin_moment import aged, moment
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
@@ -140,9 +142,7 @@ def _answers(rows: Any) -> SafeString | str:
 
 
 def _answer(row: AnswerRow) -> tuple[object, ...]:
-    answered = f"{row.model}:{row.stable}"
-    if row.candidate and row.share is not None:
-        answered += f", and {row.model}:{row.candidate} for {share_text(row.share)}"
+    answered = rule_words(row.model, RuleDocument.of(row.document))
     decided = registry_link("rule", row.rule, f"rule {row.number}") if row.rule else "a move of the alias"
     if row.rollout:
         decided = format_html(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django import forms
 
@@ -31,16 +31,14 @@ class MomentForm(forms.Form):
 
 
 class AnswerRow(NamedTuple):
-    """What an alias stood for: `candidate` had `share` of the jobs, if there was one.
+    """What an alias stood for: the document of its rule, of which a move has only the stable version.
 
     `rule` and `number` are of the rule that said so; None where the alias had none, and a move said it.
     """
 
     model: str
     alias: str
-    stable: str
-    candidate: str | None
-    share: float | None
+    document: dict[str, Any]
     rule: int | None
     number: int | None
     rollout: int | None
@@ -53,23 +51,21 @@ class AnswerRow(NamedTuple):
 _ANSWERS = Statement(
     """
 WITH decided AS (
-  SELECT model, alias, document->>'stable' AS stable, document->>'candidate' AS candidate,
-    (document->>'share')::float8 AS share, id AS rule, number, rollout, actor, reason, at
+  SELECT model, alias, document, id AS rule, number, rollout, actor, reason, at
   FROM (
     SELECT DISTINCT ON (model, alias) * FROM models_registry_rule
     WHERE at <= %(at)s AND (%(model)s::text = '' OR model = %(model)s)
     ORDER BY model, alias, number DESC
   ) rules
   UNION ALL
-  SELECT model, alias, after, NULL, NULL, NULL, NULL, NULL, actor, reason, at
+  SELECT model, alias, jsonb_build_object('stable', after), NULL, NULL, NULL, actor, reason, at
   FROM (
     SELECT DISTINCT ON (model, alias) * FROM models_registry_promotion
     WHERE at <= %(at)s AND (%(model)s::text = '' OR model = %(model)s)
     ORDER BY model, alias, id DESC
   ) moves
 )
-SELECT DISTINCT ON (model, alias) model, alias, stable, candidate, share, rule, number, rollout, actor,
-  reason, at
+SELECT DISTINCT ON (model, alias) model, alias, document, rule, number, rollout, actor, reason, at
 FROM decided ORDER BY model, alias, at DESC, number DESC NULLS LAST LIMIT %(most)s
 """,
     AnswerRow,

@@ -10,6 +10,8 @@ from jobs.management.dead_letters.dead_letter_arguments import actor_of
 from jobs.management.rollouts.printed import as_json
 from jobs.services.rollouts.preview import preview
 from jobs.services.rollouts.reads import RuleView, rules_of
+from models_registry.core.routing.rule_document import RuleDocument
+from models_registry.core.routing.rule_words import rule_words
 from models_registry.models import Rule
 from models_registry.services.rules import put_rule
 
@@ -61,11 +63,10 @@ def _members(rule: Rule | RuleView) -> dict[str, Any]:
 
 
 def _line(rule: Rule | RuleView) -> str:
-    document = rule.document
-    to = f"{document.get('share', 0):.2%} to {document['candidate']}, " if document.get("candidate") else ""
+    does = rule_words(rule.model, RuleDocument.of(rule.document))
     why = f": {rule.reason}" if rule.reason else ""
     of = f" for roll-out {rule.rollout}" if rule.rollout else ""
-    return f"rule {rule.number} of {rule.alias}: {to}stable {document['stable']}, by {rule.actor}{of}{why}"
+    return f"rule {rule.number} of {rule.alias}: {does}, by {rule.actor}{of}{why}"
 
 
 RULE_VERBS: Mapping[str, Callable[[Options], str]] = {
