@@ -10,16 +10,16 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import Lock, Thread
-from typing import NamedTuple
 
 import psycopg
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from jobs import metrics
-from jobs.services.admission.survey_reads import SurveyedQueue, read_survey
-from jobs.services.reads.server_copies import ServerCopies, read_copies
-from jobs.services.rollouts.rollout_figures import RolloutFigures, read_figures
+from jobs.exporting.page_reading import PageReading, read_page
+from jobs.services.admission.survey_reads import SurveyedQueue
+from jobs.services.reads.server_copies import ServerCopies
+from jobs.services.rollouts.rollout_figures import RolloutFigures
 
 log = logging.getLogger(__name__)
 READ_EVERY_S = 1.0
@@ -27,40 +27,30 @@ PATIENCE_S = 1.0  # a page waits no longer for the database
 STALE_S = 10.0  # an older count is not shown
 
 
-class _Reading(NamedTuple):
-    queues: Sequence[SurveyedQueue]
-    rollouts: Sequence[RolloutFigures]
-    copies: ServerCopies | None
-    at_s: float
-
-
 class SurveyCollector(Collector):
     """Reads at most once a second, however many ask for pages."""
 
     def __init__(
         self,
-        read: Callable[[], Sequence[SurveyedQueue]] = read_survey,
+        read: Callable[[], PageReading] = read_page,
         clock: Callable[[], float] = time.monotonic,
-        rollouts: Callable[[], Sequence[RolloutFigures]] = read_figures,
-        copies: Callable[[], ServerCopies] = read_copies,
     ) -> None:
         """Prepare to read; `clock` returns monotonic seconds."""
         self._read, self._clock = read, clock
-        self._read_rollouts, self._read_copies = rollouts, copies
         self._lock = Lock()
         self._began_s = float("-inf")
         self._thread: Thread | None = None
-        self._reading: _Reading | None = None
+        self._reading: tuple[PageReading, float] | None = None
         self._failed = False
 
     def collect(self) -> Iterable[Metric]:
         """Yield whether the database answers, the age of the last count, and it if it is not too old."""
         answered = self._renew()
         yield metrics.DATABASE_UP.family([((), int(answered and not self._failed))])
-        reading = self._reading
-        if reading is None:
+        if self._reading is None:
             return
-        since_s = self._clock() - reading.at_s
+        reading, at_s = self._reading
+        since_s = self._clock() - at_s
         if since_s <= STALE_S and reading.copies is not None:
             yield from _copies(reading.copies)
         if not reading.queues:
@@ -90,18 +80,10 @@ class SurveyCollector(Collector):
     def _read_once(self) -> None:
         began_s, self._failed = self._clock(), True
         try:
-            self._reading = _Reading(self._read(), self._read_rollouts(), self._copies_or_none(), began_s)
+            self._reading = self._read(), began_s
             self._failed = False
         except psycopg.Error as error:
             log.debug("the survey cannot be read: %s", error)  # each page would say it again
-
-    def _copies_or_none(self) -> ServerCopies | None:
-        """Return None where the database, maybe another make of it, does not say: the rest is shown."""
-        try:
-            return self._read_copies()
-        except psycopg.Error as error:
-            log.debug("the archive and the standbys cannot be read: %s", error)
-            return None
 
 
 def _figures(queues: Sequence[SurveyedQueue]) -> Iterator[Metric]:

@@ -15,9 +15,9 @@ from psycopg import sql
 from jobs.core.ids import uuid7
 from jobs.core.states import State
 from jobs.db.session import open_session
+from jobs.exporting.page_reading import read_page
 from jobs.exporting.survey_collector import SurveyCollector
 from jobs.models import Batch, DeadLetter, QueueStanding
-from jobs.services.admission.survey_reads import read_survey
 from jobs.services.admission.surveyor import QueueSurveyor
 from models_registry.models import RegisteredModel
 from tests.support.factories import make_job, make_jobs, make_version, make_worker
@@ -49,7 +49,7 @@ def test_workers_are_busy_idle_or_silent_and_the_goal_is_the_default_version_s(d
     for discarded in (False, False, True):
         bury("echo", discarded=discarded)
     survey(2)
-    (row,) = [row for row in read_survey() if row.queue == "echo"]
+    (row,) = [row for row in read_page().queues if row.queue == "echo"]
     assert (row.waiting[4], row.workers, row.busy, row.silent) == (7, 2, 1, 1)
     assert (row.goal_s, row.dead_letters, row.workers_wanted) == (1.5, 2, 2), "both run on for the cooldown"
     assert (row.per_s, row.arrivals_per_s) == (None, 0.0)
@@ -59,7 +59,7 @@ def test_workers_are_busy_idle_or_silent_and_the_goal_is_the_default_version_s(d
 def test_a_model_without_jobs_and_workers_has_a_row_and_no_worker_is_wanted(db: str) -> None:
     make_version("alone")
     survey()
-    (row,) = [row for row in read_survey() if row.queue == "alone"]
+    (row,) = [row for row in read_page().queues if row.queue == "alone"]
     assert (sum(row.waiting), row.workers, row.workers_wanted, row.dead_letters) == (0, 0, 0, 0)
     RegisteredModel.objects.create(name="bare")
     survey()
@@ -71,7 +71,7 @@ def test_a_table_that_is_locked_delays_a_page_by_a_second_at_most_and_leaves_its
     survey()
     with locked("jobs_queuestanding", db):
         with pytest.raises((psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled)):
-            read_survey()
+            read_page()
         began = timezone.now()
         assert [metric.name for metric in SurveyCollector().collect()] == ["inference_database_up"]
         assert timezone.now() - began < timedelta(seconds=2)

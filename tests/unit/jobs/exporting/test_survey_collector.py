@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from threading import Event
 
 import psycopg
 from prometheus_client import CollectorRegistry, generate_latest
 
+from jobs.exporting.page_reading import PageReading
 from jobs.exporting.survey_collector import PATIENCE_S, SurveyCollector
 from jobs.services.admission.survey_reads import SurveyedQueue
 from jobs.services.reads.server_copies import ReplicationSlot, ServerCopies
@@ -31,13 +31,14 @@ class Database:
 
     def __init__(self, *rows: SurveyedQueue) -> None:
         self.rows, self.error, self.reads = rows, False, 0
+        self.copies: ServerCopies | None = ServerCopies()
         self.now = 100.0
 
-    def read(self) -> Sequence[SurveyedQueue]:
+    def read(self) -> PageReading:
         self.reads += 1
         if self.error:
             raise psycopg.OperationalError
-        return self.rows
+        return PageReading(self.rows, copies=self.copies)
 
     def clock(self) -> float:
         return self.now
@@ -50,13 +51,9 @@ def page(collector: SurveyCollector) -> dict[str, float]:
     return {name: float(value) for name, value in (x.rsplit(" ", 1) for x in lines if not x.startswith("#"))}
 
 
-def no_copies() -> ServerCopies:
-    raise psycopg.errors.UndefinedFunction
-
-
 def surveyed(*rows: SurveyedQueue) -> tuple[Database, SurveyCollector]:
     database = Database(*rows)
-    return database, SurveyCollector(database.read, database.clock, lambda: (), ServerCopies)
+    return database, SurveyCollector(database.read, database.clock)
 
 
 def test_a_page_has_every_figure_of_the_last_count() -> None:
@@ -130,8 +127,8 @@ def test_a_page_says_whether_the_database_answered_and_never_by_absence() -> Non
 
 def test_a_page_has_the_archive_and_the_standbys_until_what_was_read_is_old() -> None:
     slots = [ReplicationSlot("standby", True, 512.0), ReplicationSlot("away", False, None)]
-    database = Database()
-    collector = SurveyCollector(database.read, database.clock, lambda: (), lambda: ServerCopies(90.0, slots))
+    database, collector = surveyed()
+    database.copies = ServerCopies(90.0, slots)
     expected = {
         "inference_database_archive_failing_seconds": 90.0,
         'inference_replication_slot_active{slot="standby"}': 1.0,
@@ -139,9 +136,11 @@ def test_a_page_has_the_archive_and_the_standbys_until_what_was_read_is_old() ->
         'inference_replication_slot_behind_bytes{slot="standby"}': 512.0,
     }
     assert page(collector) == {"inference_database_up": 1.0, **expected}
-    refused = SurveyCollector(database.read, database.clock, lambda: (), no_copies)
-    assert page(refused) == {"inference_database_up": 1.0}
-    database.error, database.now = True, 110.5
+    database.copies, database.now = None, 101.0
+    assert page(collector) == {"inference_database_up": 1.0}
+    database.copies, database.now = ServerCopies(90.0, slots), 102.0
+    assert page(collector) == {"inference_database_up": 1.0, **expected}
+    database.error, database.now = True, 112.5
     assert page(collector) == {"inference_database_up": 0.0}
 
 
@@ -156,12 +155,12 @@ def test_the_database_is_asked_at_most_once_a_second() -> None:
 def test_a_page_waits_a_second_at_most_for_a_database_that_does_not_answer() -> None:
     answers, reads = Event(), []
 
-    def read() -> Sequence[SurveyedQueue]:
+    def read() -> PageReading:
         reads.append(1)
         answers.wait(30)
-        return [QUEUE]
+        return PageReading([QUEUE])
 
-    collector = SurveyCollector(read, rollouts=lambda: (), copies=ServerCopies)
+    collector = SurveyCollector(read)
     began = time.monotonic()
     assert page(collector) == {"inference_database_up": 0.0}
     assert page(collector) == {"inference_database_up": 0.0}

@@ -1,0 +1,43 @@
+"""What a page of metrics reads of the database, in one session."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import psycopg
+
+from jobs.db.connections import connect
+from jobs.db.session_settings import Use
+from jobs.services.admission.survey_reads import SurveyedQueue, read_survey
+from jobs.services.reads.server_copies import ServerCopies, copies_of
+from jobs.services.rollouts.rollout_figures import RolloutFigures, read_figures
+
+log = logging.getLogger(__name__)
+
+
+class PageReading(NamedTuple):
+    """The last count of the queues, live roll-outs, and the database's copies, None where it does not say."""
+
+    queues: Sequence[SurveyedQueue] = ()
+    rollouts: Sequence[RolloutFigures] = ()
+    copies: ServerCopies | None = None
+
+
+def read_page() -> PageReading:
+    """Read all that a page shows; psycopg.Error.
+
+    The connection is closed again, because between two pages it would be idle for many seconds.
+    """
+    with connect("metrics", Use.PAGE, direct=True) as session:
+        return PageReading(read_survey(session), read_figures(session), copies_or_none(session))
+
+
+def copies_or_none(session: psycopg.Connection[Any]) -> ServerCopies | None:
+    """Return None where the database, maybe another make of it, does not say: the rest is shown."""
+    try:
+        return copies_of(session)
+    except psycopg.Error as error:
+        log.debug("the archive and the standbys cannot be read: %s", error)
+        return None
