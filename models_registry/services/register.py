@@ -16,7 +16,7 @@ from models_registry import selectors
 from models_registry.core.agreement.pointers import check_agreement
 from models_registry.core.patterns import validator
 from models_registry.core.pii import check_marks
-from models_registry.core.refs import RESERVED_ENDING
+from models_registry.core.refs import RESERVED_ENDING, SLOW_ENDING
 from models_registry.core.registry_errors import (
     ArtifactMismatchError,
     InvalidInputError,
@@ -110,6 +110,8 @@ def _checked(name: str, row: ModelVersion) -> str:
     clean_row(RegisteredModel(name=name))
     if name.endswith(RESERVED_ENDING):
         raise RegistrationError(f"No model's name ends in {RESERVED_ENDING}: dead letters have that queue.")
+    if name.endswith(SLOW_ENDING):
+        raise RegistrationError(f"No model's name ends in {SLOW_ENDING}: slow lanes have that queue.")
     clean_row(row, exclude=["model"])
     _check_limits(row)
     _check_options(row)
