@@ -32,8 +32,8 @@ class BatchLimits:
     `padded` means that a batch is padded to its longest item. `p95_goal_s` is the goal for the time from the
     arrival of an item at the worker to its answer; 0 for no goal. `max_input_bytes` is what the inputs of a
     batch may take of the worker's memory; 0 for no limit. `longest` is the size that a longer item has after
-    the model cut it off; 0 where it cuts nothing, or where that is not known yet. `slow_slice_s` is how long a
-    slow batch is to take where it is cut to a slice of time.
+    the model cut it off; 0 where it cuts nothing, or where that is not known yet. `slow_slice_s` is how
+    long a slow batch is to take where it is cut to a slice of time.
     """
 
     max_batch: int = 64

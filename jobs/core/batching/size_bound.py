@@ -23,7 +23,7 @@ class SizeBound:
 def bound_of(
     group: Group[Any], limits: BatchLimits, estimators: Estimators, *, start_s: float, sliced: bool = False
 ) -> SizeBound:
-    """Return the tightest bound of a batch that starts to run at `start_s`; `sliced` ones take a slice of time.
+    """Return the tightest bound of a batch that starts to run at `start_s`; a `sliced` one takes a slice.
 
     A deadline or goal that even the smallest batch would miss is no bound, because a smaller batch would only
     make other items late as well. The goal counts only while one batch can hold all items, because in a

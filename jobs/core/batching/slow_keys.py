@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from math import sqrt
 
 from jobs.core.batching.estimators import Estimators
 from jobs.core.batching.lane_choice import Lane, slow_by_time
@@ -29,7 +30,8 @@ class SlowKeys:
         self._slow = slow_by_time(times_s, asked=self._judged, slow=self._slow)
 
     def _full_batch_s(self, key: Hashable, learned: Estimators) -> float:
-        """Return the time of a full batch; where only lengths make it full, that of a mean one."""
+        """Return the time of a full batch, or of the largest one seen: a line does not reach further."""
         limits, service = self._limits(key), learned.service
-        size = limits.max_padded_size or service.mean_x if limits.padded else limits.max_batch
-        return service.seconds(size)
+        seen = service.mean_x + 2.0 * sqrt(max(service.variance_x, 0.0))
+        full = (limits.max_padded_size or seen) if limits.padded else limits.max_batch
+        return service.seconds(min(full, seen))
