@@ -10,7 +10,7 @@ from threading import Lock
 from time import monotonic
 from typing import Any, TypeAlias, TypeVar
 
-from django.db.models import F, Prefetch
+from django.db.models import F, Prefetch, Q
 from django.db.models.functions import Now
 
 from models_registry.core import schema
@@ -32,7 +32,7 @@ from models_registry.rule_reads import compiled, routed_versions
 
 __all__ = [
     "VersionInfo", "forget", "info", "known_queues", "model", "models", "renew", "resolve", "resolve_all",
-    "retention_classes", "routed", "routed_all", "used_life", "validate_against",
+    "retention_classes", "routed", "routed_all", "slow_models", "used_life", "validate_against",
     "validate_input", "validate_outline", "versions", "wanted_versions",
 ]  # fmt: skip
 
@@ -127,6 +127,18 @@ def validate_against(described: Mapping[str, Any], value: Any) -> None:
 def known_queues() -> list[str]:
     """Return the names of all models, which are also the names of their queues, in order."""
     return list(RegisteredModel.objects.order_by("name").values_list("name", flat=True))
+
+
+def slow_models(names: Collection[str] | None = None) -> list[str]:
+    """Return the names of models, of `names` alone if given, with a version whose jobs may be slow, in order.
+
+    A version counts whatever its state: its jobs may still wait.
+    """
+    slow = Q(versions__options__lane__in=["slow", "auto"]) | Q(versions__options__has_key="slow_above_s")
+    rows = RegisteredModel.objects.filter(slow)
+    if names is not None:
+        rows = rows.filter(name__in=names)
+    return list(rows.order_by("name").distinct().values_list("name", flat=True))
 
 
 def models() -> Sequence[RegisteredModel]:

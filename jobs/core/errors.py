@@ -26,6 +26,12 @@ class TopologyMismatchError(PlatformError):
     code = "topology_mismatch"
 
 
+class NoSlowLaneError(PlatformError):
+    """A worker for the slow lane was started with a model that has no slow lane."""
+
+    code = "no_slow_lane"
+
+
 class DatabaseUnusableError(PlatformError):
     """The database cannot be used as it is configured."""
 

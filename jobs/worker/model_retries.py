@@ -39,7 +39,10 @@ class ModelRetries:
                 connection.close()  # Django closes no connection of a thread of ours
 
     def step(self, consumer: Any) -> None:
-        """Stop consuming the models that cannot run here now, and try the missing ones that are due."""
+        """Stop consuming the models that cannot run here now, and try the missing ones that are due.
+
+        Slow lanes that the others have got since are consumed.
+        """
         self._missing -= self._orders.unwanted
         resting = {selectors.info(version).model for version in self._process.circuits.resting()}
         unfit = self._process.pool.models_without_versions() | resting
@@ -50,6 +53,7 @@ class ModelRetries:
             if self._due(model):
                 self._orders.serve(model, consumer)
                 self._missing.discard(model)
+        self._orders.serve_new_lanes(consumer)
 
     def _due(self, model: str) -> bool:
         return not self._process.pool.retry_in_s(selectors.resolve(model).id)

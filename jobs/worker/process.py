@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import Error as DjangoDatabaseError
 from django.db import connection as django_connection
 
+from jobs.core.batching.lane_choice import Lane, slices
 from jobs.core.batching.policy import BatchPolicy
 from jobs.core.batching.sealed_batch import BatchLimits
 from jobs.db.engine import engine
@@ -70,6 +71,7 @@ class WorkerProcess:
     outer: OuterWatchdog | None = None
     memory: Callable[[], DeviceMemory] = lambda: UNKNOWN_MEMORY
     beside: BesideBatches = field(default_factory=BesideBatches)
+    lane: Lane = Lane.AUTO
 
     @property
     def failed(self) -> bool:
@@ -163,18 +165,22 @@ def make(
     loader: ModelLoader,
     *,
     lanes: int = 1,
+    lane: Lane = Lane.AUTO,
     missing: tuple[str, ...] = (),
     outer: OuterWatchdog | None = None,
     memory: Callable[[], DeviceMemory] = lambda: UNKNOWN_MEMORY,
 ) -> WorkerProcess:
-    """Make what this process holds; the caller starts it. `missing` are models that are not loaded yet."""
+    """Make what this process holds; the caller starts it. `missing` are models that are not loaded yet.
+
+    It runs `lanes` batches at once, and takes the jobs of one `lane` or of both.
+    """
     pool = loader.pool
     global _current  # noqa: PLW0603  # Celery constructs its hooks by name, so they can only look it up
     stopped = Event()
-    policy: BatchPolicy[MessageDelivery] = BatchPolicy(_Bounds(pool))
+    policy: BatchPolicy[MessageDelivery] = BatchPolicy(_Bounds(pool), slices=slices(lanes, lane))
     circuits = CircuitMonitor(engine(), _breaker_options, incarnation.id)
     reporter = Reporter()
-    buffer = Buffer(policy, lanes, HostLoad())
+    buffer = Buffer(policy, lanes, HostLoad(), worker=lane)
     loads = AwaitedLoads(buffer, loader)
     claimer = Claimer(
         engine(), incarnation.id, pool, stopped.is_set, circuits, loads, RolloutMonitor(engine())
@@ -200,6 +206,7 @@ def make(
         outer=outer,
         memory=memory,
         beside=BesideBatches(pipeline.began),
+        lane=lane,
     )
     loader.late = _current.end_late
     return _current
@@ -262,4 +269,6 @@ class _Bounds:
             info.padded,
             info.p95_goal_s,
             settings.INFERENCE.batch_input_bytes,
+            lane=Lane(info.platform_options.lane),
+            slow_slice_s=info.platform_options.slow_slice_s,
         )

@@ -51,7 +51,7 @@ def why_this_size(entry: LedgerEntry) -> str:
     """Return how many jobs of how many possible ran together, and why no more."""
     jobs = f"{entry.size} job{'' if entry.size == 1 else 's'}"
     isolation = " They ran apart, as a worker had died with them in hand." if entry.isolation_group else ""
-    lane = " It is a batch of the slow lane, which leaves room for fast ones." if entry.slow else ""
+    lane = " It is of the slow lane, which leaves room for fast batches." if entry.slow else ""
     return f"{jobs} of at most {entry.max_batch}: {_reason(entry)}.{_padding(entry)}{isolation}{lane}"
 
 

@@ -207,6 +207,7 @@ class Claimer:
             isolation_group=sealed.isolation_group,
             model=batch.loaded.info.model,
             sealed_at=sealed.sealed_at,
+            slow=sealed.tokens[0].slow,
         )
 
     def _true(self, sealed: SealedBatch[MessageDelivery]) -> tuple[list[MessageDelivery], list[Refused]]:

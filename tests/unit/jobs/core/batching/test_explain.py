@@ -68,9 +68,7 @@ def test_every_reason_that_the_policy_gives_has_a_sentence_of_its_own(reason: Se
 
 
 def test_a_slow_batch_names_its_lane() -> None:
-    assert why("full", slow=True).endswith(
-        " It is a batch of the slow lane, which leaves room for fast ones."
-    )
+    assert why("full", slow=True).endswith(" It is of the slow lane, which leaves room for fast batches.")
 
 
 def test_a_batch_of_none_has_a_sentence_as_well() -> None:
