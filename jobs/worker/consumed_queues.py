@@ -26,6 +26,6 @@ def refuse_without_slow_lane(models: Collection[str], lane: Lane) -> None:
     if missing:
         raise NoSlowLaneError(
             f"No version of {', '.join(missing)} has slow jobs, so a worker with --lane slow would have none"
-            " to run. Register a version with the option `lane` (slow or auto) or `slow_above_s`, or start the"
+            " to run. Register one with the option `lane` (slow or auto) or `slow_above_s`, or start the"
             " worker without --lane."
         )

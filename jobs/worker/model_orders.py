@@ -105,9 +105,7 @@ class ModelOrders:
     def _consume(self, names: Sequence[str], consumer: Any) -> list[str]:
         for queue in map(broker_queues.model_queue, names):
             consumer.app.amqp.queues.select_add(queue)
-            if (
-                consumer.task_consumer is not None
-            ):  # else every selected queue is consumed once connected again
+            if consumer.task_consumer is not None:  # else it is consumed once connected again
                 consumer.add_task_queue(queue.name)
         return self.models(consumer)
 

@@ -165,16 +165,15 @@ def make(
     loader: ModelLoader,
     *,
     lanes: int = 1,
-    lane: Lane = Lane.AUTO,
     missing: tuple[str, ...] = (),
     outer: OuterWatchdog | None = None,
     memory: Callable[[], DeviceMemory] = lambda: UNKNOWN_MEMORY,
 ) -> WorkerProcess:
     """Make what this process holds; the caller starts it. `missing` are models that are not loaded yet.
 
-    It runs `lanes` batches at once, and takes the jobs of one `lane` or of both.
+    It runs `lanes` batches at once.
     """
-    pool = loader.pool
+    pool, lane = loader.pool, Lane(incarnation.lane or Lane.AUTO)
     global _current  # noqa: PLW0603  # Celery constructs its hooks by name, so they can only look it up
     stopped = Event()
     policy: BatchPolicy[MessageDelivery] = BatchPolicy(_Bounds(pool), slices=slices(lanes, lane))
