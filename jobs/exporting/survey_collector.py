@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import Lock, Thread
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from prometheus_client.registry import Collector
 
 from jobs import metrics
 from jobs.services.admission.survey_reads import SurveyedQueue, read_survey
+from jobs.services.drift.drift_figures import DriftFigure, read_drift
 from jobs.services.reads.server_copies import ServerCopies, read_copies
 from jobs.services.rollouts.rollout_figures import RolloutFigures, read_figures
 
@@ -30,6 +32,7 @@ STALE_S = 10.0  # an older count is not shown
 class _Reading(NamedTuple):
     queues: Sequence[SurveyedQueue]
     rollouts: Sequence[RolloutFigures]
+    drift: Sequence[DriftFigure]
     copies: ServerCopies | None
     at_s: float
 
@@ -43,10 +46,11 @@ class SurveyCollector(Collector):
         clock: Callable[[], float] = time.monotonic,
         rollouts: Callable[[], Sequence[RolloutFigures]] = read_figures,
         copies: Callable[[], ServerCopies] = read_copies,
+        drift: Callable[[], Sequence[DriftFigure]] = read_drift,
     ) -> None:
         """Prepare to read; `clock` returns monotonic seconds."""
         self._read, self._clock = read, clock
-        self._read_rollouts, self._read_copies = rollouts, copies
+        self._read_rollouts, self._read_copies, self._read_drift = rollouts, copies, drift
         self._lock = Lock()
         self._began_s = float("-inf")
         self._thread: Thread | None = None
@@ -70,6 +74,7 @@ class SurveyCollector(Collector):
         if age_s <= STALE_S:
             yield from _figures(reading.queues)
             yield from _rollouts(reading.rollouts, since_s) if reading.rollouts else ()
+            yield from _drift(reading.drift) if reading.drift else ()
 
     def _renew(self) -> bool:
         """Wait for a read that is not older than a second; return whether it has ended.
@@ -90,7 +95,9 @@ class SurveyCollector(Collector):
     def _read_once(self) -> None:
         began_s, self._failed = self._clock(), True
         try:
-            self._reading = _Reading(self._read(), self._read_rollouts(), self._copies_or_none(), began_s)
+            self._reading = _Reading(
+                self._read(), self._read_rollouts(), self._read_drift(), self._copies_or_none(), began_s
+            )
             self._failed = False
         except psycopg.Error as error:
             log.debug("the survey cannot be read: %s", error)  # each page would say it again
@@ -133,6 +140,13 @@ def _rollouts(rollouts: Sequence[RolloutFigures], since_s: float) -> Iterator[Me
     yield metrics.ROLLOUT_HELD.family(
         ((*name, one.hold), one.held_s + since_s) for name, one in names.items() if one.hold
     )
+
+
+def _drift(figures: Sequence[DriftFigure]) -> Iterator[Metric]:
+    drifting = Counter({(one.model, one.version): 0 for one in figures})
+    drifting.update((one.model, one.version) for one in figures if one.drifts)
+    yield metrics.DRIFT_FIELDS.family(drifting.items())
+    yield metrics.DRIFT_PSI.family(((one.model, one.version, one.field), one.psi) for one in figures)
 
 
 def _copies(copies: ServerCopies) -> Iterator[Metric]:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from models_registry.core.agreement.option import Agreement
-from models_registry.core.monitor.option import Monitor
+from models_registry.core.monitor.monitor_option import Monitor
 from models_registry.core.patterns import plain_ends
 from models_registry.core.registry_errors import RegistrationError
 from models_registry.core.struct_fields import FieldRow, about, field_rows, first_fault

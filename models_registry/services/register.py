@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 
 from models_registry import selectors
 from models_registry.core.agreement.pointers import check_agreement
-from models_registry.core.monitor.check import check_monitor
+from models_registry.core.monitor.check_monitor import check_monitor
 from models_registry.core.patterns import validator
 from models_registry.core.pii import check_marks
 from models_registry.core.refs import RESERVED_ENDING

@@ -14,19 +14,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from jobs.core.drift.field_names import CONFIDENCE, LABEL, SIZE, VECTOR, Value, rounded
 from models_registry.core.agreement.pointers import ABSENT, part_at
-from models_registry.core.monitor.option import Monitor
+from models_registry.core.monitor.monitor_option import Monitor
 from models_registry.core.output import DTYPES, Output
 
-SIZE: Final = "input:bytes"
-CONFIDENCE, LABEL, VECTOR = "output:confidence", "output:label", "output:vector"
 PROJECTIONS: Final = 8
 MOST_DIMENSIONS: Final = 4_096  # of a longer vector the first ones
 MOST_LABEL_CHARS: Final = 64
 LONG_LABEL: Final = "(a longer text)"
-DIGITS: Final = 3
 _MOST: Final = 3e38  # what a sketch of 32-bit floats holds
-Value = float | str | None
 Numbers = npt.NDArray[np.float64]
 
 
@@ -86,7 +83,8 @@ def directions() -> Numbers:
     bits = np.frombuffer(
         shake_256(b"drift projections 1").digest(PROJECTIONS * MOST_DIMENSIONS // 8), np.uint8
     )
-    return np.unpackbits(bits).reshape(PROJECTIONS, MOST_DIMENSIONS) * 2.0 - 1.0
+    signs: Numbers = np.unpackbits(bits).astype(np.float64)
+    return (signs * 2.0 - 1.0).reshape(PROJECTIONS, MOST_DIMENSIONS)
 
 
 def numbers_of(part: Any) -> Numbers | None:
@@ -121,11 +119,6 @@ def label_of(part: Any) -> str | None:
     if not isinstance(part, str):
         return None
     return part if len(part) <= MOST_LABEL_CHARS else LONG_LABEL
-
-
-def rounded(number: float) -> float:
-    """Return a number with three significant digits."""
-    return float(f"{number:.{DIGITS}g}")
 
 
 def _number(part: Any) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from models_registry.core.agreement.pointers import may_hold, steps_of
-from models_registry.core.monitor.option import Monitor
+from models_registry.core.monitor.monitor_option import Monitor
 from models_registry.core.pii import marked
 from models_registry.core.registry_errors import RegistrationError
 from models_registry.core.subject import subject_marks
