@@ -21,6 +21,7 @@ from jobs.core.drift.label_counts import encoded
 from jobs.management.rollouts.printed import as_json
 from jobs.services.drift.field_sketch import FieldSketch
 from jobs.services.drift.reference import REFERENCE_JOBS
+from jobs.services.drift.sketch_rows import merged_hours
 
 HOURS = 720
 DAY = 24
@@ -83,6 +84,10 @@ CASES: Mapping[str, TrafficCase] = {
     "hours wander by 0.3 deviations": TrafficCase(effect=wandering(0.3)),
     "a daily cycle of 0.2 deviations": TrafficCase(effect=daily(0.2)),
     "a daily cycle of 0.5 deviations": TrafficCase(effect=daily(0.5)),
+    "20 jobs alike in a row, reference of a week": TrafficCase(alike=20, reference_hours=7 * DAY),
+    "hours wander by 0.3 deviations, reference of a week": TrafficCase(
+        effect=wandering(0.3), reference_hours=7 * DAY
+    ),
     "the same, reference of a week": TrafficCase(effect=daily(0.5), reference_hours=7 * DAY),
     "a daily cycle of 1 deviation, reference of a week": TrafficCase(
         effect=daily(1.0), reference_hours=7 * DAY
@@ -90,6 +95,9 @@ CASES: Mapping[str, TrafficCase] = {
     "a shift of 1 deviation, 60 jobs an hour": TrafficCase(jobs=60, shift=1.0),
     "a shift of 1 deviation, 100 jobs an hour": TrafficCase(jobs=100, shift=1.0),
     "a shift of 1 deviation, 500 jobs an hour": TrafficCase(shift=1.0),
+    "the same, and 1 deviation of a daily cycle of 0.3, reference of a week": TrafficCase(
+        effect=daily(0.3), reference_hours=7 * DAY, shift=1.0
+    ),
     "a shift of 0.5 deviations, 500 jobs an hour": TrafficCase(shift=0.5),
 }
 
@@ -105,16 +113,14 @@ def run_month(case: TrafficCase, generator: np.random.Generator) -> MonthEnd:
     """Return how a month ended: the reference first, then an hour after the other."""
     before = case.reference_hours or _hours_of_reference(case)
     moves = case.effect(generator, before + HOURS)
-    reference = dict[str, FieldSketch]()
-    for hour in range(before):
-        _add(reference, _sampled(case, generator, hour, moves[hour]))
+    parts = [_fields(_sampled(case, generator, hour, moves[hour])) for hour in range(before)]
+    reference = merged_hours(parts)
     shifts_at = before + HOURS - 2 if case.shift else before + HOURS
     history: dict[str, list[DriftFinding | None]] = {field: [None, None] for field in reference}
     alarms, found = 0, False
     for hour in range(before, before + HOURS):
         shifted = hour >= shifts_at
-        now = dict[str, FieldSketch]()
-        _add(now, _sampled(case, generator, hour, moves[hour] + case.shift * shifted))
+        now = _fields(_sampled(case, generator, hour, moves[hour] + case.shift * shifted))
         began = [field for field in reference if _begins(field, now, reference, history)]
         alarms += bool(began) and not shifted
         found |= bool(began) and shifted
@@ -161,13 +167,15 @@ def _sampled(case: TrafficCase, generator: np.random.Generator, hour: int, move:
     }
 
 
-def _add(fields: dict[str, FieldSketch], sampled: Sampled) -> None:
+def _fields(sampled: Sampled) -> dict[str, FieldSketch]:
+    fields = {field: FieldSketch(field) for field in sampled}
     for field, values in sampled.items():
-        sketch = fields.setdefault(field, FieldSketch(field))
+        sketch = fields[field]
         if field == LABEL:
             sketch.merge(encoded(values), 0)
         elif len(values):
             sketch.add_numbers(values.astype(np.float32))
+    return fields
 
 
 class CaseSum(NamedTuple):

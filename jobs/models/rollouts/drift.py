@@ -64,6 +64,9 @@ class DriftReference(models.Model):
     n = models.BigIntegerField()
     missing = models.BigIntegerField(db_default=0)
     body = models.BinaryField(help_text="As in DriftSketch.")
+    own_distance = models.FloatField(
+        db_default=0.0, help_text="The largest distance of one of its own hours from the whole of it."
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["version", "field"], name="drift_reference_once")]

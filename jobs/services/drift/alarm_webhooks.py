@@ -44,7 +44,8 @@ EVENT_TYPE = "model.drift"
 def send_due(*, limit_s: float = LIMIT_S) -> int:
     """Send the webhooks that are due, all at the same time, and record their outcomes; return how many."""
     alarms = _taken(limit_s)
-    for alarm, response in zip(alarms, asyncio.run(_sent(alarms, limit_s)), strict=True):
+    requests = [_request(alarm) for alarm in alarms]
+    for alarm, response in zip(alarms, asyncio.run(_sent(requests, limit_s)), strict=True):
         _record(alarm, response)
     return len(alarms)
 
@@ -64,8 +65,9 @@ def _taken(limit_s: float) -> list[DriftAlarm]:
     return alarms
 
 
-async def _sent(alarms: Sequence[DriftAlarm], limit_s: float) -> list[WebhookResponse]:
-    requests = [await asyncio.to_thread(_request, alarm) for alarm in alarms]
+async def _sent(
+    requests: Sequence[WebhookRequest | WebhookResponse], limit_s: float
+) -> list[WebhookResponse]:
     return await asyncio.gather(*(_answer(request, limit_s) for request in requests))
 
 

@@ -6,10 +6,11 @@ The library draws its own chance to thin out a sketch, so this does not stand am
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from jobs.core.drift.drift_alarm import DriftFinding, Spread, compare
+from jobs.core.drift.drift_alarm import DriftFinding, Spread, compare, own_distance
 from jobs.core.drift.field_names import LABEL, Value, rounded
 from jobs.core.drift.label_counts import (
     add_label,
@@ -32,6 +33,7 @@ class FieldSketch:
     def __init__(self, field: str) -> None:
         """Begin without a value; the field decides whether labels are counted or numbers sketched."""
         self.field, self.missing = field, 0
+        self.own_distance = 0.0  # of a reference: see Spread
         self._labels: Counter[str] | None = Counter() if field == LABEL else None
         self._numbers = _new()
 
@@ -98,12 +100,23 @@ class FieldSketch:
         return self._labels or {}
 
 
+def own_distances(whole: Mapping[str, FieldSketch], hours: Iterable[Mapping[str, FieldSketch]]) -> None:
+    """Note how far the hours that a reference is made of are from the whole of it."""
+    parts = list(hours)
+    for field, sketch in whole.items():
+        pairs = [_spreads(sketch, hour[field]) for hour in parts if field in hour and hour[field].n]
+        if pairs:
+            sketch.own_distance = own_distance(pairs[0][0], [hour for _, hour in pairs])
+
+
 def _spreads(reference: FieldSketch, now: FieldSketch) -> tuple[Spread, Spread]:
     if reference.field == LABEL:
         names = compared_labels(reference.labels())
-        return label_spread(reference.labels(), names), label_spread(now.labels(), names)
-    points = reference.deciles()
-    return reference.spread(points), now.spread(points)
+        whole, part = (label_spread(one.labels(), names) for one in (reference, now))
+    else:
+        points = reference.deciles()
+        whole, part = reference.spread(points), now.spread(points)
+    return replace(whole, own_distance=reference.own_distance), part
 
 
 def _new() -> Any:

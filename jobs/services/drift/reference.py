@@ -48,6 +48,7 @@ def reference_of(version: int) -> dict[str, FieldSketch]:
     for row in DriftReference.objects.filter(version_id=version).order_by("field"):
         fields[row.field] = FieldSketch(row.field)
         fields[row.field].merge(bytes(row.body), row.missing)
+        fields[row.field].own_distance = row.own_distance
     return fields
 
 
@@ -144,7 +145,12 @@ def _freeze(info: VersionInfo, frozen: _Frozen, *, actor: str, **detail: Any) ->
     DriftHour.objects.filter(version_id=info.id).delete()
     DriftReference.objects.bulk_create(
         DriftReference(
-            version_id=info.id, field=field, n=sketch.n, missing=sketch.missing, body=sketch.body()
+            version_id=info.id,
+            field=field,
+            n=sketch.n,
+            missing=sketch.missing,
+            body=sketch.body(),
+            own_distance=sketch.own_distance,
         )
         for field, sketch in frozen.fields.items()
     )

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from jobs.core.drift.field_names import SIZE
 from jobs.db.statement import Statement, fetch_all, run
-from jobs.services.drift.field_sketch import FieldSketch
+from jobs.services.drift.field_sketch import FieldSketch, own_distances
 
 log = logging.getLogger(__name__)
 
@@ -101,11 +101,12 @@ def read_sketches(
 
 
 def merged_hours(hours: Iterable[dict[str, FieldSketch]]) -> dict[str, FieldSketch]:
-    """Return the sketches of several hours as those of one."""
-    whole = dict[str, FieldSketch]()
-    for sketches in hours:
+    """Return the sketches of several hours as those of one, a reference."""
+    whole, parts = dict[str, FieldSketch](), list(hours)
+    for sketches in parts:
         for field, sketch in sketches.items():
             whole.setdefault(field, FieldSketch(field)).merge(sketch.body(), sketch.missing)
+    own_distances(whole, parts)
     return whole
 
 
