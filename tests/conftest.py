@@ -81,11 +81,14 @@ def db(services: dict[str, str]) -> Iterator[str]:
     from jobs.services.admission.queues import forget_queues
     from jobs.services.circuits.reads import forget_circuits
     from jobs.services.reads.version_labels import forget_labels
+    from jobs.services.reuse.generations import forget_generations
     from models_registry import selectors
 
     _truncate()
     # This process remembers rows that are gone, and the next ones may have their ids.
-    kept = (vault.forget, forget_owners, forget_queues, forget_circuits, forget_labels)
+    kept = (
+        vault.forget, forget_owners, forget_queues, forget_circuits, forget_labels, forget_generations,
+    )  # fmt: skip
     for forget in (*kept, selectors.forget, latest.forget):
         forget()
     yield services["DATABASE_URL"]

@@ -11,6 +11,7 @@ import psycopg
 from jobs.db.connections import connect
 from jobs.db.session_settings import Use
 from jobs.services.admission.survey_reads import SurveyedQueue, read_survey
+from jobs.services.drift.drift_figures import DriftFigure, read_drift
 from jobs.services.reads.server_copies import ServerCopies, copies_of
 from jobs.services.rollouts.rollout_figures import RolloutFigures, read_figures
 
@@ -18,10 +19,14 @@ log = logging.getLogger(__name__)
 
 
 class PageReading(NamedTuple):
-    """The last count of the queues, live roll-outs, and the database's copies, None where it does not say."""
+    """The last count of the queues, live roll-outs, drift, and the database's copies.
+
+    The copies are None where the database does not say.
+    """
 
     queues: Sequence[SurveyedQueue] = ()
     rollouts: Sequence[RolloutFigures] = ()
+    drift: Sequence[DriftFigure] = ()
     copies: ServerCopies | None = None
 
 
@@ -31,7 +36,9 @@ def read_page() -> PageReading:
     The connection is closed again, because between two pages it would be idle for many seconds.
     """
     with connect("metrics", Use.PAGE, direct=True) as session:
-        return PageReading(read_survey(session), read_figures(session), copies_or_none(session))
+        return PageReading(
+            read_survey(session), read_figures(session), read_drift(session), copies_or_none(session)
+        )
 
 
 def copies_or_none(session: psycopg.Connection[Any]) -> ServerCopies | None:

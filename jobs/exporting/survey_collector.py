@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import Lock, Thread
 
@@ -18,6 +19,7 @@ from prometheus_client.registry import Collector
 from jobs import metrics
 from jobs.exporting.page_reading import PageReading, read_page
 from jobs.services.admission.survey_reads import SurveyedQueue
+from jobs.services.drift.drift_figures import DriftFigure
 from jobs.services.reads.server_copies import ServerCopies
 from jobs.services.rollouts.rollout_figures import RolloutFigures
 
@@ -60,6 +62,7 @@ class SurveyCollector(Collector):
         if age_s <= STALE_S:
             yield from _figures(reading.queues)
             yield from _rollouts(reading.rollouts, since_s) if reading.rollouts else ()
+            yield from _drift(reading.drift) if reading.drift else ()
 
     def _renew(self) -> bool:
         """Wait for a read that is not older than a second; return whether it has ended.
@@ -115,6 +118,13 @@ def _rollouts(rollouts: Sequence[RolloutFigures], since_s: float) -> Iterator[Me
     yield metrics.ROLLOUT_HELD.family(
         ((*name, one.hold), one.held_s + since_s) for name, one in names.items() if one.hold
     )
+
+
+def _drift(figures: Sequence[DriftFigure]) -> Iterator[Metric]:
+    drifting = Counter({(one.model, one.version): 0 for one in figures})
+    drifting.update((one.model, one.version) for one in figures if one.drifts)
+    yield metrics.DRIFT_FIELDS.family(drifting.items())
+    yield metrics.DRIFT_PSI.family(((one.model, one.version, one.field), one.psi) for one in figures)
 
 
 def _copies(copies: ServerCopies) -> Iterator[Metric]:

@@ -28,6 +28,14 @@ from jobs.models.payload_key import DataKey, JobKey
 from jobs.models.queue_standing import QueueStanding
 from jobs.models.quota_bucket import QuotaBucket
 from jobs.models.reuse import CacheEntry, Follower
+from jobs.models.rollouts.drift import (
+    CacheGeneration,
+    DriftAlarm,
+    DriftHour,
+    DriftReference,
+    DriftSketch,
+    FrozenReference,
+)
 from jobs.models.rollouts.evidence import Evidence, FailedKey, RolloutPoint, Tally
 from jobs.models.rollouts.route import Route
 from jobs.models.rollouts.taking_back import TakeBack
@@ -43,6 +51,7 @@ __all__ = [
     "Batch",
     "BulkAct",
     "CacheEntry",
+    "CacheGeneration",
     "CanaryReplay",
     "ChannelSecret",
     "Circuit",
@@ -52,12 +61,17 @@ __all__ = [
     "DeadLetterQueueSize",
     "Delivery",
     "DisabledEndpoint",
+    "DriftAlarm",
+    "DriftHour",
+    "DriftReference",
+    "DriftSketch",
     "Erasure",
     "Event",
     "Evidence",
     "Experiment",
     "FailedKey",
     "Follower",
+    "FrozenReference",
     "Job",
     "JobInput",
     "JobKey",

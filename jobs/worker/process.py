@@ -26,6 +26,8 @@ from jobs.services.lifecycle.worker_row import UNKNOWN_MEMORY, DeviceMemory
 from jobs.services.trials import trial_rows
 from jobs.worker.cancels import Cancels
 from jobs.worker.circuit_monitor import CircuitMonitor
+from jobs.worker.drift.drift_sampler import DriftSampler
+from jobs.worker.drift.sampled_reports import SampledReports
 from jobs.worker.heartbeat import Heartbeat
 from jobs.worker.loading.model_loader import ModelLoader
 from jobs.worker.message_delivery import MessageDelivery
@@ -67,6 +69,7 @@ class WorkerProcess:
     cancels: Cancels
     stopped: Event
     circuits: CircuitMonitor
+    sampler: DriftSampler
     missing: tuple[str, ...] = ()
     outer: OuterWatchdog | None = None
     memory: Callable[[], DeviceMemory] = lambda: UNKNOWN_MEMORY
@@ -91,6 +94,7 @@ class WorkerProcess:
         Thread(target=heartbeat.run, name="heartbeat", daemon=True).start()
         Thread(target=self._watchdog().run, name="watchdog", daemon=True).start()
         Thread(target=self.cancels.run, name="cancels", daemon=True).start()
+        self.sampler.start()
         self.pipeline.start()
 
     def stop(self) -> None:
@@ -123,6 +127,7 @@ class WorkerProcess:
                 if not self.failed:  # else its trial may be what ended it
                     trial_rows.release(connection, self.incarnation.id)
                 worker_row.end(connection, self.incarnation.id, self._end_reason)
+            self.sampler.flush()
         except sa.exc.SQLAlchemyError as error:
             logger.warning(
                 "the row was not ended, its batches are reaped later: %s", error.__class__.__name__
@@ -188,7 +193,9 @@ def make(
         engine(), stopped.is_set, node=incarnation.node, expected_s=buffer.expected_s, circuits=circuits
     )
     progress = ProgressChannel(engine())
-    pipeline = Pipeline(buffer, claimer, settler, reporter, lanes=lanes, progress=progress)
+    sampler = DriftSampler(engine(), incarnation.id, stop=stopped)
+    reports = SampledReports(reporter, sampler)
+    pipeline = Pipeline(buffer, claimer, settler, reports, lanes=lanes, progress=progress)
     pipeline.began = _began(outer)
     own_device().on_loss = partial(pipeline.fail, "the device does not answer any more")
     cancels = Cancels(buffer, reporter, progress, stop=stopped)
@@ -201,6 +208,7 @@ def make(
         cancels,
         stopped,
         circuits=circuits,
+        sampler=sampler,
         missing=missing,
         outer=outer,
         memory=memory,

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from models_registry.core.agreement.option import Agreement
+from models_registry.core.monitor.monitor_option import Monitor
 from models_registry.core.patterns import plain_ends
 from models_registry.core.registry_errors import RegistrationError
 from models_registry.core.struct_fields import FieldRow, about, field_rows, first_fault
@@ -255,6 +256,7 @@ class PlatformOptions(Struct, frozen=True):
     agreement: Annotated[
         Agreement, about("When its outputs and those of another version agree, in trials of a version.")
     ] = Agreement()
+    monitor: Annotated[Monitor, about("What is watched for drift.")] = Monitor()
     profiles: Annotated[Profiles, about("Options of the loader and limits of a batch by kind of device.")] = (
         Profiles()
     )

@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 
 from models_registry import selectors
 from models_registry.core.agreement.pointers import check_agreement
+from models_registry.core.monitor.check_monitor import check_monitor
 from models_registry.core.patterns import validator
 from models_registry.core.pii import check_marks
 from models_registry.core.refs import RESERVED_ENDING, SLOW_ENDING
@@ -159,6 +160,7 @@ def _check_options(row: ModelVersion) -> None:
     if options.encrypt and not settings.INFERENCE.seals:
         raise RegistrationError("The option encrypt needs a key: set PAYLOAD_KEYS.")
     check_agreement(options.agreement, row.output_schema)
+    check_monitor(options.monitor, row.input_schema, row.output_schema, encrypt=options.encrypt)
 
 
 def _check_origin(row: ModelVersion) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from jobs.core.acting.bulk_request import BulkRequest
+from jobs.core.drift.drift_requests import DriftReferenceRequest
 from jobs.core.rollouts.rollout_requests import (
     RolloutApprove,
     RolloutBudget,
@@ -29,7 +30,7 @@ from models_registry.core.routing.rule_document import RuleDocument
 # Bodies, and what is written in them, which is checked later than the body around it.
 _ON_ROLLOUTS = [
     RulePut, RulePreview, RolloutStart, RolloutReason, RolloutApprove, RolloutPromotion, RolloutBudget,
-    VersionChange, RuleDocument, Plan,
+    VersionChange, RuleDocument, Plan, DriftReferenceRequest,
 ]  # fmt: skip
 _KEY_TEXT = {"maxLength": MAX_KEY_CHARS, "pattern": "^[ -~]+$"}
 BINARY = {"type": "string", "format": "binary"}

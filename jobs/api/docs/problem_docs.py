@@ -117,6 +117,10 @@ REFUSALS: Mapping[str, Kinds] = {
         *_OF_A_RULE, registry_errors.RolloutConflictError, registry_errors.ApprovalError,
     ),
     "post models/{name}/rules/preview": _OF_A_RULE,
+    "get models/{name}/drift": (*_OF_A_MODEL, errors.ModelNotAllowedError, errors.WrongStateError),
+    "post models/{name}/drift/reference": (
+        *_WITH_BODY, *_OF_A_MODEL, errors.ModelNotAllowedError, errors.WrongStateError,
+    ),
     "post models/{name}/rollouts": (
         *_OF_A_RULE, registry_errors.RolloutConflictError, registry_errors.RolloutPlanError,
         registry_errors.OverBudgetError, registry_errors.AgreementError,

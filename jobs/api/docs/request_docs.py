@@ -33,6 +33,7 @@ PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "name": ("A model's name.", "minilm"),
     "version": ("A version of the model.", "2"),
     "alias": ("Only rules of this alias.", "default"),
+    "hours": ("How many hours back to show.", 48),
     "wait": (
         "How many seconds to wait for the job's end, up to the server's limit, usually 55.",
         2,

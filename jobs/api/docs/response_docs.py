@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from jobs.api.docs import backtest_examples, bulk_act_examples, examples, rollout_examples
+from jobs.api.docs import (
+    backtest_examples,
+    bulk_act_examples,
+    drift_examples,
+    examples,
+    rollout_examples,
+)
 from jobs.api.docs.examples import Examples
 
 _TEXT = {"type": "string"}
@@ -181,6 +187,12 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     },
     "post models/{name}/rules/preview": {
         200: ResponseDoc("What the rule would decide.", {"one job": rollout_examples.PREVIEWED})
+    },
+    "get models/{name}/drift": {
+        200: ResponseDoc("The drift of its versions.", {"a label drifts": drift_examples.DRIFT})
+    },
+    "post models/{name}/drift/reference": {
+        200: ResponseDoc("The version with its reference.", {"a week": drift_examples.FROZEN})
     },
     "post models/{name}/rollouts": {
         201: ResponseDoc("The roll-out, which has begun.", {"a roll-out": rollout_examples.ROLLOUT})

@@ -22,6 +22,8 @@ class AuditKind(StrEnum):
     UPLOAD = "upload"
     REGISTRY = "registry"
     ROLLOUT = "rollout"
+    DRIFT = "drift"
+    PURGE_CACHE = "purge_cache"
     CIRCUIT = "circuit"
     PAUSE = "pause"
     RESUME = "resume"

@@ -3,6 +3,10 @@
 Each of both measures alarms by itself where nothing is wrong. A significance test finds any difference once
 there are enough values; an index of stability is large for eight values of the very same distribution. So an
 alarm needs a shift that matters and that chance does not explain, in two hours one after the other.
+
+Chance is reckoned for values that know nothing of each other. Those of real hours do: jobs come in runs of
+one client, and nights are not like days. As far as the reference's own hours are from the whole of it, that is
+no drift.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ from math import log, sqrt
 PSI_ALARM = 0.2  # "a major shift" in the practice of credit scoring, from where the index comes
 ALPHA = 1e-4  # for each field and hour: a month has 720 hours, a version some 20 fields
 HOURS = 2
+LEAST_OWN = 100  # jobs of an hour; what fewer are away is mostly chance
+OWN_HOURS = 1.5  # so much farther away than any hour of the reference itself
 _UNSEEN = 0.5  # jobs that a bin without any counts as having
 
 
@@ -22,12 +28,14 @@ _UNSEEN = 0.5  # jobs that a bin without any counts as having
 class Spread:
     """How many values there were, and the share of them at or below each of some points, which grow.
 
-    `rank_error` is by how much a share may be wrong, because a sketch knows it and not the values.
+    `rank_error` is by how much a share may be wrong, because a sketch knows it and not the values. Of a
+    reference, `own_distance` is the largest distance of one of its hours from the whole.
     """
 
     n: int
     shares: Sequence[float]
     rank_error: float = 0.0
+    own_distance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +56,18 @@ def compare(reference: Spread, now: Spread) -> DriftFinding | None:
     """Compare two spreads over the same points; None where one of them has no value."""
     if not reference.n or not now.n:
         return None
-    distance = max(abs(a - b) for a, b in zip(reference.shares, now.shares, strict=True))
-    return DriftFinding(population_stability(reference, now), distance, chance_distance(reference, now))
+    bound = max(chance_distance(reference, now), OWN_HOURS * reference.own_distance)
+    return DriftFinding(population_stability(reference, now), _distance(reference, now), bound)
+
+
+def own_distance(whole: Spread, hours: Sequence[Spread]) -> float:
+    """Return the largest distance of an hour from the whole, of those hours that are not small samples."""
+    large = [hour for hour in hours if hour.n >= LEAST_OWN]
+    return max((_distance(whole, hour) for hour in large), default=0.0)
+
+
+def _distance(reference: Spread, now: Spread) -> float:
+    return max((abs(a - b) for a, b in zip(reference.shares, now.shares, strict=True)), default=0.0)
 
 
 def population_stability(reference: Spread, now: Spread) -> float:

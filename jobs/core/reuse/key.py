@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 from jobs.core.submission.parsed_job import ParsedJob
 
@@ -21,21 +22,34 @@ class Reuse:
     follows: bool
 
 
-def reuse(job: ParsedJob, *, client: int) -> Reuse | None:
-    """Return what `job` of `client` may share by its version's options; None if it shares nothing."""
+def reuse(job: ParsedJob, *, client: int, generation: int) -> Reuse | None:
+    """Return what `job` of `client` may share by its version's options; None if it shares nothing.
+
+    `generation` is that of the cache of the job's model.
+    """
     options = job.version.platform_options
     if job.cache == "bypass" or not options.shares_runs:
         return None
     used, ttl_s = job.cache == "use", options.cache_ttl_s
-    key = answer_key(version=job.version.id, client=client, body=job.body, parameters=job.parameters)
+    scope = AnswerScope(job.version.id, generation, client)
+    key = answer_key(scope, body=job.body, parameters=job.parameters)
     return Reuse(key, ttl_s, takes=used and ttl_s > 0, follows=used and options.collapses)
 
 
-def answer_key(*, version: int, client: int, body: bytes, parameters: bytes | None) -> bytes:
-    """Return a SHA-256 that is equal for identical requests; bodies must be canonical JSON.
+class AnswerScope(NamedTuple):
+    """Among which requests a result is shared: of one version, one generation of its cache, and one client.
 
     The client is part of it, so that no client gets a result of another.
     """
+
+    version: int
+    generation: int
+    client: int
+
+
+def answer_key(scope: AnswerScope, *, body: bytes, parameters: bytes | None) -> bytes:
+    """Return a SHA-256 that is equal for identical requests; bodies must be canonical JSON."""
     # The lengths come first, so that no two requests yield the same text.
-    head = f"{version}/{client}/{len(body)}/{-1 if parameters is None else len(parameters)}/"
+    lengths = len(body), -1 if parameters is None else len(parameters)
+    head = "".join(f"{number}/" for number in (*scope, *lengths))
     return sha256(b"".join((head.encode(), body, parameters or b""))).digest()

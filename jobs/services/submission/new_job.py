@@ -20,6 +20,7 @@ from jobs.payloads import vault
 from jobs.payloads.row_sealing import input_columns, shared_key
 from jobs.services.access.owner import Owner
 from jobs.services.retention.keep_days import keep_days
+from jobs.services.reuse.generations import generation_for
 from jobs.services.submission.submitted import Submitted
 from models_registry.core.routing.decision import Arm
 
@@ -79,9 +80,13 @@ def place_jobs(*, owner: Owner, jobs: Mapping[int, ParsedJob], expected: Expecte
     # An id decides when its payloads are deleted.
     database_clock.refresh()
     return [
-        NewJob(index, job_id, owner.id, job, shared_key(job, client=owner.id), expected)
+        NewJob(index, job_id, owner.id, job, _shared(owner, job), expected)
         for job_id, (index, job) in zip(new_ids(len(jobs)), sorted(jobs.items()), strict=True)
     ]
+
+
+def _shared(owner: Owner, job: ParsedJob) -> Reuse | None:
+    return shared_key(job, client=owner.id, generation=generation_for(job.version))
 
 
 def made_now(new: NewJob, stored: StoredJob) -> Submitted:

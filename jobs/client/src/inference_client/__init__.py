@@ -40,6 +40,11 @@ What it would have answered to stored jobs is seen before:
 
         backtest = client.backtests.start("iris", "2", agreement={"by": "label", "at": "/species"})
         print(client.backtests.wait(backtest.id).outcome)
+
+Whether its jobs are still like those at its promotion:
+
+        for version in client.drift.show("iris").versions:
+            print(version.version, version.sentence)
 """
 
 from inference_client.answers import (
@@ -60,6 +65,7 @@ from inference_client.answers import (
 )
 from inference_client.backtest_answers import RemoteBacktest
 from inference_client.calls import Patience
+from inference_client.drift.drift_answers import RemoteDrift
 from inference_client.files import File, part
 from inference_client.for_asyncio import AsyncClient
 from inference_client.for_threads import Client
@@ -85,6 +91,7 @@ __all__ = [
     "RegisteredVersion",
     "RemoteAct",
     "RemoteBacktest",
+    "RemoteDrift",
     "RemoteJob",
     "RemoteRollout",
     "RemoteRule",

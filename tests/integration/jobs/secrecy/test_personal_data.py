@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from jobs.api.schemas import JobSchema
 from jobs.core.errors import InvalidInputError
-from jobs.core.reuse.key import answer_key
+from jobs.core.reuse.key import AnswerScope, answer_key
 from jobs.db.engine import engine
 from jobs.models import Batch, CacheEntry, DeadLetter, Event, Job
 from jobs.payloads import vault
@@ -172,7 +172,7 @@ def test_the_key_of_an_answer_is_no_plain_hash(version: str, session: sa.Connect
     job = submit(version)
     row, entry = Job.objects.get(), CacheEntry.objects.get()
     body = json.dumps(INPUT, sort_keys=True, separators=(",", ":")).encode()
-    plain_key = answer_key(version=row.version_id, client=row.client_id, body=body, parameters=None)
+    plain_key = answer_key(AnswerScope(row.version_id, 0, row.client_id), body=body, parameters=None)
     assert bytes(entry.key) != plain_key
     run(session)
     assert submit(version).cached_from == job.id
