@@ -29,6 +29,7 @@ from jobs.models.queue_standing import QueueStanding
 from jobs.models.quota_bucket import QuotaBucket
 from jobs.models.reuse import CacheEntry, Follower
 from jobs.models.rollouts.evidence import Evidence, FailedKey, RolloutPoint, Tally
+from jobs.models.rollouts.feedback import Feedback
 from jobs.models.rollouts.route import Route
 from jobs.models.rollouts.taking_back import TakeBack
 from jobs.models.rollouts.version_trial import Trial, TrialKind, TrialState
@@ -57,6 +58,7 @@ __all__ = [
     "Evidence",
     "Experiment",
     "FailedKey",
+    "Feedback",
     "Follower",
     "Job",
     "JobInput",

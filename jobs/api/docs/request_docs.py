@@ -32,6 +32,7 @@ PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "rollout_id": ("A roll-out's `id`.", 3),
     "name": ("A model's name.", "minilm"),
     "version": ("A version of the model.", "2"),
+    "number": ("The number of a rule of the alias.", 15),
     "alias": ("Only rules of this alias.", "default"),
     "wait": (
         "How many seconds to wait for the job's end, up to the server's limit, usually 55.",
