@@ -39,9 +39,9 @@ from models_registry.api import router as models_router
 
 # Each put its calls on the router.
 ROUTES = (
-    ab_report_calls, backtest_calls, bulk_act_calls, erasures, feedback_calls, file_uploads, job_events, job_lineage, job_timelines, jobs,
-    live_workers, own_token, registrations, submissions, rollout_act_calls, rollout_calls, rollout_stream,
-    rule_calls, version_state_calls,
+    ab_report_calls, backtest_calls, bulk_act_calls, erasures, feedback_calls, file_uploads, job_events,
+    job_lineage, job_timelines, jobs, live_workers, own_token, registrations, submissions,
+    rollout_act_calls, rollout_calls, rollout_stream, rule_calls, version_state_calls,
 )  # fmt: skip
 ABOUT = """
 Submit a job and get its acknowledgement at once. Then get its result in the way that suits you: send

@@ -1,4 +1,4 @@
-"""The report of an A/B test: each arm's figures, and how far it is from the arm that it is compared with. Pure.
+"""The report of an A/B test: each arm's figures, and how far it is from the reference. Pure.
 
 What is drawn by chance is the sticky key, so a key is one value: the mean of what was said of its jobs, the
 part of them that failed. Jobs of one client are alike, and counting each for itself finds differences that

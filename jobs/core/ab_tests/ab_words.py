@@ -45,9 +45,9 @@ def unit_words(sticky: str) -> str:
 def invalid_words(p: float) -> str:
     """Return why a test says nothing."""
     return (
-        f"INVALID: the arms did not get their shares (p = {p:.1g}, below {INVALID_P:g}), so no figure here says"
-        " anything about the versions. Jobs of one arm are lost or answered otherwise: look at open circuits"
-        " and at clients that name a version."
+        f"INVALID: the arms did not get their shares (p = {p:.1g}, below {INVALID_P:g}), so no figure here"
+        " says anything about the versions. Jobs of one arm were lost or answered otherwise: look at open"
+        " circuits first."
     )
 
 

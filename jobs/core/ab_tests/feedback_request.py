@@ -1,4 +1,4 @@
-"""Feedback as a client sends it, read strictly: a shape that is wrong is malformed, a value is refused. Pure."""
+"""Feedback as a client sends it: a wrong shape is malformed, a wrong value is refused. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws the report of an A/B test, without a display; what differs, differs by marks and hatches, not by colour."""
+"""Draws the report of an A/B test, without a display; what differs, differs by marks and not by colour."""
 
 from __future__ import annotations
 

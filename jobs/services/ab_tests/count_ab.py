@@ -18,13 +18,13 @@ from jobs.core.ids import first_id_at
 from jobs.core.states import TERMINAL, State
 from jobs.db.statement import Statement, fetch_all
 from models_registry.core.rollouts.statistics.mean_interval import Moments
-from models_registry.core.routing.decision import Arm
 
 MOST_JOBS = 1_000_000
 MOST_NAMES, MOST_LABELS = 20, 200  # those with the most feedback
 CLOCK_SKEW = timedelta(minutes=5)  # an id's time is another host's
 
-# Later statements see no more jobs than the first one did.
+# Later statements see no more jobs than the first one did. The arm is no parameter: a plan for any value
+# could not use an index of one.
 EXPOSED: LiteralString = """
 exposed AS MATERIALIZED (
   SELECT job_id, version, key FROM jobs_route
@@ -74,15 +74,15 @@ class _Amount(NamedTuple):
     amount: float
 
 
-_SPAN = Statement(
+SPAN = Statement(
     """
 SELECT count(*) AS jobs, (max(job_id::text))::uuid AS last FROM (
-  SELECT job_id FROM jobs_route WHERE arm = %(arm)s AND rule = %(rule)s ORDER BY job_id LIMIT %(most)s
+  SELECT job_id FROM jobs_route WHERE arm = 'ab' AND rule = %(rule)s ORDER BY job_id LIMIT %(most)s
 ) first
 """,
     _Span,
 )
-_JOBS = Statement(
+JOBS = Statement(
     f"""
 WITH {EXPOSED}, ended AS MATERIALIZED (
   SELECT exposed.version, exposed.key, job.version_id AS now, job.state, job.finished_at,
@@ -110,7 +110,7 @@ FROM arm LEFT JOIN judged USING (version)
 """,  # noqa: S608  # built from our own constants
     _ArmRow,
 )
-_NUMBERS = Statement(
+NUMBERS = Statement(
     f"""
 WITH {EXPOSED}, by_key AS (
   SELECT told.name, exposed.version, exposed.key, count(*) AS jobs, avg(told.value) AS value
@@ -123,7 +123,7 @@ FROM by_key JOIN often USING (name) GROUP BY name, version
 """,  # noqa: S608  # built from our own constants
     _Number,
 )
-_LABELS = Statement(
+LABELS = Statement(
     f"""
 WITH {EXPOSED}, counted AS (
   SELECT told.name, exposed.version, told.label, count(*) AS jobs
@@ -137,7 +137,7 @@ ORDER BY jobs DESC, name, label, version
 """,  # noqa: S608  # built from our own constants
     _Label,
 )
-_WITH_FEEDBACK = Statement(
+WITH_FEEDBACK = Statement(
     f"""
 WITH {EXPOSED}
 SELECT exposed.version, count(*)::float8 AS amount
@@ -147,7 +147,7 @@ JOIN exposed USING (job_id) GROUP BY exposed.version
     _Amount,
 )
 # A job's part of a batch is that of each other job in it, whatever came of it: a retry costs as much.
-_DEVICE = Statement(
+DEVICE = Statement(
     f"""
 WITH {EXPOSED}
 SELECT exposed.version, sum(batch.ran_s / cardinality(batch.members)) AS amount
@@ -175,7 +175,7 @@ class _Counting:
 
 def count_ab(*, rule: int, since: datetime, versions: Mapping[int, str], most: int = MOST_JOBS) -> AbCounts:
     """Return what the first `most` jobs of a rule's arms have shown; `versions` are row ids with names."""
-    (span,) = fetch_all(_SPAN, {"rule": rule, "arm": Arm.AB.value, "most": most})
+    (span,) = fetch_all(SPAN, {"rule": rule, "most": most})
     if span.last is None:
         return AbCounts({}, {}, {})
     first = first_id_at(int((since - CLOCK_SKEW).timestamp() * 1_000))
@@ -189,9 +189,9 @@ def count_ab(*, rule: int, since: datetime, versions: Mapping[int, str], most: i
 
 
 def _jobs(counting: _Counting) -> dict[str, ArmJobs]:
-    rows = [row for row in fetch_all(_JOBS, counting.values) if row.version in counting.names]
-    told = counting.amounts(_WITH_FEEDBACK)
-    device = counting.amounts(_DEVICE, until=_latest(rows))
+    rows = [row for row in fetch_all(JOBS, counting.values) if row.version in counting.names]
+    told = counting.amounts(WITH_FEEDBACK)
+    device = counting.amounts(DEVICE, until=_latest(rows))
     return {name: _arm(row, told, device, name) for row in rows for name in [counting.names[row.version]]}
 
 
@@ -205,15 +205,16 @@ def _latest(rows: Sequence[_ArmRow]) -> UUID:
 
 
 def _arm(row: _ArmRow, told: Mapping[str, float], device: Mapping[str, float], name: str) -> ArmJobs:
+    errors = Moments(row.judged, row.error_mean or 0.0, row.error_squares or 0.0)
     return ArmJobs(
         row.exposed, row.keys, row.finished, row.answered, row.failed, row.moved, int(told.get(name, 0)),
-        row.p95_s, device.get(name, 0.0), Moments(row.judged, row.error_mean or 0.0, row.error_squares or 0.0),
+        row.p95_s, device.get(name, 0.0), errors,
     )  # fmt: skip
 
 
 def _numbers(counting: _Counting) -> dict[str, dict[str, NamedValues]]:
     found = defaultdict[str, dict[str, NamedValues]](dict)
-    for row in fetch_all(_NUMBERS, counting.values):
+    for row in fetch_all(NUMBERS, counting.values):
         if row.version in counting.names:
             moments = Moments(row.keys, row.mean, row.squares)
             found[row.name][counting.names[row.version]] = NamedValues(row.jobs, moments)
@@ -222,7 +223,7 @@ def _numbers(counting: _Counting) -> dict[str, dict[str, NamedValues]]:
 
 def _labels(counting: _Counting) -> dict[str, dict[str, dict[str, int]]]:
     found = defaultdict[str, dict[str, dict[str, int]]](lambda: defaultdict(dict))
-    for row in fetch_all(_LABELS, counting.values):
+    for row in fetch_all(LABELS, counting.values):
         if row.version in counting.names:
             found[row.name][row.label][counting.names[row.version]] = row.jobs
     return {name: dict(labels) for name, labels in found.items()}
