@@ -14,6 +14,7 @@ from jobs.api.routes import (
     backtest_calls,
     bulk_act_calls,
     erasures,
+    feedback_calls,
     file_uploads,
     health,
     job_events,
@@ -27,6 +28,7 @@ from jobs.api.routes import (
     submissions,
 )
 from jobs.api.routes.rollouts import (
+    ab_report_calls,
     drift_calls,
     rollout_act_calls,
     rollout_calls,
@@ -38,9 +40,9 @@ from models_registry.api import router as models_router
 
 # Each put its calls on the router.
 ROUTES = (
-    backtest_calls, bulk_act_calls, erasures, file_uploads, job_events, job_lineage, job_timelines, jobs,
-    live_workers, own_token, registrations, submissions, rollout_act_calls, rollout_calls, rollout_stream,
-    rule_calls, version_state_calls, drift_calls,
+    ab_report_calls, backtest_calls, bulk_act_calls, drift_calls, erasures, feedback_calls, file_uploads,
+    job_events, job_lineage, job_timelines, jobs, live_workers, own_token, registrations,
+    rollout_act_calls, rollout_calls, rollout_stream, rule_calls, submissions, version_state_calls,
 )  # fmt: skip
 ABOUT = """
 Submit a job and get its acknowledgement at once. Then get its result in the way that suits you: send

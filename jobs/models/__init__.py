@@ -37,6 +37,7 @@ from jobs.models.rollouts.drift import (
     FrozenReference,
 )
 from jobs.models.rollouts.evidence import Evidence, FailedKey, RolloutPoint, Tally
+from jobs.models.rollouts.feedback import Feedback
 from jobs.models.rollouts.route import Route
 from jobs.models.rollouts.taking_back import TakeBack
 from jobs.models.rollouts.version_trial import Trial, TrialKind, TrialState
@@ -70,6 +71,7 @@ __all__ = [
     "Evidence",
     "Experiment",
     "FailedKey",
+    "Feedback",
     "Follower",
     "FrozenReference",
     "Job",

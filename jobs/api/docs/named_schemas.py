@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from jobs.core.ab_tests.feedback_request import FeedbackGiven, FeedbackMany
 from jobs.core.acting.bulk_request import BulkRequest
 from jobs.core.drift.drift_requests import DriftReferenceRequest
 from jobs.core.rollouts.rollout_requests import (
@@ -38,7 +39,10 @@ BINARY = {"type": "string", "format": "binary"}
 
 def _requests() -> dict[str, Any]:
     """Return the schemas of our own types; what they leave implicit is written out, for generators."""
-    requests = [JobRequest, ErasureRequest, RegistrationRequest, BulkRequest, BacktestRequest, *_ON_ROLLOUTS]
+    requests = [
+        JobRequest, ErasureRequest, RegistrationRequest, BulkRequest, BacktestRequest, FeedbackGiven,
+        FeedbackMany, *_ON_ROLLOUTS,
+    ]  # fmt: skip
     _, named_parts = msgspec.json.schema_components(requests, ref_template="#/components/schemas/{name}")
     # Answers describe the enumerations by the same names.
     schemas = {name: plain_ends(schema) for name, schema in named_parts.items() if "properties" in schema}

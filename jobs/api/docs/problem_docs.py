@@ -73,6 +73,7 @@ _OF_A_RULE: Kinds = (
     *_WITH_BODY, errors.ModelNotFoundError, errors.ModelNotAllowedError, errors.ResourceNotFoundError,
     registry_errors.RuleError, registry_errors.VersionStateError,
 )  # fmt: skip
+_OF_AN_AB_TEST: Kinds = (*_OF_A_MODEL, errors.ModelNotAllowedError, errors.NoAbTestError)
 _OF_A_ROLLOUT: Kinds = (registry_errors.RolloutNotFoundError, errors.ResourceNotFoundError)
 _OF_A_ROLLOUT_ACT: Kinds = (
     *_OF_A_ROLLOUT, *_WITH_BODY, registry_errors.RolloutStateError, registry_errors.ApprovalError,
@@ -93,6 +94,11 @@ REFUSALS: Mapping[str, Kinds] = {
         *_OF_A_JOB, *_WITH_BODY, errors.WrongStateError, errors.PayloadGoneError, errors.ModelNotAllowedError,
         errors.QuotaExceededError, registry_errors.VersionStateError,
     ),
+    "post jobs/{job_id}/feedback": (
+        *_OF_A_JOB, *_WITH_BODY, errors.FeedbackError, errors.FeedbackConflictError,
+        errors.FeedbackExpiredError, errors.WrongStateError,
+    ),
+    "post feedback": _WITH_BODY,
     "delete jobs/{job_id}": (*_OF_ANY_JOB, *_WITH_BODY),
     "post erasures": _WITH_BODY,
     "get erasures": (),
@@ -121,6 +127,8 @@ REFUSALS: Mapping[str, Kinds] = {
     "post models/{name}/drift/reference": (
         *_WITH_BODY, *_OF_A_MODEL, errors.ModelNotAllowedError, errors.WrongStateError,
     ),
+    "get models/{name}/rules/{number}/report": _OF_AN_AB_TEST,
+    "get models/{name}/rules/{number}/report.html": _OF_AN_AB_TEST,
     "post models/{name}/rollouts": (
         *_OF_A_RULE, registry_errors.RolloutConflictError, registry_errors.RolloutPlanError,
         registry_errors.OverBudgetError, registry_errors.AgreementError,
@@ -162,6 +170,7 @@ _DETAILED: tuple[PlatformError, ...] = (
     registry_errors.AgreementError("The output schema has nothing at '/digits', which is to be compared."),
     registry_errors.NoStoredInputsError("No input of minilm is stored that the filter or the labels name."),
     registry_errors.TrialRefusedError("minilm:2 cannot be compared with itself: name another version."),
+    errors.FeedbackError("The value is not finite."),
     errors.CircuitOpenError(retry_after_s=30, circuit="version"),
     registry_errors.RolloutConflictError(
         "Roll-out 3 of minilm@default is running: cancel it or let it end first.", rollout=3

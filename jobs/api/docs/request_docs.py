@@ -32,6 +32,7 @@ PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "rollout_id": ("A roll-out's `id`.", 3),
     "name": ("A model's name.", "minilm"),
     "version": ("A version of the model.", "2"),
+    "number": ("The number of a rule of the alias.", 15),
     "alias": ("Only rules of this alias.", "default"),
     "hours": ("How many hours back to show.", 48),
     "wait": (

@@ -12,6 +12,7 @@ from jobs.api.docs import (
     bulk_act_examples,
     drift_examples,
     examples,
+    feedback_examples,
     rollout_examples,
 )
 from jobs.api.docs.examples import Examples
@@ -133,6 +134,13 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     },
     "post jobs/{job_id}/cancel": {200: ResponseDoc("The cancelled job.", {"cancelled": examples.CANCELLED})},
     "post jobs/{job_id}/replay": {200: ResponseDoc("The job, queued again.", {"queued": examples.QUEUED})},
+    "post jobs/{job_id}/feedback": {
+        201: ResponseDoc("It is stored.", {"stored": feedback_examples.STORED}),
+        200: ResponseDoc("The same value was stored before.", {"stored": feedback_examples.STORED}),
+    },
+    "post feedback": {
+        200: ResponseDoc("The outcome of each item, in order.", {"one of two": feedback_examples.OUTCOMES})
+    },
     "delete jobs/{job_id}": {204: ResponseDoc("Nothing of the job's content is kept.")},
     "post erasures": {
         202: ResponseDoc(
@@ -185,6 +193,10 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     "post models/{name}/rules": {
         201: ResponseDoc("The rule, which is in force.", {"a rule": rollout_examples.RULE})
     },
+    "get models/{name}/rules/{number}/report": {
+        200: ResponseDoc("The report.", {"a difference": feedback_examples.REPORT})
+    },
+    "get models/{name}/rules/{number}/report.html": {200: ResponseDoc("The page.", feedback_examples.PAGE)},
     "post models/{name}/rules/preview": {
         200: ResponseDoc("What the rule would decide.", {"one job": rollout_examples.PREVIEWED})
     },

@@ -11,7 +11,7 @@ from jobs.core.access.scopes import Scope
 
 SMALL_BYTES = 65_536  # of a body whose sender has not shown who it is
 SUBMIT, BULK, UPLOADS = "/api/v1/jobs", "/api/v1/jobs/bulk", "/api/v1/uploads"
-ERASURES = "/api/v1/erasures"
+ERASURES, FEEDBACK = "/api/v1/erasures", "/api/v1/feedback"
 # They count the jobs that match.
 BULK_ACTS = {
     "/api/v1/bulk-acts/cancel": Scope.CANCEL,
@@ -65,4 +65,6 @@ def _most_of_a_post(path: str, call: Call) -> int | None:
     if path == SUBMIT:
         is_form = call.request.headers.get("content-type", "").lower().startswith("multipart/form-data")
         return config.max_body_bytes + (config.max_upload_bytes if is_form else 0)
+    if path == FEEDBACK:
+        return config.max_body_bytes
     return {BULK: config.max_bulk_body_bytes, UPLOADS: config.max_upload_bytes}.get(path)

@@ -47,6 +47,14 @@ KEPT = (
         setting="JOBS_DAYS",
     ),
     Kept(
+        "feedback of clients on the answers of their jobs: numbers and labels",
+        ("jobs_feedback",),
+        "as long as its job",
+        setting="JOBS_DAYS",
+        oldest="at",
+        content=True,
+    ),
+    Kept(
         "tallies that the judge of roll-outs has not read yet",
         ("jobs_tally",),
         "some seconds; those of a roll-out that ended go in the night that follows",

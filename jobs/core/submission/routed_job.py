@@ -13,12 +13,16 @@ MOST_SHOWN = 200
 
 
 class RouteKind(Struct, frozen=True, gc=False):
-    """What the Routes of many jobs have in common; `asked` is the model as their client wrote it."""
+    """What the Routes of many jobs have in common; `asked` is the model as their client wrote it.
+
+    `version` is the row id of the version that the rule decided; a circuit's fallback has none.
+    """
 
     arm: Arm
     asked: str
     rollout: int | None = None
     rule: int | None = None
+    version: int | None = None
     counted: bool = False
 
 
@@ -39,6 +43,7 @@ class JobRoute(Struct, frozen=True, gc=False):
         return {
             "rollout": kind.rollout,
             "rule": kind.rule,
+            "decided": kind.version,
             "arm": kind.arm.value,
             "sticky": self.sticky,
             "counted": kind.counted,
@@ -48,7 +53,7 @@ class JobRoute(Struct, frozen=True, gc=False):
 
 def kind_of(rule: CompiledRule, decision: Decision, asked: str) -> RouteKind:
     """Return what the routes of a rule that come to such a decision have in common."""
-    return RouteKind(decision.arm, asked, rule.rollout, rule.id, decision.counted)
+    return RouteKind(decision.arm, asked, rule.rollout, rule.id, decision.version.id, decision.counted)
 
 
 def route_arrays(routes: Sequence[JobRoute | None]) -> dict[str, list[Any]]:
@@ -65,6 +70,7 @@ def route_arrays(routes: Sequence[JobRoute | None]) -> dict[str, list[Any]]:
         "sticky": [None if one is None else one.sticky for one in routes],
         "rollouts": [kind.rollout for kind in places],
         "rules": [kind.rule for kind in places],
+        "decided": [kind.version for kind in places],
         "arms": [kind.arm.value for kind in places],
         "counts": [kind.counted for kind in places],
         "asked": [kind.asked[:MOST_SHOWN] for kind in places],

@@ -52,7 +52,7 @@ class Routing:
         self._owner, self._asker = owner, Asker(owner.id, owner.name)
         self._named = once_more(lambda: routed_all(models))
         self._rules = dict[str, CompiledRule | Chosen | PlatformError]()
-        self._kinds = dict[tuple[str, Arm, bool], Answer]()
+        self._kinds = dict[tuple[str, int, Arm, bool], Answer]()
         self._answers = dict[tuple[int, int], VersionInfo | PlatformError]()
 
     @cached_property
@@ -108,7 +108,7 @@ class Routing:
         )
         ask = ask_of(rule, asked, self._keyed, counting=True)
         decision = decide(rule, ask)
-        kind = request.model, decision.arm, decision.counted
+        kind = request.model, decision.version.id, decision.arm, decision.counted
         answer = self._kinds.get(kind)
         if answer is None:
             answer = self._kinds[kind] = self._answer(rule, decision, request.model)

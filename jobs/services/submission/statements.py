@@ -41,20 +41,21 @@ EVENT_OF_EACH: LiteralString = """
 # The keys of a job whose version encrypts; `job` are the new jobs.
 KEYS: LiteralString = "INSERT INTO jobs_jobkey (job_id, wrapped, answer)"
 # The routes of jobs that a rule or a circuit's fallback decided; only calls with one insert them.
-ROUTES: LiteralString = "INSERT INTO jobs_route (job_id, rollout, rule, arm, key, counted, asked)"
+ROUTES: LiteralString = "INSERT INTO jobs_route (job_id, rollout, rule, version, arm, key, counted, asked)"
 # What many routes have in common is sent once; a job has its place there. A subquery casts an array once.
 ROUTE_ARRAYS: LiteralString = ", %(route)b::int[], %(sticky)b::bigint[]"
 ROUTE_NAMES: LiteralString = ", route, sticky"
 ROUTES_OF_GIVEN: LiteralString = f"""routes AS (
   {ROUTES}
   SELECT id, (SELECT %(rollouts)b::bigint[])[g.route], (SELECT %(rules)b::bigint[])[g.route],
-    (SELECT %(arms)b::text[])[g.route], g.sticky, (SELECT %(counts)b::bool[])[g.route],
-    (SELECT %(asked)b::text[])[g.route]
+    (SELECT %(decided)b::bigint[])[g.route], (SELECT %(arms)b::text[])[g.route], g.sticky,
+    (SELECT %(counts)b::bool[])[g.route], (SELECT %(asked)b::text[])[g.route]
   FROM job JOIN given g USING (id) WHERE g.route IS NOT NULL
 ), """  # noqa: S608  # built from our own constants
 _ROUTE_OF_ONE: LiteralString = f"""routes AS (
   {ROUTES}
-  SELECT id, %(rollout)s::bigint, %(rule)s::bigint, %(arm)s, %(sticky)s::bigint, %(counted)s, %(asked)s
+  SELECT id, %(rollout)s::bigint, %(rule)s::bigint, %(decided)s::bigint, %(arm)s, %(sticky)s::bigint,
+    %(counted)s, %(asked)s
   FROM job
 ), """  # noqa: S608  # built from our own constants
 _MADE: LiteralString = "SELECT id, created_at FROM job"

@@ -82,7 +82,8 @@ INDEXES = {
     "jobs_measurement": {"pkey (id)", "(experiment_id)"},
     "jobs_failedkey": {"pkey (id)", "unique (rollout, kind, key)"},
     "jobs_rolloutpoint": {"pkey (id)", "(rollout, id)"},
-    "jobs_route": {"pkey (job_id)"},
+    "jobs_feedback": {"pkey (job_id, name)"},
+    "jobs_route": {"pkey (job_id)", "(rule, job_id) INCLUDE (version, key) WHERE ((arm)::text = 'ab'::text)"},
     "jobs_takeback": {"pkey (rollout)"},
     "jobs_tally": {"pkey (id)", "(rollout, id)"},
     "jobs_trial": {

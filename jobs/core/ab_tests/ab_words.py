@@ -1,0 +1,73 @@
+"""What an A/B test has shown, in a sentence. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from models_registry.core.rollouts.statistics.sample_ratio import INVALID_P
+
+LEAST_KEYS = 20  # of an arm: before, every difference is possible
+
+
+class _Difference(Protocol):
+    @property
+    def difference(self) -> float: ...
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
+    @property
+    def certain(self) -> bool: ...
+
+
+class Compared(Protocol):
+    """One arm's mean beside the reference's."""
+
+    @property
+    def version(self) -> str:
+        """Return the arm's version."""
+        ...
+
+    @property
+    def difference(self) -> _Difference | None:
+        """Return how far it is from the reference's."""
+        ...
+
+
+def unit_words(sticky: str) -> str:
+    """Return what is drawn by chance, so what is counted as one value."""
+    if sticky == "job":
+        return "jobs"
+    return {"client": "clients", "input": "different inputs"}.get(sticky, "values of the sticky key")
+
+
+def invalid_words(p: float) -> str:
+    """Return why a test says nothing."""
+    return (
+        f"INVALID: the arms did not get their shares (p = {p:.1g}, below {INVALID_P:g}), so no figure here"
+        " says anything about the versions. Jobs of one arm were lost or answered otherwise: look at open"
+        " circuits first."
+    )
+
+
+def difference_words(name: str, reference: str, arms: Sequence[Compared]) -> Iterator[str]:
+    """Yield what is certain of one mean, arm by arm."""
+    for arm in arms:
+        found = arm.difference
+        if found is not None and found.certain and found.low is not None and found.high is not None:
+            way = "higher" if found.difference > 0 else "lower"
+            least, most = sorted((abs(found.low), abs(found.high)))
+            yield f"{name} of {arm.version} is {way} than of {reference} by {least:.3g} to {most:.3g}"
+
+
+def ab_sentence(*, exposed: int, keys: int, least_keys: int, sticky: str, certain: Sequence[str]) -> str:
+    """Return what a valid test says: what is certain, or what it waits for."""
+    if not exposed:
+        return "No job has met an arm yet."
+    seen = f"{exposed:,} jobs of {keys:,} {unit_words(sticky)}" if sticky != "job" else f"{exposed:,} jobs"
+    if certain:
+        return f"{seen}: {'; '.join(certain)}."
+    if least_keys < LEAST_KEYS:
+        return f"{seen}: an arm with fewer than {LEAST_KEYS} {unit_words(sticky)} says nothing yet."
+    return f"{seen}: no difference is certain yet."
