@@ -13,13 +13,17 @@ MOST_SHOWN = 200
 
 
 class RouteKind(Struct, frozen=True, gc=False):
-    """What the Routes of many jobs have in common; `asked` is the model as their client wrote it."""
+    """What the Routes of many jobs have in common; `asked` is the model as their client wrote it.
+
+    `digest` is not stored: it is of the rule whose cascade answers, which shares no result with another one.
+    """
 
     arm: Arm
     asked: str
     rollout: int | None = None
     rule: int | None = None
     counted: bool = False
+    digest: bytes = b""
 
 
 class JobRoute(Struct, frozen=True, gc=False):
@@ -48,7 +52,8 @@ class JobRoute(Struct, frozen=True, gc=False):
 
 def kind_of(rule: CompiledRule, decision: Decision, asked: str) -> RouteKind:
     """Return what the routes of a rule that come to such a decision have in common."""
-    return RouteKind(decision.arm, asked, rule.rollout, rule.id, decision.counted)
+    digest = rule.digest if decision.arm is Arm.CASCADE else b""
+    return RouteKind(decision.arm, asked, rule.rollout, rule.id, decision.counted, digest)
 
 
 def route_arrays(routes: Sequence[JobRoute | None]) -> dict[str, list[Any]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from jobs.core.batching.sealed_batch import SealReason
+from jobs.core.cascades.step_ends import CascadeState
 from jobs.core.failures import Failure, FailureKind
 from jobs.core.stages import StageTimes
 from jobs.core.states import State
@@ -22,6 +24,8 @@ from models_registry.core.options import RetryOptions
 from models_registry.core.runner import Item, Runner
 from models_registry.loaders.fault_tables import COMMON
 from models_registry.loaders.ready import Loaded
+
+NO_CASCADES: Mapping[UUID, CascadeState] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ class ClaimedBatch:
     `table` reads its loader's exceptions, `retry` is its version's policy, `context` is for a runner that
     takes one, and `privacy`, once the version is loaded, keeps its secrets. `verdicts` are what a
     settle could not store yet; `is_rest` means that its other jobs were stored before. `watches` are its
-    version's parts in roll-outs at the claim.
+    version's parts in roll-outs at the claim, and `cascades` says where its jobs of cascades are in them.
     """
 
     id: UUID
@@ -109,6 +113,7 @@ class ClaimedBatch:
     privacy: Privacy | None = None
     verdicts: list[Verdict] = field(default_factory=list)
     watches: tuple[WatchedVersion, ...] = ()
+    cascades: Mapping[UUID, CascadeState] = NO_CASCADES
 
     @property
     def times(self) -> StageTimes:

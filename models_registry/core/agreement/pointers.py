@@ -27,7 +27,7 @@ def check_agreement(agreement: Agreement, output_schema: Mapping[str, Any]) -> N
     """Raise AgreementError where the agreement lacks its function, or its pointer names no output."""
     if (agreement.by == "entry_point") != bool(agreement.entry_point):
         raise AgreementError("An agreement has an `entry_point` if, and only if, it is `by: entry_point`.")
-    if not _may_hold(output_schema, agreement.at):
+    if not may_hold(output_schema, agreement.at):
         raise AgreementError(f"The output schema has nothing at {agreement.at!r}, which is to be compared.")
 
 
@@ -35,7 +35,7 @@ def _steps(pointer: str) -> list[str]:
     return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
 
 
-def _may_hold(schema: Any, pointer: str) -> bool:
+def may_hold(schema: Any, pointer: str) -> bool:
     """Return whether outputs may have a part there; what a schema says otherwise than plainly allows it."""
     for step in _steps(pointer):
         if not isinstance(schema, Mapping) or not schema:
