@@ -8,12 +8,12 @@ import msgspec
 
 from models_registry.core.agreement.pointers import may_hold
 from models_registry.core.refs import Ref
-from models_registry.core.registry_errors import ModelNotFoundError, RuleError
+from models_registry.core.registry_errors import ApprovalError, ModelNotFoundError, RuleError
 from models_registry.core.routing.cascade import CascadeDocument
 from models_registry.core.routing.cascade_plan import Plan, plan_of
 from models_registry.core.routing.rule_document import RuleDocument
 from models_registry.core.version import VersionInfo
-from models_registry.models import Alias, ModelVersion
+from models_registry.models import Alias, ModelVersion, RegisteredModel
 from models_registry.services.alias_pointing import check_staged
 
 
@@ -32,6 +32,21 @@ def planned(model: str, alias: str, cascade: CascadeDocument) -> tuple[Plan, tup
     return tuple(
         msgspec.structs.replace(step, id=version.id) for step, version in zip(plan, steps, strict=True)
     ), steps
+
+
+def check_approved(steps: Sequence[VersionInfo], own: str) -> None:
+    """Raise ApprovalError for a step of another model that needs approvals, and has not approved it.
+
+    What stands behind an alias of its model is approved.
+    """
+    for step in steps:
+        if step.model == own or not RegisteredModel.objects.filter(name=step.model, approvals__gt=0).exists():
+            continue
+        if not Alias.objects.filter(version=step.id).exists():
+            raise ApprovalError(
+                f"{step} gets jobs of {step.model} by a roll-out that other people approve: start one, and put"
+                " the cascade once an alias stands for it."
+            )
 
 
 def _check_together(steps: Sequence[VersionInfo]) -> None:

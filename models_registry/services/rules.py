@@ -32,7 +32,7 @@ from models_registry.services.alias_pointing import (
     check_staged,
     point,
 )
-from models_registry.services.cascades import planned
+from models_registry.services.cascades import check_approved, planned
 from models_registry.services.pattern_trial import try_patterns
 from models_registry.services.schema_trial import check_growth
 from models_registry.shared.finite import is_finite
@@ -67,6 +67,7 @@ def put_rule(  # noqa: PLR0913  # what decides for which alias, and who put it i
         compiled = compile_rule(model=model, alias=alias, document=document)
         if rollout is None:  # a roll-out's gate and its approvals have seen to that
             _check_approved(row, alias, compiled)
+            check_approved(compiled.steps, model)
             _check_residents(compiled, _alias(model, alias))
         by = AliasChange(actor, address, reason, rollout, tuple(approvals))
         end_waiting_moves(row, alias, "A rule was put in force.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hashlib import md5
 
-_BIT = 1 << 28
+LEAST_MARKED = _BIT = 1 << 28
 _DIGITS = 7  # of four bits each
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import msgspec
 
@@ -69,6 +70,13 @@ class StepVerdict(msgspec.Struct, frozen=True, gc=False):
     degrades: bool = False
     degraded: bool = False
     falls_back: bool = False
+
+
+class CascadeRestart(NamedTuple):
+    """A job that goes by the cascade of the rule `rule` from its replay on; None: by no cascade any more."""
+
+    job: UUID
+    rule: int | None
 
 
 def judged_output(state: CascadeState, stored: bytes) -> Judged:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -24,9 +23,6 @@ from models_registry.core.options import RetryOptions
 from models_registry.core.runner import Item, Runner
 from models_registry.loaders.fault_tables import COMMON
 from models_registry.loaders.ready import Loaded
-
-NO_CASCADES: Mapping[UUID, CascadeState] = MappingProxyType({})
-
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -113,7 +109,7 @@ class ClaimedBatch:
     privacy: Privacy | None = None
     verdicts: list[Verdict] = field(default_factory=list)
     watches: tuple[WatchedVersion, ...] = ()
-    cascades: Mapping[UUID, CascadeState] = NO_CASCADES
+    cascades: dict[UUID, CascadeState] = field(default_factory=dict)
 
     @property
     def times(self) -> StageTimes:

@@ -33,7 +33,7 @@ from jobs.worker.message_delivery import MessageDelivery
 from jobs.worker.rollout_monitor import RolloutMonitor
 from jobs.worker.stages.awaited_loads import AwaitedLoads
 from jobs.worker.stages.claim_rows import claim, claim_again, claim_gated
-from jobs.worker.stages.claimed_batch import NO_CASCADES, ClaimedBatch, Refused
+from jobs.worker.stages.claimed_batch import ClaimedBatch, Refused
 from jobs.worker.stages.grouped_pieces import make_pieces
 from jobs.worker.stages.persist import persist, try_once
 from jobs.worker.stages.privacy import Privacy
@@ -123,7 +123,7 @@ class Claimer:
         places = persist(
             self._engine, lambda c, _: self._cascades.states(c, jobs, version), stopping=self._stopping
         )
-        batch.cascades = NO_CASCADES if places is None else places
+        batch.cascades = places or {}
         return places is not None
 
     def _claim(
