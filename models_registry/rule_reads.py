@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from hashlib import sha256
+from typing import Any
 
+import msgspec
 from django.db.models import Q
 
+from models_registry.core.refs import Ref
 from models_registry.core.rollouts.rollout_states import LIVE, RolloutState
+from models_registry.core.routing.cascade_plan import plan_from
 from models_registry.core.routing.decision import CompiledRule
 from models_registry.core.routing.rule_document import RuleDocument
 from models_registry.core.version import VersionInfo
@@ -22,13 +27,13 @@ def compiled(stables: Mapping[int, VersionInfo]) -> dict[int, CompiledRule]:
     A shadow that is not staged runs no copies, and nothing else of its rule changes.
     """
     rules = {rule: RuleDocument.of(rule.document) for rule in Rule.objects.filter(id__in=stables)}
-    named = _any_of({(rule.model, name) for rule, document in rules.items() for name in _named(document)})
+    named = _any_of({one for rule, document in rules.items() for one in _named(rule, document)})
     rows = ModelVersion.objects.select_related("model").filter(named, state=VersionState.STAGED)
     staged = {(row.model.name, row.version): VersionInfo.of(row) for row in rows}
     found = (
         _compiled(rule, document, stables[rule.id], staged)
         for rule, document in rules.items()
-        if all((rule.model, name) in staged for name in _answering(document))
+        if all(one in staged for one in _answering(rule, document))
     )
     return {rule.id: rule for rule in found}
 
@@ -45,7 +50,14 @@ def _compiled(
         candidate=staged[rule.model, document.candidate] if document.candidate else None,
         arms=tuple(staged[rule.model, arm.version] for arm in document.arms),
         shadow=staged.get((rule.model, document.shadow.version)) if document.shadow else None,
+        steps=tuple(staged[one] for one in _steps(rule)),
+        plan=plan_from(rule.steps or []),
+        digest=_digest(rule.sha256, rule.steps) if rule.steps else b"",
     )
+
+
+def _digest(document: str, steps: Any) -> bytes:
+    return sha256(document.encode() + msgspec.json.encode(steps, order="deterministic")).digest()
 
 
 def routed_versions(names: Collection[str]) -> tuple[list[int], list[int]]:
@@ -61,9 +73,12 @@ def routed_versions(names: Collection[str]) -> tuple[list[int], list[int]]:
 
 
 def _named_by_rules(names: Collection[str]) -> list[int]:
-    rules = Rule.objects.filter(id__in=Alias.objects.filter(model__name__in=names).values("rule"))
-    named = {(rule.model, name) for rule in rules for name in _named(RuleDocument.of(rule.document))}
-    return list(ModelVersion.objects.filter(_any_of(named)).order_by("id").values_list("id", flat=True))
+    # A cascade may name versions of other models than its alias's.
+    aliases = Alias.objects.filter(Q(model__name__in=names) | Q(rule__steps__isnull=False))
+    rules = Rule.objects.filter(id__in=aliases.values("rule"))
+    named = {one for rule in rules for one in _named(rule, RuleDocument.of(rule.document))}
+    ours = [(name, version) for name, version in named if name in names]
+    return list(ModelVersion.objects.filter(_any_of(ours)).order_by("id").values_list("id", flat=True))
 
 
 def _any_of(named: Collection[tuple[str, str]]) -> Q:
@@ -73,10 +88,17 @@ def _any_of(named: Collection[tuple[str, str]]) -> Q:
     return either
 
 
-def _answering(document: RuleDocument) -> list[str]:
-    """Return the versions beside the stable one that jobs may get."""
-    return [*([document.candidate] if document.candidate else []), *(arm.version for arm in document.arms)]
+def _answering(rule: Rule, document: RuleDocument) -> list[tuple[str, str]]:
+    """Return the versions beside the stable one that jobs may get, each with its model's name."""
+    own = [*([document.candidate] if document.candidate else []), *(arm.version for arm in document.arms)]
+    return [*((rule.model, version) for version in own), *_steps(rule)]
 
 
-def _named(document: RuleDocument) -> list[str]:
-    return [*_answering(document), *([document.shadow.version] if document.shadow else [])]
+def _named(rule: Rule, document: RuleDocument) -> list[tuple[str, str]]:
+    shadow = [(rule.model, document.shadow.version)] if document.shadow else []
+    return [*_answering(rule, document), *shadow]
+
+
+def _steps(rule: Rule) -> list[tuple[str, str]]:
+    refs = [Ref.parse(step["version"]) for step in rule.steps or ()]
+    return [(ref.name, ref.version) for ref in refs]

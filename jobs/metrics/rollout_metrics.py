@@ -47,3 +47,11 @@ ROLLOUT_HELD = read_gauge(
     "alias",
     "reason",
 )
+CASCADE_STEPS = counter(
+    "inference_cascade_steps_total",
+    "Answers of jobs in cascades: `enough`, `below` the threshold, or `no_confidence`; and why the next step was"
+    " not taken: `no_time`, `circuit`, `switched_off`, empty where it was or was not needed.",
+    "model",
+    "answer",
+    "hindrance",
+)

@@ -63,7 +63,9 @@ def _use(row: ModelVersion) -> str:
     one, by_rule = {"version": row.version}, Q()
     for named in ({"candidate": row.version}, {"arms": [one]}, {"shadow": one}):
         by_rule |= Q(rule__document__contains=named)
-    alias = Alias.objects.filter(Q(version=row) | by_rule, model=row.model).first()
+    own = Q(model=row.model) & (Q(version=row) | by_rule)
+    # A cascade may name versions of other models than its alias's.
+    alias = Alias.objects.filter(own | Q(rule__steps__contains=[{"version": str(row)}])).first()
     return "" if alias is None else f"the alias {alias}"
 
 

@@ -32,6 +32,7 @@ from models_registry.services.alias_pointing import (
     check_staged,
     point,
 )
+from models_registry.services.cascades import check_approved, planned
 from models_registry.services.pattern_trial import try_patterns
 from models_registry.services.schema_trial import check_growth
 from models_registry.shared.finite import is_finite
@@ -66,11 +67,12 @@ def put_rule(  # noqa: PLR0913  # what decides for which alias, and who put it i
         compiled = compile_rule(model=model, alias=alias, document=document)
         if rollout is None:  # a roll-out's gate and its approvals have seen to that
             _check_approved(row, alias, compiled)
+            check_approved(compiled.steps, model)
             _check_residents(compiled, _alias(model, alias))
         by = AliasChange(actor, address, reason, rollout, tuple(approvals))
         end_waiting_moves(row, alias, "A rule was put in force.")
         point(row, alias, ModelVersion.objects.get(pk=compiled.stable.id), by)
-        rule = append_rule(row, alias, compiled.document, by)
+        rule = append_rule(row, alias, compiled.document, by, compiled.plan)
         selectors.forget()
         transaction.on_commit(selectors.forget)
     return rule
@@ -90,11 +92,12 @@ def compile_rule(*, model: str, alias: str, document: Mapping[str, Any]) -> Comp
     candidate = _version(model, rule.candidate) if rule.candidate else None
     arms = tuple(_version(model, arm.version) for arm in rule.arms)
     shadow = _version(model, rule.shadow.version) if rule.shadow else None
-    for version in (candidate, *arms, shadow):
+    plan, steps = planned(model, alias, rule.cascade) if rule.cascade else ((), ())
+    for version in (candidate, *arms, shadow, *steps):
         if version and version.id != stable.id:
             _check_pair(stable, version, rule)
     salted = msgspec.structs.replace(rule, salt=rule.salt or _salt(rule, before.rule))
-    return CompiledRule(0, 0, None, salted, stable, candidate, arms, shadow)
+    return CompiledRule(0, 0, None, salted, stable, candidate, arms, shadow, steps, plan)
 
 
 def _check_shape(rule: RuleDocument) -> None:

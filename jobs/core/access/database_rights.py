@@ -41,7 +41,7 @@ APPEND_ONLY = {
     ),
     "models_registry_promotion": ("model", "alias", "before", "after", "actor", "address", "reason", "at"),
     "models_registry_rule": (
-        "model", "alias", "number", "document", "sha256", "rollout", "actor", "reason", "approvals",
+        "model", "alias", "number", "document", "sha256", "steps", "rollout", "actor", "reason", "approvals",
         "address", "at",
     ),
 }  # fmt: skip

@@ -55,6 +55,14 @@ KEPT = (
         content=True,
     ),
     Kept(
+        "steps of jobs in cascades: which version answered how sure",
+        ("jobs_step",),
+        "as long as its job; the answer of an earlier step goes in the night after the job's result",
+        setting="JOBS_DAYS",
+        oldest="at",
+        content=True,
+    ),
+    Kept(
         "tallies that the judge of roll-outs has not read yet",
         ("jobs_tally",),
         "some seconds; those of a roll-out that ended go in the night that follows",

@@ -31,7 +31,7 @@ def reuse(job: ParsedJob, *, client: int, generation: int) -> Reuse | None:
     if job.cache == "bypass" or not options.shares_runs:
         return None
     used, ttl_s = job.cache == "use", options.cache_ttl_s
-    scope = AnswerScope(job.version.id, generation, client)
+    scope = AnswerScope(_answers(job), generation, client)
     key = answer_key(scope, body=job.body, parameters=job.parameters)
     return Reuse(key, ttl_s, takes=used and ttl_s > 0, follows=used and options.collapses)
 
@@ -39,10 +39,11 @@ def reuse(job: ParsedJob, *, client: int, generation: int) -> Reuse | None:
 class AnswerScope(NamedTuple):
     """Among which requests a result is shared: of one version, one generation of its cache, and one client.
 
-    The client is part of it, so that no client gets a result of another.
+    `version` is its row id, or the digest of the rule whose cascade answers. The client is part of it, so
+    that no client gets a result of another.
     """
 
-    version: int
+    version: int | str
     generation: int
     client: int
 
@@ -51,5 +52,11 @@ def answer_key(scope: AnswerScope, *, body: bytes, parameters: bytes | None) -> 
     """Return a SHA-256 that is equal for identical requests; bodies must be canonical JSON."""
     # The lengths come first, so that no two requests yield the same text.
     lengths = len(body), -1 if parameters is None else len(parameters)
-    head = "".join(f"{number}/" for number in (*scope, *lengths))
+    head = "".join(f"{part}/" for part in (*scope, *lengths))
     return sha256(b"".join((head.encode(), body, parameters or b""))).digest()
+
+
+def _answers(job: ParsedJob) -> int | str:
+    """Return the version that answers a job; of a cascade the digest of its rule, because each step may."""
+    digest = job.route.kind.digest if job.route is not None else b""
+    return digest.hex() if digest else job.version.id

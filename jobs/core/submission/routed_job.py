@@ -16,6 +16,7 @@ class RouteKind(Struct, frozen=True, gc=False):
     """What the Routes of many jobs have in common; `asked` is the model as their client wrote it.
 
     `version` is the row id of the version that the rule decided; a circuit's fallback has none.
+    `digest` is not stored: it is of the rule whose cascade answers, which shares no result with another one.
     """
 
     arm: Arm
@@ -24,6 +25,7 @@ class RouteKind(Struct, frozen=True, gc=False):
     rule: int | None = None
     version: int | None = None
     counted: bool = False
+    digest: bytes = b""
 
 
 class JobRoute(Struct, frozen=True, gc=False):
@@ -53,7 +55,9 @@ class JobRoute(Struct, frozen=True, gc=False):
 
 def kind_of(rule: CompiledRule, decision: Decision, asked: str) -> RouteKind:
     """Return what the routes of a rule that come to such a decision have in common."""
-    return RouteKind(decision.arm, asked, rule.rollout, rule.id, decision.version.id, decision.counted)
+    digest = rule.digest if decision.arm is Arm.CASCADE else b""
+    version = decision.version.id
+    return RouteKind(decision.arm, asked, rule.rollout, rule.id, version, decision.counted, digest)
 
 
 def route_arrays(routes: Sequence[JobRoute | None]) -> dict[str, list[Any]]:

@@ -8,10 +8,12 @@ from typing import Literal
 
 from models_registry.core.routing.decision import Arm
 
-Reroute = Literal["rescue", "take_back"]
+Reroute = Literal["rescue", "take_back", "escalate", "degrade"]
 _MOVED: dict[Reroute, str] = {
     "rescue": "rescued by {}",
     "take_back": "taken back to {}",
+    "escalate": "sent on to {}",
+    "degrade": "answered by {} after all",
 }
 
 

@@ -45,6 +45,7 @@ _PAUSED: Mapping[PauseReason, str] = {
     PauseReason.TAKEN_BACK: "The attempt before was given back without a verdict.",
     PauseReason.RESCUED: "The candidate version had failed{code}: the stable version answers instead.",
     PauseReason.REROUTED: "The candidate version was stopped: the job went to the stable version.",
+    PauseReason.ESCALATED: "Its answer was not sure enough: it waited for the next step of its cascade.",
     PauseReason.FORGOTTEN: "Earlier attempts were here, whose records were deleted.",
 }
 _UNTIMED = "It ran in a batch of {jobs} on {worker}, or waited there for the device; no times were stored."

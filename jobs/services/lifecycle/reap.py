@@ -15,6 +15,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from jobs.core.cascades.step_ends import StepEnd
 from jobs.core.channels import SETTLED
 from jobs.core.failures import FailureKind
 from jobs.core.job_error import DEADLINE_CODE
@@ -22,6 +23,7 @@ from jobs.core.retry.quarantine import groups_after_death
 from jobs.core.states import State, Verb, sources, target
 from jobs.db.statement import Statement, run
 from jobs.services.lifecycle.bury import remember
+from jobs.services.lifecycle.cascading.degrade import Fall, degrade, falls_back
 from jobs.services.lifecycle.end_times import EndedJob
 from jobs.services.lifecycle.enqueue import WITHDRAW, enqueue, isolate
 from jobs.services.lifecycle.rerouting import deaths
@@ -94,16 +96,18 @@ class _Member(NamedTuple):
     id: UUID
     model: str
     last: bool  # no further attempt is allowed
+    falls_back: bool  # an answer of its cascade may stand
 
 
 # One statement locks them all, in id order; two would cross a settle that is late.
 _LOCK = Statement(
-    """
-SELECT id, queue AS model, attempts >= max_attempts AS last FROM jobs_job
+    f"""
+SELECT id, queue AS model, attempts >= max_attempts AS last, {falls_back("jobs_job.id")} AS falls_back
+FROM jobs_job
 WHERE id IN (SELECT unnest(members) FROM jobs_batch WHERE id = %(batch)s) AND batch_id = %(batch)s
   AND state = ANY(%(sources)s::text[])
 ORDER BY id FOR UPDATE SKIP LOCKED
-""",
+""",  # noqa: S608  # built from our own constants
     _Member,
 )
 
@@ -161,13 +165,21 @@ UPDATE jobs_batch batch SET released = released + %(released)s, failed = failed 
   ) THEN now() END
 WHERE id = %(batch)s AND finished_at IS NULL
 """)
+
+
+class _Overdue(NamedTuple):
+    id: UUID
+    model: str
+    falls_back: bool
+
+
 _LOCK_OVERDUE = Statement(
-    """
-SELECT id, queue AS model FROM jobs_job
+    f"""
+SELECT id, queue AS model, {falls_back("jobs_job.id")} AS falls_back FROM jobs_job
 WHERE id = ANY(%(jobs)s::uuid[]) AND state = ANY(%(waiting)s::text[]) AND deadline < now()
 ORDER BY id FOR UPDATE SKIP LOCKED
-""",
-    EndedJob,
+""",  # noqa: S608  # built from our own constants
+    _Overdue,
 )
 _NOTIFY = Statement("""
 SELECT pg_notify(jobs_channel(%(channel)s), 'job:' || id) FROM unnest(%(jobs)s::uuid[]) AS ended(id)
@@ -215,7 +227,14 @@ def reap(connection: sa.Connection, batch: UUID) -> Reaped:
     died, guilty, failure = _guilt(connection, batch)
     routed = deaths.routed_jobs(connection, batch) if died else {}
     members = [job for job in locked if job.id not in routed]
-    dead = [EndedJob(job.id, job.model) for job in members if guilty and job.last]
+    dying = [job for job in members if guilty and job.last]
+    fallen = degrade(
+        connection,
+        [Fall(job.id, {"batch": str(batch), **failure._asdict()}) for job in dying if job.falls_back],
+        why=StepEnd.FAILED,
+        actor="sweeper",
+    )
+    dead = [EndedJob(job.id, job.model) for job in dying if job.id not in fallen]
     queued = [job.id for job in members if not (guilty and job.last)]
     if guilty:
         _note(connection, batch, failure, [job.id for job in members])
@@ -223,7 +242,7 @@ def reap(connection: sa.Connection, batch: UUID) -> Reaped:
     _bury(connection, [job.id for job in dead], failure)
     rescued = [routed[job.id] for job in locked if job.id in routed]
     _rescue(connection, batch, rescued, failure)
-    counts = {"released": len(queued) + len(rescued), "failed": len(dead)}
+    counts = {"released": len(queued) + len(rescued), "failed": len(dead) + len(fallen)}
     run(connection, CLOSE, {"batch": batch, "running": sources(Verb.REAP), **counts})
     if routed:
         deaths.hold_after_death(connection, batch, [job.rollout for job in routed.values()])
@@ -276,9 +295,15 @@ def _bury(connection: sa.Connection, jobs: Sequence[UUID], failure: Death) -> No
 
 
 def expire(connection: sa.Connection, jobs: Sequence[UUID]) -> list[EndedJob]:
-    """Expire those of `jobs` that still wait and whose deadline passed; return them."""
+    """Expire those of `jobs` that still wait and whose deadline passed; return them.
+
+    One that waits for a later step of its cascade gets the answer of the step before, and is not among them.
+    """
     waiting = [state for state in sources(Verb.EXPIRE) if state != State.RUNNING]
-    expired = run(connection, _LOCK_OVERDUE, {"jobs": jobs, "waiting": waiting})
+    overdue = run(connection, _LOCK_OVERDUE, {"jobs": jobs, "waiting": waiting})
+    falls = [Fall(job.id) for job in overdue if job.falls_back]
+    fallen = degrade(connection, falls, why=StepEnd.EXPIRED, actor="sweeper")
+    expired = [EndedJob(job.id, job.model) for job in overdue if job.id not in fallen]
     if ids := [job.id for job in expired]:
         _end(connection, ids, target(Verb.EXPIRE), FailureKind.TIMEOUT, DEADLINE_CODE)
         run(connection, WITHDRAW, {"jobs": ids})

@@ -8,13 +8,14 @@ later, and the batch stays open.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
 
+from jobs.core.cascades.step_ends import StepVerdict
 from jobs.core.channels import SETTLED
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.job_error import DEADLINE_CODE
@@ -31,7 +32,8 @@ EVENT_CHARS = 500  # of a message
 class Verdict(msgspec.Struct, frozen=True, gc=False):
     """The outcome of one attempt, and for a failure what follows; `attempt` is its number.
 
-    `suspect` is True where the job raised alone at its last attempt.
+    `suspect` is True where the job raised alone at its last attempt. `step` is what the end of a cascade's step
+    means, None of other jobs and before a retry.
     """
 
     job: UUID
@@ -40,10 +42,13 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     after: RetryAfter | Bury | None = None
     attempt: int = 0
     suspect: bool = False
+    step: StepVerdict | None = None
 
     @property
     def state(self) -> State:
         """Return the state that this verdict asks for."""
+        if self.step is not None and self.step.goto:
+            return target(Verb.ESCALATE)
         if isinstance(self.outcome, Success):
             return State.SUCCEEDED
         return State.WAITING if isinstance(self.after, RetryAfter) else State.DEAD
@@ -66,7 +71,7 @@ class SettledRow(NamedTuple):
 # A result keeps the epoch of its verdict, not of the row: a broken fence shows, because the two differ.
 # A claim that a crash or a failover of the database lost leaves its epoch to the next one, which has another
 # batch. Fewer than `least` rows that can be settled now: none of them is.
-SETTLE: LiteralString = """
+_RULING: LiteralString = """
 WITH verdict AS (
   SELECT * FROM unnest(%(jobs)b::uuid[], %(epochs)b::int[], %(states)b::text[], %(bodies)b::bytea[],
                        %(kinds)b::text[], %(codes)b::text[], %(encodings)b::text[], %(claims)b::uuid[])
@@ -86,13 +91,25 @@ WITH verdict AS (
       finished_at = CASE WHEN locked.state = %(waiting)s THEN NULL ELSE now() END
   FROM locked WHERE job.id = locked.id AND (SELECT count(*) FROM locked) >= %(least)s
   RETURNING job.id, job.batch_id, job.keep_days, locked.claim, job.state, locked.body, locked.encoding
-), stored AS (
+)"""
+SETTLE: LiteralString = f"""{_RULING}, stored AS (
   INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, encoding)
   SELECT id, keep_days, claim, body, encoding FROM settled WHERE state = %(succeeded)s
 )
-"""
-
+"""  # noqa: S608  # built from a constant
 _SETTLE = Statement(f"{SETTLE} SELECT id, state FROM settled", SettledRow)  # noqa: S608
+# An answer that was not enough is no answer for the next identical job.
+_SETTLE_DEGRADED = Statement(
+    f"""{_RULING}, stored AS (
+  INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, encoding, degraded)
+  SELECT id, keep_days, claim, body, encoding, true FROM settled WHERE state = %(succeeded)s
+), forgotten AS (
+  DELETE FROM jobs_cacheentry WHERE job_id IN (SELECT id FROM settled)
+)
+SELECT id, state FROM settled
+""",  # noqa: S608  # built from a constant
+    SettledRow,
+)
 
 # Of those that were not settled, the ones that still are this claim's: a lock was in the way.
 _LOCKED = Statement(
@@ -139,10 +156,19 @@ def settle(
 
 
 def store(
-    connection: sa.Connection, *, batch: UUID, verdicts: Sequence[Verdict], worker: str
+    connection: sa.Connection,
+    *,
+    batch: UUID,
+    verdicts: Sequence[Verdict],
+    worker: str,
+    degraded: bool = False,
 ) -> list[Settled]:
-    """Store `verdicts` and what follows from them; return what changed. `close` is to follow."""
-    rows = run(connection, _SETTLE, arrays(verdicts, [batch] * len(verdicts)))
+    """Store `verdicts` and what follows from them; return what changed. `close` is to follow.
+
+    `degraded` says that all are answers which their cascades mark as not enough.
+    """
+    statement = _SETTLE_DEGRADED if degraded else _SETTLE
+    rows = run(connection, statement, arrays(verdicts, [batch] * len(verdicts)))
     settled = [Settled(row.id, State(row.state)) for row in rows]
     states = {row.job: row.state for row in settled}
     _follow_failures(connection, origin_of(batch, worker), states, verdicts)
@@ -226,11 +252,19 @@ def _follow_failures(
     failed = [v for v in verdicts if v.job in states and isinstance(v.outcome, Failure)]
     if not failed:
         return
-    run_many(connection, _NOTE, [_event(v, states[v.job], origin) for v in failed])
+    note_failed(connection, origin, states, failed)
     enqueue(connection, {v.job: _delay_s(v) for v in failed if states[v.job] is State.WAITING})
     dead = [v for v in failed if states[v.job] is State.DEAD]
     if dead:
         bury(connection, [_dead_letter(verdict) for verdict in dead])
+
+
+def note_failed(
+    connection: sa.Connection, origin: dict[str, str], states: Mapping[UUID, State], failed: Sequence[Verdict]
+) -> None:
+    """Append the Events of failed attempts, given the state that each job is in now."""
+    if failed:
+        run_many(connection, _NOTE, [_event(v, states[v.job], origin) for v in failed])
 
 
 def _delay_s(verdict: Verdict) -> float:

@@ -11,6 +11,7 @@ from jobs.core.states import State
 from jobs.core.timeline.attempt_marks import LedgerMarks
 from jobs.core.timeline.attempts import (
     CANCELLED,
+    ESCALATED,
     FAILED,
     REPLAYED,
     REROUTED,
@@ -155,7 +156,7 @@ def job_row(job_id: UUID, *, client_id: int | None) -> TimelineJobRow | None:
 
 def past_events(job_id: UUID) -> list[PastEvent]:
     """Return the job's last hundred events that ended or began an attempt, oldest first."""
-    kinds = [FAILED, TAKEN_BACK, RESCUED, REROUTED, REPLAYED, CANCELLED]
+    kinds = [FAILED, TAKEN_BACK, RESCUED, REROUTED, ESCALATED, REPLAYED, CANCELLED]
     return fetch_all(_EVENTS, {"id": job_id, "kinds": kinds, "most": MOST_EVENTS})[::-1]
 
 

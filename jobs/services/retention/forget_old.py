@@ -85,6 +85,22 @@ SELECT (SELECT id::text FROM page ORDER BY id DESC LIMIT 1) AS upto, (SELECT cou
 """,
     _Page,
 )
+# Of a live or dead job they stay, as its input does: a replay of the same version may fall back on them.
+_FORGET_STEPS = Statement(
+    """
+WITH page AS MATERIALIZED (
+  SELECT id FROM jobs_step WHERE id > %(after)s::text::bigint ORDER BY id LIMIT %(most)s
+), gone AS (
+  UPDATE jobs_step old SET body = NULL FROM page
+  WHERE old.id = page.id AND old.expires_at < now() AND old.body IS NOT NULL AND EXISTS (
+    SELECT FROM jobs_job job
+    WHERE job.id = old.job_id AND job.finished_at IS NOT NULL AND job.state <> 'dead')
+  RETURNING 1
+)
+SELECT (SELECT id::text FROM page ORDER BY id DESC LIMIT 1) AS upto, (SELECT count(*) FROM gone) AS rows
+""",
+    _Page,
+)
 _RULES: Final = (
     _Rule(
         "dead letters",
@@ -147,6 +163,7 @@ _RULES: Final = (
         _delete("jobs_joblabel", "old.expires_at < now()", type_="bigint"),
         "bigint",
     ),
+    _Rule("answers of earlier steps", "", _FORGET_STEPS, "bigint"),
     _Rule(
         "acts on many jobs",
         "ledger_days",
@@ -241,7 +258,7 @@ ORDER BY id FOR UPDATE SKIP LOCKED
 )
 _OF_A_JOB: Final[tuple[LiteralString, ...]] = (
     "jobs_jobinput", "jobs_jobresult", "jobs_delivery", "jobs_subject", "jobs_cacheentry",
-    "jobs_attemptmessage", "jobs_joblabel", "jobs_route", "jobs_feedback",
+    "jobs_attemptmessage", "jobs_joblabel", "jobs_route", "jobs_feedback", "jobs_step",
 )  # fmt: skip
 _SIDE_ROWS: Final[tuple[Statement[None], ...]] = tuple(
     Statement(f"DELETE FROM {table} WHERE job_id = ANY(%(jobs)s::uuid[])")  # noqa: S608

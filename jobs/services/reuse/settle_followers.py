@@ -133,6 +133,14 @@ WHERE job.id = ANY(%(jobs)s::uuid[]) AND NOT EXISTS (
 """,
     UUID,
 )
+# Jobs of a cascade share a key by its rule: the leader's answer is theirs, whichever step gave it.
+_OF_CASCADES = Statement(
+    """
+SELECT route.job_id FROM jobs_route route JOIN jobs_route theirs ON theirs.job_id = %(leader)s
+WHERE route.job_id = ANY(%(jobs)s::uuid[]) AND route.arm = %(arm)s AND theirs.arm = %(arm)s
+""",
+    UUID,
+)
 _LEAVE = Statement("DELETE FROM jobs_follower WHERE job_id = ANY(%(jobs)s::uuid[])")
 
 _ANSWER = Statement("""
@@ -143,9 +151,9 @@ WITH answered AS (
   UPDATE jobs_jobkey own SET answer = theirs.answer
   FROM answered, jobs_jobkey theirs WHERE own.job_id = answered.id AND theirs.job_id = %(leader)s
 )
-INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, content_type, encoding, source)
+INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, content_type, encoding, source, degraded)
 SELECT answered.id, answered.keep_days, answered.epoch, result.body, result.content_type, result.encoding,
-  COALESCE(result.source, result.job_id)
+  COALESCE(result.source, result.job_id), result.degraded
 FROM answered CROSS JOIN jobs_jobresult result WHERE result.job_id = %(leader)s
 """)
 
@@ -236,6 +244,10 @@ def _left_alone(
     if leader is None:
         return []
     others = [job.id for job in waiting if job.version != leader.version]
+    if others:
+        values = {"jobs": others, "leader": leader.id, "arm": Arm.CASCADE}
+        alike = set(run(connection, _OF_CASCADES, values))
+        others = [job for job in others if job not in alike]
     dying = [job.id for job in waiting if fates[job.id] is FollowerFate.DIE]
     if dying:
         values = {"jobs": dying, "leader": leader.id, "arm": Arm.CANDIDATE, "done": RolloutState.DONE}

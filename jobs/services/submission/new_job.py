@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from jobs.core.admission.shedding import Expected
+from jobs.core.cascades.mark import marked, open_digest
 from jobs.core.payloads.job_keys import JobIdentity
 from jobs.core.reuse.key import Reuse
 from jobs.core.states import Verb, target
@@ -63,6 +64,9 @@ class NewJob:
         }
         if job.route is not None and job.route.kind.arm is Arm.BASELINE:
             columns["variant"] = _own_batches(job, job.route.kind.rollout)
+        elif job.route is not None and job.route.kind.arm is Arm.CASCADE:
+            digest = columns["variant"]
+            columns["variant"] = marked(open_digest(job.parameters) if digest is None else digest)
         return columns
 
 

@@ -117,6 +117,9 @@ class Routing:
 
     def _answer(self, rule: CompiledRule, decision: Decision, asked: str) -> Answer:
         """Return what is the same for all jobs of a call for which a rule comes to such a decision."""
+        if decision.arm is Arm.CASCADE:
+            for step in rule.steps:  # of models that the client may not use it gets no answer either
+                self._owner.check_model(step.model)
         version = self._answering(decision.version, instead=rule.stable)
         is_own = version.id == decision.version.id
         kind = kind_of(rule, decision, asked) if is_own else RouteKind(Arm.FALLBACK, asked)

@@ -10,6 +10,7 @@ from jobs.core.batching.lane_choice import Lane
 from jobs.core.batching.lanes import Lanes
 from jobs.core.batching.policy import BatchPolicy
 from jobs.core.batching.sealed_batch import SealedBatch
+from jobs.core.cascades.mark import without_mark
 from jobs.db import database_clock
 from jobs.worker.message_delivery import MessageDelivery
 
@@ -48,7 +49,7 @@ class Buffer:
             delivery,
             now,
             key=envelope.version,
-            parameters_digest=envelope.parameters_digest,
+            parameters_digest=without_mark(envelope.parameters_digest),
             isolation_group=envelope.isolation_group,
             size=envelope.size,
             priority=envelope.priority,

@@ -20,11 +20,13 @@ from typing import Any
 from msgspec import Struct
 
 from models_registry.core.patterns import validator
+from models_registry.core.routing.cascade_plan import PlannedStep
 from models_registry.core.routing.rule_document import PPM, RuleDocument
 from models_registry.core.version import VersionInfo
 
 SAMPLE = 20  # so many times the candidate's share of the stable version's jobs are evidence
 BY_SHARE = "share"
+BY_CASCADE = "first step"
 
 
 class Arm(StrEnum):
@@ -39,7 +41,8 @@ class Arm(StrEnum):
 
 
 # A look at a member of an enum costs more than one at a name.
-_CANDIDATE, _BASELINE, _STABLE, _AB = Arm.CANDIDATE, Arm.BASELINE, Arm.STABLE, Arm.AB
+_CANDIDATE, _BASELINE, _STABLE = Arm.CANDIDATE, Arm.BASELINE, Arm.STABLE
+_AB, _CASCADE = Arm.AB, Arm.CASCADE
 
 
 class Ask(Struct, frozen=True, gc=False):
@@ -69,7 +72,8 @@ class Ask(Struct, frozen=True, gc=False):
 class CompiledRule:
     """The rule in force for an alias, with the versions that it names and the checks of its cohorts.
 
-    `arms` has the versions of the document's arms, in order. `matches` has a function for each cohort, in
+    `arms` has the versions of the document's arms, in order, and `steps` those of its cascade, whose `plan`
+    says how a job goes through them. `digest` is of document and plan, once it is in force. `matches` has a function for each cohort, in
     order; it, `bounds`, of the candidate, the counted and the baseline, and `arm_ends` are made from the
     document once, because each job needs them.
     """
@@ -82,6 +86,9 @@ class CompiledRule:
     candidate: VersionInfo | None
     arms: tuple[VersionInfo, ...] = ()
     shadow: VersionInfo | None = None
+    steps: tuple[VersionInfo, ...] = ()
+    plan: tuple[PlannedStep, ...] = ()
+    digest: bytes = b""
     matches: tuple[Callable[[Any], bool], ...] = field(init=False, compare=False, repr=False)
     bounds: tuple[int, int, int] = field(init=False, compare=False, repr=False)
     arm_ends: tuple[int, ...] = field(init=False, compare=False, repr=False)
@@ -95,19 +102,19 @@ class CompiledRule:
     @property
     def versions(self) -> tuple[VersionInfo, ...]:
         """Return the versions that a job may get, each once, the stable one first."""
-        named = (self.stable, *((self.candidate,) if self.candidate else ()), *self.arms)
+        named = (self.stable, *((self.candidate,) if self.candidate else ()), *self.arms, *self.steps)
         return tuple({version.id: version for version in named}.values())
 
     @property
     def resident(self) -> tuple[VersionInfo, ...]:
-        """Return the versions that each worker of the model is to have loaded."""
+        """Return the versions that each worker of their models is to have loaded."""
         return self.versions if self.shadow is None else (*self.versions, self.shadow)
 
 
 class Decision(Struct, frozen=True, gc=False):
     """The version that answers a job, its arm and why; `counted` means that it is evidence.
 
-    `why` is `share`, or `cohort 1` and so on.
+    `why` is `share`, `first step` of a cascade, or `cohort 1` and so on.
     """
 
     version: VersionInfo
@@ -132,6 +139,8 @@ def decide(rule: CompiledRule, ask: Ask) -> Decision:
         return Decision(version, arm, f"cohort {number + 1}", counted=False, bucket=bucket)
     if rule.candidate is not None:
         return _by_share(rule, rule.candidate, bucket)
+    if rule.steps:
+        return Decision(rule.steps[0], _CASCADE, BY_CASCADE, counted=False, bucket=bucket)
     for version, end in zip(rule.arms, rule.arm_ends, strict=True):
         if bucket < end:
             return Decision(version, _AB, BY_SHARE, counted=False, bucket=bucket)

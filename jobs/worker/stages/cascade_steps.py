@@ -1,0 +1,80 @@
+"""The verdict on a step of a cascade: its answer is enough, its job goes on, or something hinders that."""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+import sqlalchemy as sa
+
+from jobs import metrics
+from jobs.core.cascades.step_ends import (
+    CascadeState,
+    Hindrance,
+    StepVerdict,
+    ended_step,
+    failed_step,
+    hindered,
+    judged_output,
+)
+from jobs.core.failures import Failure, Success
+from jobs.core.retry.policy import RetryAfter
+from jobs.services.lifecycle.cascading.settle_steps import refused
+from jobs.services.lifecycle.cascading.step_times import StepTimes
+from jobs.services.lifecycle.cascading.switch import escalation_is_on
+from jobs.services.lifecycle.settle import Verdict
+from jobs.worker.circuit_monitor import CircuitMonitor
+
+log = logging.getLogger(__name__)
+
+
+class StepJudge:
+    """Judges the steps of one worker's batches; used by the settle stage's thread alone."""
+
+    def __init__(self, engine: sa.Engine, circuits: CircuitMonitor) -> None:
+        """Prepare to judge."""
+        self._engine, self._circuits, self._times = engine, circuits, StepTimes()
+
+    def stepped(  # the verdict as it would be without a cascade, and what decides the next step
+        self,
+        verdict: Verdict,
+        state: CascadeState,
+        answer: Success | Failure,
+        *,
+        model: str,
+        client: int,
+        left_s: float | None,
+    ) -> Verdict:
+        """Return the verdict with what follows in the cascade; `answer` is the outcome in clear.
+
+        `left_s` are the seconds until the deadline, None where there is none.
+        """
+        if isinstance(verdict.outcome, Failure) or isinstance(answer, Failure):
+            ended = not isinstance(verdict.after, RetryAfter)
+            return msgspec.structs.replace(verdict, step=failed_step(state)) if ended else verdict
+        step = ended_step(state, judged_output(state, answer.body))
+        by = self._hindrance(step, model=model, client=client, left_s=left_s) if step.goto else None
+        if by is not None:
+            step = hindered(step, by)
+        metrics.CASCADE_STEPS.labels(model, step.why.value, by.value if by else "").inc()
+        if by is not None and not step.degraded:
+            return refused(verdict, step)
+        return msgspec.structs.replace(verdict, step=step)
+
+    def _hindrance(
+        self, step: StepVerdict, *, model: str, client: int, left_s: float | None
+    ) -> Hindrance | None:
+        if not escalation_is_on(model=model, client=client):
+            return Hindrance.SWITCHED_OFF
+        if self._circuits.is_open(step.goto, client):
+            return Hindrance.CIRCUIT
+        if left_s is not None and left_s <= self._takes_s(step.goto):
+            return Hindrance.NO_TIME
+        return None
+
+    def _takes_s(self, version: int) -> float:
+        try:
+            return self._times.takes_s(self._engine, version)
+        except sa.exc.DBAPIError as error:
+            log.warning("the times of version %d could not be read: %s", version, type(error).__name__)
+            return 0.0
