@@ -11,6 +11,7 @@ from models_registry.core.routing.decision import CompiledRule
 from models_registry.core.routing.rule_document import RuleDocument
 from models_registry.core.version import VersionInfo
 from models_registry.core.version_states import VersionState
+from models_registry.flag_reads import flags_named
 from models_registry.models import Alias, ModelVersion, Rollout, Rule
 
 WANTED_STATES = sorted(state.value for state in LIVE - {RolloutState.PLANNED})
@@ -22,8 +23,11 @@ def compiled(stables: Mapping[int, VersionInfo]) -> dict[int, CompiledRule]:
     named = _any_of({(rule.model, document.candidate or "") for rule, document in rules.items()})
     staged = ModelVersion.objects.select_related("model").filter(named, state=VersionState.STAGED)
     candidates = {(row.model.name, row.version): VersionInfo.of(row) for row in staged}
+    flags = flags_named({cohort.flag for rule in rules.values() for cohort in rule.cohorts if cohort.flag})
     return {
-        rule.id: CompiledRule(rule.id, rule.number, rule.rollout, document, stables[rule.id], candidate)
+        rule.id: CompiledRule(
+            rule.id, rule.number, rule.rollout, document, stables[rule.id], candidate, flags
+        )
         for rule, document in rules.items()
         if (candidate := candidates.get((rule.model, document.candidate or "")))
     }

@@ -31,6 +31,11 @@ PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "act_id": ("The `id` of an act on many jobs.", 12),
     "rollout_id": ("A roll-out's `id`.", 3),
     "name": ("A model's name.", "minilm"),
+    "flag": ("A flag's name.", "new-tokens"),
+    "expired": ("Only flags whose `expires_at` is over, or only other ones.", True),
+    "at": ("The flags as they were at this moment; the time needs a time zone.", "2026-01-31T14:03:00Z"),
+    "number": ("The `number` of the flag that you read: one that has another by now is left.", 2),
+    "reason": ("Why; it is kept in the record.", "it is everywhere"),
     "version": ("A version of the model.", "2"),
     "alias": ("Only rules of this alias.", "default"),
     "wait": (

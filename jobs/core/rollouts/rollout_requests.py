@@ -140,7 +140,7 @@ class VersionChange(_Request, frozen=True):
     reason: Reason = ""
 
 
-Body = TypeVar("Body", bound=_Request)
+Body = TypeVar("Body", bound=msgspec.Struct)
 
 
 def parse_body(raw: bytes, kind: type[Body]) -> Body:

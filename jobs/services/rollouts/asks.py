@@ -53,15 +53,24 @@ def ask_of(rule: CompiledRule, job: AskedJob, keyed: Keyed, *, counting: bool = 
         value = sticky_value.input_value(job.body_sha256, job.parameters_body)
         if counting:
             metrics.STICKY_MISSING.labels(rule.stable.model).inc()
-    return _ask(keyed(value), job)
+    return ask_with(keyed(value), job)
+
+
+def ask_by(sticky: str, job: AskedJob, keyed: Keyed) -> Ask:
+    """Return what a flag decides by outside of a rule; a pointer that is not there counts as `input`."""
+    value = _sticky(sticky, job)
+    if value is None:
+        value = sticky_value.input_value(job.body_sha256, job.parameters_body)
+    return ask_with(keyed(value), job)
 
 
 def decide_again(rule: CompiledRule, key: bytes, job: AskedJob) -> Decision:
     """Return what a rule decides for a job by the key of its Route, as a replay needs it."""
-    return decide(rule, _ask(key, job))
+    return decide(rule, ask_with(key, job))
 
 
-def _ask(key: bytes, job: AskedJob) -> Ask:
+def ask_with(key: bytes, job: AskedJob) -> Ask:
+    """Return what rules and flags decide by for a job whose key is known."""
     return Ask(key, job.asker.name, job.priority, job.metadata or {}, job.parameters or {})
 
 
