@@ -1,4 +1,4 @@
-"""What the surveyor counted, live roll-outs and the database's copies, on every process's page of metrics.
+"""The surveyor's count, live roll-outs, expired flags and the database's copies, on every page of metrics.
 
 Nothing is counted anew, so all pages of all processes show the same. While the database is away, a page says
 so, and has what was read before, until the count is too old; then only its age is left.
@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from jobs import metrics
 from jobs.services.admission.survey_reads import SurveyedQueue, read_survey
+from jobs.services.flags.flag_views import ExpiredFlag, read_expired_flags
 from jobs.services.reads.server_copies import ServerCopies, read_copies
 from jobs.services.rollouts.rollout_figures import RolloutFigures, read_figures
 
@@ -30,6 +31,7 @@ STALE_S = 10.0  # an older count is not shown
 class _Reading(NamedTuple):
     queues: Sequence[SurveyedQueue]
     rollouts: Sequence[RolloutFigures]
+    flags: Sequence[ExpiredFlag]
     copies: ServerCopies | None
     at_s: float
 
@@ -43,10 +45,11 @@ class SurveyCollector(Collector):
         clock: Callable[[], float] = time.monotonic,
         rollouts: Callable[[], Sequence[RolloutFigures]] = read_figures,
         copies: Callable[[], ServerCopies] = read_copies,
+        flags: Callable[[], Sequence[ExpiredFlag]] = read_expired_flags,
     ) -> None:
         """Prepare to read; `clock` returns monotonic seconds."""
         self._read, self._clock = read, clock
-        self._read_rollouts, self._read_copies = rollouts, copies
+        self._read_rollouts, self._read_copies, self._read_flags = rollouts, copies, flags
         self._lock = Lock()
         self._began_s = float("-inf")
         self._thread: Thread | None = None
@@ -63,6 +66,9 @@ class SurveyCollector(Collector):
         since_s = self._clock() - reading.at_s
         if since_s <= STALE_S and reading.copies is not None:
             yield from _copies(reading.copies)
+        if since_s <= STALE_S and reading.flags:
+            expired = reading.flags
+            yield metrics.FLAG_EXPIRED.family(((flag.name,), flag.expired_s + since_s) for flag in expired)
         if not reading.queues:
             return
         age_s = min(queue.age_s for queue in reading.queues) + since_s
@@ -90,7 +96,8 @@ class SurveyCollector(Collector):
     def _read_once(self) -> None:
         began_s, self._failed = self._clock(), True
         try:
-            self._reading = _Reading(self._read(), self._read_rollouts(), self._copies_or_none(), began_s)
+            read = self._read(), self._read_rollouts(), self._read_flags()
+            self._reading = _Reading(*read, self._copies_or_none(), began_s)
             self._failed = False
         except psycopg.Error as error:
             log.debug("the survey cannot be read: %s", error)  # each page would say it again

@@ -47,3 +47,8 @@ ROLLOUT_HELD = read_gauge(
     "alias",
     "reason",
 )
+FLAG_EXPIRED = read_gauge(
+    "inference_flag_expired_seconds",
+    "For how long a flag has been past the end that its owner gave it.",
+    "flag",
+)

@@ -1,6 +1,6 @@
 """The registry's rows: models, versions, aliases and their moves, rules, roll-outs and flags."""
 
-from models_registry.models.flags import Flag, FlagChange
+from models_registry.models.flag_rows import Flag, FlagChange
 from models_registry.models.registered import (
     NAME,
     Alias,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from jobs.db.statement import Statement, fetch_all
+from jobs.db.connections import connect
+from jobs.db.session_settings import Use
+from jobs.db.statement import Statement, fetch_all, run
 from models_registry.core.registry_errors import FlagNotFoundError
 from models_registry.core.routing.flag_document import check_flag_name
 
@@ -39,6 +41,13 @@ class FlagChangeView(NamedTuple):
     at: datetime
 
 
+class ExpiredFlag(NamedTuple):
+    """A flag that is to be removed, and for how long."""
+
+    name: str
+    expired_s: float
+
+
 _IN_FORCE = Statement(
     """
 SELECT name, number, document, sha256, expires_at, expires_at <= now() AS expired, actor, reason, at
@@ -66,7 +75,13 @@ FROM models_registry_flagchange WHERE name = %(name)s ORDER BY number DESC LIMIT
 """,
     FlagChangeView,
 )
-_EXPIRED = Statement("SELECT count(*) FROM models_registry_flag WHERE expires_at <= now()", int)
+_EXPIRED = Statement(
+    """
+SELECT name, extract(epoch FROM now() - expires_at)::float8 AS expired_s
+FROM models_registry_flag WHERE expires_at <= now() ORDER BY name
+""",
+    ExpiredFlag,
+)
 
 
 def list_flags(*, at: datetime | None = None, expired: bool | None = None) -> list[FlagView]:
@@ -90,3 +105,9 @@ def flag_changes(name: str, *, most: int = MOST_CHANGES) -> list[FlagChangeView]
     if not changes:
         raise FlagNotFoundError(f"There never was a flag {name!r}.")
     return list(changes)
+
+
+def read_expired_flags() -> list[ExpiredFlag]:
+    """Return the expired flags, for pages of metrics; psycopg.Error."""
+    with connect("metrics", Use.PAGE, direct=True) as session:
+        return run(session, _EXPIRED)

@@ -37,7 +37,7 @@ FlagName = Annotated[
 ]
 
 
-class Cohort(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Cohort(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """Jobs that a JSON Schema describes or for which a flag is on, and the arm that they get.
 
     One of `when` and `flag` is given; a job has to match both where both are.

@@ -35,9 +35,11 @@ from inference_client.calls import (
     Send,
 )
 from inference_client.calls_on_backtests import BacktestCalls
+from inference_client.flags.calls_on_flags import FlagCalls
 from inference_client.calls_on_rollouts import RolloutCalls
 from inference_client.events import EventReader
 from inference_client.files import OCTETS, File, Source, UploadBody
+from inference_client.flags.flag_clients import AsyncFlags
 from inference_client.model_file import Model, artifact_of
 from inference_client.rollout_clients import AsyncRollouts
 from inference_client.submit_connection import submit_connection
@@ -65,6 +67,7 @@ class AsyncClient:
         self._patience = patience or Patience()
         self._calls = Calls(self._patience)
         self.rollouts = AsyncRollouts(RolloutCalls(self._patience), self._do, self._follow)
+        self.flags = AsyncFlags(FlagCalls(self._patience), self._do)
         self.backtests = AsyncBacktests(BacktestCalls(self._patience), self._do)
 
     async def __aenter__(self) -> Self:
