@@ -13,9 +13,11 @@ from models_registry.core.refs import Ref
 from models_registry.core.rollouts.rollout_states import LIVE, RolloutState
 from models_registry.core.routing.cascade_plan import plan_from
 from models_registry.core.routing.decision import CompiledRule
+from models_registry.core.routing.flag_document import CompiledFlag
 from models_registry.core.routing.rule_document import RuleDocument
 from models_registry.core.version import VersionInfo
 from models_registry.core.version_states import VersionState
+from models_registry.flag_reads import flags_named
 from models_registry.models import Alias, ModelVersion, Rollout, Rule
 
 WANTED_STATES = sorted(state.value for state in LIVE - {RolloutState.PLANNED})
@@ -30,8 +32,9 @@ def compiled(stables: Mapping[int, VersionInfo]) -> dict[int, CompiledRule]:
     named = _any_of({one for rule, document in rules.items() for one in _named(rule, document)})
     rows = ModelVersion.objects.select_related("model").filter(named, state=VersionState.STAGED)
     staged = {(row.model.name, row.version): VersionInfo.of(row) for row in rows}
+    flags = flags_named({cohort.flag for rule in rules.values() for cohort in rule.cohorts if cohort.flag})
     found = (
-        _compiled(rule, document, stables[rule.id], staged)
+        _compiled(rule, document, stables[rule.id], staged, flags)
         for rule, document in rules.items()
         if all(one in staged for one in _answering(rule, document))
     )
@@ -39,7 +42,11 @@ def compiled(stables: Mapping[int, VersionInfo]) -> dict[int, CompiledRule]:
 
 
 def _compiled(
-    rule: Rule, document: RuleDocument, stable: VersionInfo, staged: Mapping[tuple[str, str], VersionInfo]
+    rule: Rule,
+    document: RuleDocument,
+    stable: VersionInfo,
+    staged: Mapping[tuple[str, str], VersionInfo],
+    flags: Mapping[str, CompiledFlag],
 ) -> CompiledRule:
     return CompiledRule(
         rule.id,
@@ -53,6 +60,7 @@ def _compiled(
         steps=tuple(staged[one] for one in _steps(rule)),
         plan=plan_from(rule.steps or []),
         digest=_digest(rule.sha256, rule.steps) if rule.steps else b"",
+        flags=flags,
     )
 
 

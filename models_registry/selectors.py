@@ -10,7 +10,7 @@ from threading import Lock
 from time import monotonic
 from typing import Any, TypeAlias, TypeVar
 
-from django.db.models import F, Prefetch, Q
+from django.db.models import Exists, F, Prefetch, Q
 from django.db.models.functions import Now
 
 from models_registry.core import schema
@@ -20,9 +20,11 @@ from models_registry.core.refs import DEFAULT_ALIAS, Ref
 from models_registry.core.registry_errors import ModelNotFoundError
 from models_registry.core.routing.decision import CompiledRule
 from models_registry.core.version import VersionInfo
+from models_registry.flag_reads import forget_flags, note_flags
 from models_registry.models import (
     Alias,
     AliasMove,
+    Flag,
     ModelVersion,
     MoveState,
     Promotion,
@@ -44,6 +46,8 @@ Answering: TypeAlias = "VersionInfo | CompiledRule | ModelNotFoundError"
 _cache: dict[Hashable, tuple[float, object]] = {}
 _absent: dict[Hashable, tuple[float, object]] = {}  # of its own, so that made-up names displace no model
 _lock = Lock()
+# What a submit reads says beside it whether there is any flag, so that it need not ask for that.
+_BESIDE_FLAGS = ModelVersion.objects.select_related("model").annotate(any_flag=Exists(Flag.objects.all()))
 
 
 def resolve(ref: str) -> VersionInfo:
@@ -192,17 +196,22 @@ def forget() -> None:
     with _lock:
         _cache.clear()
         _absent.clear()
+    forget_flags()
 
 
 def _resolve(text: str) -> Answering:
-    ref, rows = Ref.parse(text), ModelVersion.objects.select_related("model")
-    rows = rows.filter(model__name=ref.name)
+    ref, read_at = Ref.parse(text), monotonic()
+    rows = _BESIDE_FLAGS.filter(model__name=ref.name)
     if ref.version:
         row = rows.filter(version=ref.version).first()
-        return _no_such(ref) if row is None else VersionInfo.of(row)
+        if row is None:
+            return _no_such(ref)
+        note_flags(read_at, any_flag=row.any_flag)
+        return VersionInfo.of(row)
     aliased = rows.filter(aliases__name=ref.alias).annotate(by_rule=F("aliases__rule_id")).first()
     if aliased is None:
         return _no_such(ref)
+    note_flags(read_at, any_flag=aliased.any_flag)
     stable, rule = VersionInfo.of(aliased), aliased.by_rule
     return stable if rule is None else compiled({rule: stable}).get(rule, stable)
 
@@ -223,9 +232,11 @@ def _no_such(ref: Ref) -> ModelNotFoundError:
 
 def _named_by(refs: Mapping[str, Ref]) -> dict[str, Answering]:
     """Return what many references name; only rows that are named are read whole."""
-    ids, rules = _ids_by_ref(refs.values())
-    rows = ModelVersion.objects.select_related("model").filter(id__in=set(ids.values()))
+    (ids, rules), read_at = _ids_by_ref(refs.values()), monotonic()
+    rows = _BESIDE_FLAGS.filter(id__in=set(ids.values()))
     versions = {row.id: VersionInfo.of(row) for row in rows}
+    for row in rows[:1]:
+        note_flags(read_at, any_flag=row.any_flag)
     stables = {rule: versions[ids[ref]] for ref, rule in rules.items() if ids[ref] in versions}
     by_rule = compiled(stables) if stables else {}
     return {

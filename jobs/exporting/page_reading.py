@@ -12,6 +12,7 @@ from jobs.db.connections import connect
 from jobs.db.session_settings import Use
 from jobs.services.admission.survey_reads import SurveyedQueue, read_survey
 from jobs.services.drift.drift_figures import DriftFigure, read_drift
+from jobs.services.flags.flag_views import ExpiredFlag, read_expired_flags
 from jobs.services.reads.server_copies import ServerCopies, copies_of
 from jobs.services.rollouts.rollout_figures import RolloutFigures, read_figures
 
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class PageReading(NamedTuple):
-    """The last count of the queues, live roll-outs, drift, and the database's copies.
+    """The last count of the queues, live roll-outs, drift, expired flags, and the database's copies.
 
     The copies are None where the database does not say.
     """
@@ -27,6 +28,7 @@ class PageReading(NamedTuple):
     queues: Sequence[SurveyedQueue] = ()
     rollouts: Sequence[RolloutFigures] = ()
     drift: Sequence[DriftFigure] = ()
+    flags: Sequence[ExpiredFlag] = ()
     copies: ServerCopies | None = None
 
 
@@ -37,7 +39,11 @@ def read_page() -> PageReading:
     """
     with connect("metrics", Use.PAGE, direct=True) as session:
         return PageReading(
-            read_survey(session), read_figures(session), read_drift(session), copies_or_none(session)
+            read_survey(session),
+            read_figures(session),
+            read_drift(session),
+            read_expired_flags(session),
+            copies_or_none(session),
         )
 
 

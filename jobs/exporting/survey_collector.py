@@ -1,4 +1,4 @@
-"""What the surveyor counted, live roll-outs and the database's copies, on every process's page of metrics.
+"""The surveyor's count, live roll-outs, expired flags and the database's copies, on every page of metrics.
 
 Nothing is counted anew, so all pages of all processes show the same. While the database is away, a page says
 so, and has what was read before, until the count is too old; then only its age is left.
@@ -55,6 +55,9 @@ class SurveyCollector(Collector):
         since_s = self._clock() - at_s
         if since_s <= STALE_S and reading.copies is not None:
             yield from _copies(reading.copies)
+        if since_s <= STALE_S and reading.flags:
+            expired = reading.flags
+            yield metrics.FLAG_EXPIRED.family(((flag.name,), flag.expired_s + since_s) for flag in expired)
         if not reading.queues:
             return
         age_s = min(queue.age_s for queue in reading.queues) + since_s

@@ -55,3 +55,8 @@ CASCADE_STEPS = counter(
     "answer",
     "hindrance",
 )
+FLAG_EXPIRED = read_gauge(
+    "inference_flag_expired_seconds",
+    "For how long a flag has been past the end that its owner gave it.",
+    "flag",
+)

@@ -130,6 +130,24 @@ class FlagError(PlatformError):
     code = "flag"
 
 
+class FlagNotFoundError(PlatformError):
+    """There is no such flag."""
+
+    code = "flag_not_found"
+
+
+class FlagConflictError(PlatformError):
+    """The flag has changed since it was read."""
+
+    code = "flag_conflict"
+
+
+class FlagInUseError(PlatformError):
+    """A rule or a roll-out decides by the flag."""
+
+    code = "flag_in_use"
+
+
 class RolloutPlanError(PlatformError):
     """The plan of the roll-out is wrong."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import secrets
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -12,15 +10,14 @@ import msgspec
 from django.db import transaction
 
 from models_registry import rule_reads, selectors
-from models_registry.core.patterns import validator
 from models_registry.core.refs import Ref
 from models_registry.core.registry_errors import (
     ApprovalError,
     ModelNotFoundError,
-    RegistrationError,
     RuleError,
 )
 from models_registry.core.routing.decision import CompiledRule
+from models_registry.core.routing.flag_document import CompiledFlag
 from models_registry.core.routing.rule_document import PPM, Cohort, RuleDocument
 from models_registry.core.version import VersionInfo
 from models_registry.models import Alias, ModelVersion, Promotion, RegisteredModel, Rule
@@ -33,12 +30,8 @@ from models_registry.services.alias_pointing import (
     point,
 )
 from models_registry.services.cascades import check_approved, planned
-from models_registry.services.pattern_trial import try_patterns
-from models_registry.services.schema_trial import check_growth
-from models_registry.shared.finite import is_finite
-
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it
-SEEN = ("client", "metadata", "parameters", "priority")  # what a cohort's schema is over
+from models_registry.services.described_schema import check_described
+from models_registry.services.flags import flags_of, hold_flags
 
 
 def put_rule(  # noqa: PLR0913  # what decides for which alias, and who put it in force
@@ -65,6 +58,7 @@ def put_rule(  # noqa: PLR0913  # what decides for which alias, and who put it i
             raise ModelNotFoundError(f"There is no model {model!r}.")
         check_free(model, alias, rollout=rollout)
         compiled = compile_rule(model=model, alias=alias, document=document)
+        hold_flags(compiled.document.cohorts)
         if rollout is None:  # a roll-out's gate and its approvals have seen to that
             _check_approved(row, alias, compiled)
             check_approved(compiled.steps, model)
@@ -87,7 +81,7 @@ def compile_rule(*, model: str, alias: str, document: Mapping[str, Any]) -> Comp
     rule = RuleDocument.of(document)
     before = _alias(model, alias)
     _check_shape(rule)
-    check_cohorts(rule.cohorts)
+    flags = check_cohorts(rule.cohorts)
     stable = _version(model, rule.stable)
     candidate = _version(model, rule.candidate) if rule.candidate else None
     arms = tuple(_version(model, arm.version) for arm in rule.arms)
@@ -97,7 +91,7 @@ def compile_rule(*, model: str, alias: str, document: Mapping[str, Any]) -> Comp
         if version and version.id != stable.id:
             _check_pair(stable, version, rule)
     salted = msgspec.structs.replace(rule, salt=rule.salt or _salt(rule, before.rule))
-    return CompiledRule(0, 0, None, salted, stable, candidate, arms, shadow, steps, plan)
+    return CompiledRule(0, 0, None, salted, stable, candidate, arms, shadow, steps, plan, flags=flags)
 
 
 def _check_shape(rule: RuleDocument) -> None:
@@ -163,27 +157,18 @@ def check_sealing(stable: VersionInfo, candidate: VersionInfo) -> None:
         )
 
 
-def check_cohorts(cohorts: Collection[Cohort]) -> None:
-    """Raise RuleError for a cohort whose schema is none, may keep a process busy, or is over other things."""
+def check_cohorts(cohorts: Collection[Cohort]) -> Mapping[str, CompiledFlag]:
+    """Return the flags that cohorts name.
+
+    RuleError for a cohort whose schema is none, may keep a process busy, or is over other things, and for an
+    unknown flag.
+    """
     for number, cohort in enumerate(cohorts, 1):
-        _check_cohort(f"The schema of cohort {number}", cohort)
-
-
-def _check_cohort(what: str, cohort: Cohort) -> None:
-    if not is_finite(cohort.when):
-        raise RuleError(f"{what} holds NaN or infinity, which JSON cannot carry.")
-    if _NUL.search(json.dumps(cohort.when)):
-        raise RuleError(f"{what} holds the character NUL, which cannot be stored.")
-    try:
-        validator(cohort.when)
-        try_patterns(what, cohort.when)
-        check_growth(what, json.dumps(cohort.when))
-    except (ValueError, RegistrationError) as error:
-        raise RuleError(f"{what} is no JSON Schema that can be used: {error}") from None
-    properties, required = cohort.when.get("properties"), cohort.when.get("required")
-    named = {*(properties if isinstance(properties, dict) else ()), *(required or ())}
-    if strange := sorted(named.difference(SEEN)):
-        raise RuleError(f"{what} is over {', '.join(SEEN)}: it knows no {strange[0][:80]!r}.")
+        if cohort.when is None and cohort.flag is None:
+            raise RuleError(f"Cohort {number} names no jobs: give `when`, `flag` or both.")
+        if cohort.when is not None:
+            check_described(f"The schema of cohort {number}", cohort.when, RuleError)
+    return flags_of(cohorts)
 
 
 def _check_approved(model: RegisteredModel, alias: str, compiled: CompiledRule) -> None:

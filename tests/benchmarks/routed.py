@@ -200,7 +200,7 @@ def _decisions() -> Rounds:
     import msgspec
 
     when = {"properties": {"metadata": {"required": ["team"], "properties": {"team": {"enum": ["a", "b"]}}}}}
-    document = msgspec.structs.replace(rule.document, cohorts=(Cohort(when, "candidate"),) * 3)
+    document = msgspec.structs.replace(rule.document, cohorts=(Cohort(when=when, arm="candidate"),) * 3)
     picky = CompiledRule(1, 1, None, document, rule.stable, rule.candidate)
     asks = [Ask(sha256(b"%d" % n).digest()[:8], "app", 4, {"user": n}, {}) for n in range(DECISIONS)]
     asked = [

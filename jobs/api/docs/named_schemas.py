@@ -10,6 +10,7 @@ import msgspec
 from jobs.core.ab_tests.feedback_request import FeedbackGiven, FeedbackMany
 from jobs.core.acting.bulk_request import BulkRequest
 from jobs.core.drift.drift_requests import DriftReferenceRequest
+from jobs.core.rollouts.flag_requests import FlagPreview, FlagPut
 from jobs.core.rollouts.rollout_requests import (
     RolloutApprove,
     RolloutBudget,
@@ -26,13 +27,23 @@ from jobs.core.submission.request import MAX_KEY_CHARS, JobRequest
 from jobs.core.trials.trial_specs import BacktestRequest
 from models_registry.core.patterns import plain_ends
 from models_registry.core.rollouts.rollout_plan import Plan
+from models_registry.core.routing.flag_document import FlagDocument
 from models_registry.core.routing.rule_document import RuleDocument
 
 # Bodies, and what is written in them, which is checked later than the body around it.
 _ON_ROLLOUTS = [
     RulePut, RulePreview, RolloutStart, RolloutReason, RolloutApprove, RolloutPromotion, RolloutBudget,
-    VersionChange, RuleDocument, Plan, DriftReferenceRequest,
+    VersionChange, RuleDocument, Plan, DriftReferenceRequest, FlagPut, FlagPreview, FlagDocument,
 ]  # fmt: skip
+_CONTENTS = {"RuleContents": "RuleDocument", "FlagContents": "FlagDocument"}
+# What is written in a field of a body.
+_WRITTEN = {
+    ("RulePut", "document"): "RuleContents",
+    ("RulePreview", "document"): "RuleContents",
+    ("RolloutStart", "plan"): "Plan",
+    ("FlagPut", "document"): "FlagContents",
+    ("FlagPreview", "document"): "FlagContents",
+}
 _KEY_TEXT = {"maxLength": MAX_KEY_CHARS, "pattern": "^[ -~]+$"}
 BINARY = {"type": "string", "format": "binary"}
 
@@ -53,10 +64,11 @@ def _requests() -> dict[str, Any]:
             if "enum" in choice:
                 choice["type"] = "string"
     # A generator calls the `document` of a `Rule` in an answer `RuleDocument`.
-    schemas["RuleContents"] = schemas.pop("RuleDocument") | {"title": "RuleContents"}
-    for name, field in (("RulePut", "document"), ("RulePreview", "document"), ("RolloutStart", "plan")):
+    for contents, document in _CONTENTS.items():
+        schemas[contents] = schemas.pop(document) | {"title": contents}
+    for (name, field), written in _WRITTEN.items():
         parsed = schemas[name]["properties"][field]
-        parsed["allOf"] = [named("Plan" if field == "plan" else "RuleContents")]
+        parsed["allOf"] = [named(written)]
         for made in ("type", "additionalProperties", "default"):
             parsed.pop(made, None)
     (key, *_) = schemas["JobRequest"]["properties"]["idempotency_key"]["anyOf"]

@@ -78,6 +78,9 @@ _OF_A_ROLLOUT: Kinds = (registry_errors.RolloutNotFoundError, errors.ResourceNot
 _OF_A_ROLLOUT_ACT: Kinds = (
     *_OF_A_ROLLOUT, *_WITH_BODY, registry_errors.RolloutStateError, registry_errors.ApprovalError,
 )  # fmt: skip
+_OF_A_FLAG: Kinds = (
+    errors.ModelNotAllowedError, errors.ResourceNotFoundError, registry_errors.FlagError,
+)  # fmt: skip
 REFUSALS: Mapping[str, Kinds] = {
     "get jobs": (errors.ResourceNotFoundError,),
     "post jobs": (*_OF_AN_ITEM, *_WITH_BODY, errors.KeysDifferError),
@@ -133,6 +136,14 @@ REFUSALS: Mapping[str, Kinds] = {
         *_OF_A_RULE, registry_errors.RolloutConflictError, registry_errors.RolloutPlanError,
         registry_errors.OverBudgetError, registry_errors.AgreementError,
     ),
+    "get flags": (errors.ModelNotAllowedError,),
+    "get flags/{flag}": (*_OF_A_FLAG, registry_errors.FlagNotFoundError),
+    "put flags/{flag}": (*_OF_A_FLAG, *_WITH_BODY, registry_errors.FlagConflictError),
+    "delete flags/{flag}": (
+        *_OF_A_FLAG, registry_errors.FlagNotFoundError, registry_errors.FlagConflictError,
+        registry_errors.FlagInUseError,
+    ),
+    "post flags/{flag}/preview": (*_OF_A_FLAG, *_WITH_BODY),
     "get rollouts": (errors.ModelNotAllowedError,),
     "get rollouts/{rollout_id}": _OF_A_ROLLOUT,
     "get rollouts/{rollout_id}/record": _OF_A_ROLLOUT,
@@ -172,6 +183,15 @@ _DETAILED: tuple[PlatformError, ...] = (
     registry_errors.TrialRefusedError("minilm:2 cannot be compared with itself: name another version."),
     errors.FeedbackError("The value is not finite."),
     errors.CircuitOpenError(retry_after_s=30, circuit="version"),
+    registry_errors.FlagError("The field share is 1.5; it must be a number from 0 to 1."),
+    registry_errors.FlagNotFoundError("There is no flag 'new-token'."),
+    registry_errors.FlagConflictError(
+        "You read change 1 of the flag new-tokens, and its change 2 is in force: read it again.", number=2
+    ),
+    registry_errors.FlagInUseError(
+        "The flag new-tokens decides for minilm@default: put a rule in force that does not name it first, or"
+        " let the roll-out end."
+    ),
     registry_errors.RolloutConflictError(
         "Roll-out 3 of minilm@default is running: cancel it or let it end first.", rollout=3
     ),

@@ -31,8 +31,12 @@ PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "act_id": ("The `id` of an act on many jobs.", 12),
     "rollout_id": ("A roll-out's `id`.", 3),
     "name": ("A model's name.", "minilm"),
+    "flag": ("A flag's name.", "new-tokens"),
+    "expired": ("Only flags whose `expires_at` is over, or only other ones.", True),
+    "at": ("The flags as they were at this moment; the time needs a time zone.", "2026-01-31T14:03:00Z"),
+    "number": ("Of a rule: which one. Of a flag: the `number` that you read; one with another is left.", 2),
+    "reason": ("Why; it is kept in the record.", "it is everywhere"),
     "version": ("A version of the model.", "2"),
-    "number": ("The number of a rule of the alias.", 15),
     "alias": ("Only rules of this alias.", "default"),
     "hours": ("How many hours back to show.", 48),
     "wait": (

@@ -13,6 +13,7 @@ from jobs.api.docs import (
     drift_examples,
     examples,
     feedback_examples,
+    flag_examples,
     rollout_examples,
 )
 from jobs.api.docs.examples import Examples
@@ -208,6 +209,17 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     },
     "post models/{name}/rollouts": {
         201: ResponseDoc("The roll-out, which has begun.", {"a roll-out": rollout_examples.ROLLOUT})
+    },
+    "get flags": {200: ResponseDoc("The flags.", {"one": {"flags": [flag_examples.FLAG]}})},
+    "get flags/{flag}": {200: ResponseDoc("The flag.", {"a flag": flag_examples.SHOWN_FLAG})},
+    "put flags/{flag}": {
+        200: ResponseDoc("The flag, which is in force.", {"a flag": flag_examples.SHOWN_FLAG})
+    },
+    "delete flags/{flag}": {
+        200: ResponseDoc("The change that removed it.", {"a change": flag_examples.FLAG_REMOVED})
+    },
+    "post flags/{flag}/preview": {
+        200: ResponseDoc("For whom the flag would be on.", {"one job": flag_examples.FLAG_PREVIEWED})
     },
     "get rollouts": {200: ResponseDoc("The roll-outs.", {"one": {"rollouts": [rollout_examples.CHANGE]}})},
     "get rollouts/{rollout_id}": {200: ResponseDoc("The roll-out.", {"it runs": rollout_examples.ROLLOUT})},

@@ -44,6 +44,9 @@ APPEND_ONLY = {
         "model", "alias", "number", "document", "sha256", "steps", "rollout", "actor", "reason", "approvals",
         "address", "at",
     ),
+    "models_registry_flagchange": (
+        "name", "number", "document", "sha256", "actor", "reason", "address", "at",
+    ),
 }  # fmt: skip
 READ_ONLY = frozenset({"django_migrations", "jobs_channelsecret"})
 # Functions that do one thing, most of them with the rights of their owner.
@@ -66,6 +69,7 @@ OF_THE_AUDIT = (
     "jobs_events_days",
     "jobs_forget_events",
     "models_registry_append_only",
+    "models_registry_flag_now",
 )
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
 

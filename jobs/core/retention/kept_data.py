@@ -242,6 +242,8 @@ KEPT = (
         ),
         "as long as the model",
     ),
+    Kept("flags, and who changed them", ("models_registry_flag",), "until a person removes them"),
+    Kept("the history of flags", ("models_registry_flagchange",), "for ever: who decided what, when"),
     Kept(
         "the state of the platform itself",
         (

@@ -63,8 +63,8 @@ def preview(*, model: str, asked: RulePreview, client: str) -> PreviewedJobs:
     rule = compile_rule(model=model, alias=asked.alias, document=asked.document)
     keyed = sticky_digest()
     if asked.asks is not None:
-        described = _described(asked.asks, client)
-        decisions = ((None, decide(rule, ask_of(rule, job, keyed))) for job in described)
+        jobs = described(asked.asks, client)
+        decisions = ((None, decide(rule, ask_of(rule, job, keyed))) for job in jobs)
         return _counted(rule, decisions, len(asked.asks))
     stored = stored_asks(model, asked.alias, most=asked.last or 0)
     return _counted(rule, ((job.id, _of_stored(rule, job, keyed)) for job in stored), SHOWN)
@@ -111,7 +111,11 @@ def _shown(job: UUID | None, decision: Decision) -> RoutedAsk:
     )
 
 
-def _described(asks: Sequence[PreviewAsk], client: str) -> Iterator[AskedJob]:
+def described(asks: Sequence[PreviewAsk], client: str) -> Iterator[AskedJob]:
+    """Yield the jobs that asks describe; `client` is that of those which name none.
+
+    ResourceNotFoundError for an unknown client, MalformedRequestError for an input that refers to files.
+    """
     names = {ask.client or client for ask in asks}
     rows = fetch_all(_CLIENTS, {"names": [name for name in names if storable(name)]})
     askers = {row.name: Asker(row.id, row.name) for row in rows}

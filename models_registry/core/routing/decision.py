@@ -10,18 +10,18 @@ the other, from 0 on; what is left gets the stable version and is no part of the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from itertools import accumulate
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
 from models_registry.core.patterns import validator
 from models_registry.core.routing.cascade_plan import PlannedStep
-from models_registry.core.routing.rule_document import PPM, RuleDocument
+from models_registry.core.routing.rule_document import PPM, Cohort, RuleDocument
 from models_registry.core.version import VersionInfo
 
 SAMPLE = 20  # so many times the candidate's share of the stable version's jobs are evidence
@@ -68,14 +68,22 @@ class Ask(Struct, frozen=True, gc=False):
         }
 
 
+class FlagInForce(Protocol):
+    """A flag that cohorts name."""
+
+    def is_on(self, ask: Ask, /) -> bool:
+        """Return whether it is on for a job."""
+
+
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
     """The rule in force for an alias, with the versions that it names and the checks of its cohorts.
 
     `arms` has the versions of the document's arms, in order, and `steps` those of its cascade, whose `plan`
-    says how a job goes through them. `digest` is of document and plan, once it is in force. `matches` has a function for each cohort, in
-    order; it, `bounds`, of the candidate, the counted and the baseline, and `arm_ends` are made from the
-    document once, because each job needs them.
+    says how a job goes through them. `digest` is of document and plan, once it is in force. `flags` are those
+    that its cohorts name; one that is not there is off. `matches` has a function for each cohort, in order;
+    it, `bounds`, of the candidate, the counted and the baseline, and `arm_ends` are made from the document
+    once, because each job needs them.
     """
 
     id: int
@@ -89,12 +97,13 @@ class CompiledRule:
     steps: tuple[VersionInfo, ...] = ()
     plan: tuple[PlannedStep, ...] = ()
     digest: bytes = b""
-    matches: tuple[Callable[[Any], bool], ...] = field(init=False, compare=False, repr=False)
+    flags: Mapping[str, FlagInForce] = field(default_factory=dict, hash=False)
+    matches: tuple[Callable[[Any, Ask], bool], ...] = field(init=False, compare=False, repr=False)
     bounds: tuple[int, int, int] = field(init=False, compare=False, repr=False)
     arm_ends: tuple[int, ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        matches = tuple(validator(cohort.when).is_valid for cohort in self.document.cohorts)
+        matches = tuple(_matcher(cohort, self.flags) for cohort in self.document.cohorts)
         object.__setattr__(self, "matches", matches)  # the class is frozen
         object.__setattr__(self, "bounds", _bounds(self.document))
         object.__setattr__(self, "arm_ends", _arm_ends(self.document))
@@ -169,4 +178,19 @@ def _arm_ends(document: RuleDocument) -> tuple[int, ...]:
 
 def _cohort(rule: CompiledRule, ask: Ask) -> int | None:
     seen = ask.described
-    return next((number for number, matches in enumerate(rule.matches) if matches(seen)), None)
+    return next((number for number, matches in enumerate(rule.matches) if matches(seen, ask)), None)
+
+
+def _matcher(cohort: Cohort, flags: Mapping[str, FlagInForce]) -> Callable[[Any, Ask], bool]:
+    """Return whether a job, as it is described, is of a cohort."""
+    fits = _anything if cohort.when is None else validator(cohort.when).is_valid
+    if cohort.flag is None:
+        return lambda seen, _: fits(seen)
+    flag = flags.get(cohort.flag)
+    if flag is None:  # a rule in force keeps its flags from being removed
+        return lambda _, __: False
+    return lambda seen, ask: flag.is_on(ask) and fits(seen)
+
+
+def _anything(_: Any) -> bool:
+    return True

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
@@ -16,11 +17,36 @@ from msgspec import Meta, Struct
 from models_registry.core.patterns import validator
 from models_registry.core.registry_errors import FlagError
 from models_registry.core.routing.decision import Ask, bucket_of
-from models_registry.core.routing.rule_document import PPM, Share
-from models_registry.core.struct_fields import about, first_fault
+from models_registry.core.routing.rule_document import PPM, FlagName, Share
+from models_registry.core.struct_fields import about, allowed, first_fault
 
 MOST_CLIENTS = 1_000
 ClientName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00]*\Z")]
+
+
+class FlagReason(StrEnum):
+    """Why a flag is on or off for a job; the value is shown."""
+
+    OFF = "off"  # for all jobs
+    CLIENT = "client"  # on, because its client is named
+    WHEN = "when"  # off, because the schema does not describe it
+    SHARE = "share"  # its bucket decides
+
+
+class FlagDecision(NamedTuple):
+    """Whether a flag is on for a job, why, and the job's bucket among a million."""
+
+    on: bool
+    why: FlagReason
+    bucket: int
+
+
+def check_flag_name(name: str) -> None:
+    """Raise FlagError for what cannot be the name of a flag."""
+    try:
+        msgspec.convert(name, FlagName)
+    except msgspec.ValidationError:
+        raise FlagError(f"{name[:80]!r} is no name of a flag: use {allowed(FlagName)}.") from None
 
 
 class FlagDocument(Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,10 +98,14 @@ class FlagDocument(Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class CompiledFlag:
-    """A flag in force, with the check of its description made once. Its share is drawn by its name."""
+    """A flag in force, with the check of its description made once. Its share is drawn by its name.
+
+    `number` counts its documents, from 1; 0 where it is not in force.
+    """
 
     name: str
     document: FlagDocument
+    number: int = 0
     matches: Callable[[Any], bool] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -84,12 +114,18 @@ class CompiledFlag:
 
     def is_on(self, ask: Ask) -> bool:
         """Return whether it is on for a job; a share that grows keeps whom it had."""
-        flag = self.document
+        return self.decide(ask).on
+
+    def decide(self, ask: Ask) -> FlagDecision:
+        """Return whether it is on for a job, and why."""
+        flag, bucket = self.document, bucket_of(self.name, ask.key)
         if not flag.on:
-            return False
+            return FlagDecision(on=False, why=FlagReason.OFF, bucket=bucket)
         if ask.client in flag.clients:
-            return True
-        return self.matches(ask.described) and bucket_of(self.name, ask.key) < round(flag.share * PPM)
+            return FlagDecision(on=True, why=FlagReason.CLIENT, bucket=bucket)
+        if not self.matches(ask.described):
+            return FlagDecision(on=False, why=FlagReason.WHEN, bucket=bucket)
+        return FlagDecision(on=bucket < round(flag.share * PPM), why=FlagReason.SHARE, bucket=bucket)
 
 
 def _always(_: Any) -> bool:

@@ -29,13 +29,32 @@ VersionName = Annotated[
 ]
 
 
-class Cohort(Struct, frozen=True, forbid_unknown_fields=True):
-    """Jobs that a JSON Schema describes, and the arm that they get, whatever the shares are."""
+FlagName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\Z",
+        extra={"allowed": "lower-case letters, digits, dots, dashes and underscores, at most 63"},
+    ),
+]
+
+
+class Cohort(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """Jobs that a JSON Schema describes or for which a flag is on, and the arm that they get.
+
+    One of `when` and `flag` is given; a job has to match both where both are.
+    """
 
     when: Annotated[
-        dict[str, Any],
-        about("A JSON Schema over an object of `client`, `priority`, `metadata` and `parameters`."),
-    ]
+        dict[str, Any] | None,
+        about(
+            "A JSON Schema over an object of `client`, `priority`, `metadata` and `parameters`.",
+            allowed="a JSON Schema as an object",
+            default="all jobs for which the flag is on",
+        ),
+    ] = None
+    flag: Annotated[
+        FlagName | None, about("A flag, which has to be on for the job.", default="none: `when` decides")
+    ] = None
     arm: Annotated[Literal["candidate", "stable"], about("The arm that such jobs get.")]
 
 

@@ -36,6 +36,11 @@ A registered version reaches the jobs of an alias step by step, or goes back by 
         for change in client.rollouts.watch(rollout.id):
             print(change.sentence)
 
+A flag is on for some clients, some jobs or a share of them, for rules and for the platform's switches:
+
+        until = "2027-03-01T00:00:00Z"
+        client.flags.put("new-tokens", {"owner": "search", "expires_at": until, "share": 0.1})
+
 What it would have answered to stored jobs is seen before:
 
         backtest = client.backtests.start("iris", "2", agreement={"by": "label", "at": "/species"})
@@ -67,6 +72,7 @@ from inference_client.backtest_answers import RemoteBacktest
 from inference_client.calls import Patience
 from inference_client.drift.drift_answers import RemoteDrift
 from inference_client.files import File, part
+from inference_client.flags.flag_answers import PreviewedFlag, RemoteFlag, RemoteFlagChange, ShownFlag
 from inference_client.for_asyncio import AsyncClient
 from inference_client.for_threads import Client
 from inference_client.job_failed import JobFailedError
@@ -85,6 +91,7 @@ __all__ = [
     "PassedStage",
     "Patience",
     "PlatformRefusedError",
+    "PreviewedFlag",
     "PreviewedRule",
     "Problem",
     "RanAttempt",
@@ -92,10 +99,13 @@ __all__ = [
     "RemoteAct",
     "RemoteBacktest",
     "RemoteDrift",
+    "RemoteFlag",
+    "RemoteFlagChange",
     "RemoteJob",
     "RemoteRollout",
     "RemoteRule",
     "RolloutChange",
+    "ShownFlag",
     "Timeline",
     "UploadedFile",
     "part",

@@ -39,6 +39,8 @@ from inference_client.calls_on_rollouts import RolloutCalls
 from inference_client.drift.drift_clients import AsyncDriftViews, DriftCalls
 from inference_client.events import EventReader
 from inference_client.files import OCTETS, File, Source, UploadBody
+from inference_client.flags.calls_on_flags import FlagCalls
+from inference_client.flags.flag_clients import AsyncFlags
 from inference_client.model_file import Model, artifact_of
 from inference_client.rollout_clients import AsyncRollouts
 from inference_client.submit_connection import submit_connection
@@ -66,6 +68,7 @@ class AsyncClient:
         self._patience = patience or Patience()
         self._calls = Calls(self._patience)
         self.rollouts = AsyncRollouts(RolloutCalls(self._patience), self._do, self._follow)
+        self.flags = AsyncFlags(FlagCalls(self._patience), self._do)
         self.backtests = AsyncBacktests(BacktestCalls(self._patience), self._do)
         self.drift = AsyncDriftViews(DriftCalls(self._patience), self._do)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from jobs.api.endpoints import api
 from jobs.core.access.scopes import Scope
+from tests.support.flags import OWNED
 
 PREFIX = "/api/v1/"
 GOOD = {"model": "echo", "input": {"text": "hello"}}
@@ -20,10 +21,19 @@ BODIES: dict[str, Any] = {
     "/api/v1/models/{name}/rules": {"document": {"stable": "1"}},
     "/api/v1/models/{name}/rules/preview": {"document": {"stable": "1"}, "last": 1},
     "/api/v1/models/{name}/rollouts": {"candidate": "1"},
+    "/api/v1/flags/{flag}": {"document": OWNED},
+    "/api/v1/flags/{flag}/preview": {"document": OWNED, "last": 1},
     "/api/v1/rollouts/{rollout_id}/budget": {"budget": 100},
 }
 # What stands in a path but a job's id.
-PARTS = {"{act_id}": "1", "{backtest_id}": "1", "{rollout_id}": "1", "{name}": "echo", "{version}": "1"}
+PARTS = {
+    "{act_id}": "1",
+    "{backtest_id}": "1",
+    "{rollout_id}": "1",
+    "{name}": "echo",
+    "{version}": "1",
+    "{flag}": "beta",
+}
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from models_registry.core.rollouts.rollout_plan import Plan
 from models_registry.models import Rollout
 from tests.integration.jobs.api.calls import Call, documented
 from tests.support.factories import job_id, make_client, make_job, make_version
+from tests.support.flags import flag
 
 Send = Callable[[str, Call, object], tuple[int, dict[str, Any]]]
 CALLS = documented()
@@ -54,6 +55,7 @@ PROMISED = {
     "POST /api/v1/rollouts/{rollout_id}/promote": Scope.ROLL_OUT,
     "POST /api/v1/rollouts/{rollout_id}/roll_back": Scope.ROLL_OUT,
     "POST /api/v1/rollouts/{rollout_id}/approve": Scope.APPROVE,
+    **{f"{verb} /api/v1/flags/{{flag}}": Scope.ROLL_OUT for verb in ("GET", "PUT", "DELETE")},
 }
 OPEN = {"/api/v1/token/rotate", "/api/v1/models", "/api/v1/models/{name}", "/api/v1/models/{name}/versions"}
 
@@ -73,6 +75,7 @@ def send(request: pytest.FixtureRequest, echo: None) -> Iterator[Send]:
         pk=1, model=version.model, alias="default", stable=version, candidate=version, plan=Plan().document,
         state="cancelled", budget=50, actor="app",
     )  # fmt: skip
+    flag("beta")
     Trial.objects.create(pk=1, kind="backtest", model="echo", candidate=version, actor="app")
     with _sender(request) as made:
         yield made

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from jobs.exporting.page_reading import PageReading
 from jobs.exporting.survey_collector import PATIENCE_S, SurveyCollector
 from jobs.services.admission.survey_reads import SurveyedQueue
+from jobs.services.flags.flag_views import ExpiredFlag
 from jobs.services.reads.server_copies import ReplicationSlot, ServerCopies
 
 QUEUE = SurveyedQueue(
@@ -32,13 +33,14 @@ class Database:
     def __init__(self, *rows: SurveyedQueue) -> None:
         self.rows, self.error, self.reads = rows, False, 0
         self.copies: ServerCopies | None = ServerCopies()
+        self.flags: list[ExpiredFlag] = []
         self.now = 100.0
 
     def read(self) -> PageReading:
         self.reads += 1
         if self.error:
             raise psycopg.OperationalError
-        return PageReading(self.rows, copies=self.copies)
+        return PageReading(self.rows, flags=self.flags, copies=self.copies)
 
     def clock(self) -> float:
         return self.now
@@ -171,3 +173,13 @@ def test_a_page_waits_a_second_at_most_for_a_database_that_does_not_answer() -> 
     thread.join(10)
     assert "inference_survey_age_seconds" in page(collector)
     assert len(reads) <= 2
+
+
+def test_a_page_has_for_how_long_a_flag_is_past_its_end_until_that_is_too_old() -> None:
+    database, collector = surveyed()
+    database.flags = [ExpiredFlag("beta", 30.0)]
+    assert page(collector)['inference_flag_expired_seconds{flag="beta"}'] == 30.0
+    database.error, database.now = True, 105.0
+    assert page(collector)['inference_flag_expired_seconds{flag="beta"}'] == 35.0
+    database.now = 111.0
+    assert 'inference_flag_expired_seconds{flag="beta"}' not in page(collector)

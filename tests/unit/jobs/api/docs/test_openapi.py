@@ -85,6 +85,11 @@ def test_every_problem_is_in_the_description(now: dict[str, Any]) -> None:
 
 
 OPERATION_IDS = {
+    "get /api/v1/flags": "listFlags",
+    "get /api/v1/flags/{flag}": "getFlag",
+    "put /api/v1/flags/{flag}": "putFlag",
+    "delete /api/v1/flags/{flag}": "removeFlag",
+    "post /api/v1/flags/{flag}/preview": "previewFlag",
     "post /api/v1/token/rotate": "rotateToken",
     "get /api/v1/jobs": "listJobs",
     "post /api/v1/jobs": "submitJob",
