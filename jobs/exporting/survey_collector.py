@@ -20,6 +20,7 @@ from jobs import metrics
 from jobs.services.admission.survey_reads import SurveyedQueue, read_survey
 from jobs.services.reads.server_copies import ServerCopies, read_copies
 from jobs.services.rollouts.rollout_figures import RolloutFigures, read_figures
+from jobs.services.shadow.shadow_figures import ShadowFigures, read_shadows
 
 log = logging.getLogger(__name__)
 READ_EVERY_S = 1.0
@@ -31,6 +32,7 @@ class _Reading(NamedTuple):
     queues: Sequence[SurveyedQueue]
     rollouts: Sequence[RolloutFigures]
     copies: ServerCopies | None
+    shadows: Sequence[ShadowFigures]
     at_s: float
 
 
@@ -43,10 +45,11 @@ class SurveyCollector(Collector):
         clock: Callable[[], float] = time.monotonic,
         rollouts: Callable[[], Sequence[RolloutFigures]] = read_figures,
         copies: Callable[[], ServerCopies] = read_copies,
+        shadows: Callable[[], Sequence[ShadowFigures]] = read_shadows,
     ) -> None:
         """Prepare to read; `clock` returns monotonic seconds."""
         self._read, self._clock = read, clock
-        self._read_rollouts, self._read_copies = rollouts, copies
+        self._read_rollouts, self._read_copies, self._read_shadows = rollouts, copies, shadows
         self._lock = Lock()
         self._began_s = float("-inf")
         self._thread: Thread | None = None
@@ -70,6 +73,7 @@ class SurveyCollector(Collector):
         if age_s <= STALE_S:
             yield from _figures(reading.queues)
             yield from _rollouts(reading.rollouts, since_s) if reading.rollouts else ()
+            yield from _shadows(reading.shadows) if reading.shadows else ()
 
     def _renew(self) -> bool:
         """Wait for a read that is not older than a second; return whether it has ended.
@@ -90,7 +94,8 @@ class SurveyCollector(Collector):
     def _read_once(self) -> None:
         began_s, self._failed = self._clock(), True
         try:
-            self._reading = _Reading(self._read(), self._read_rollouts(), self._copies_or_none(), began_s)
+            queues, rollouts, shadows = self._read(), self._read_rollouts(), self._read_shadows()
+            self._reading = _Reading(queues, rollouts, self._copies_or_none(), shadows, began_s)
             self._failed = False
         except psycopg.Error as error:
             log.debug("the survey cannot be read: %s", error)  # each page would say it again
@@ -132,6 +137,18 @@ def _rollouts(rollouts: Sequence[RolloutFigures], since_s: float) -> Iterator[Me
     )
     yield metrics.ROLLOUT_HELD.family(
         ((*name, one.hold), one.held_s + since_s) for name, one in names.items() if one.hold
+    )
+
+
+def _shadows(shadows: Sequence[ShadowFigures]) -> Iterator[Metric]:
+    names = {(shadow.model, shadow.alias): shadow for shadow in shadows}
+    yield metrics.SHADOW_COPIES.family(
+        ((*name, fate), number) for name, one in names.items() for fate, number in one.copies.items()
+    )
+    yield metrics.SHADOW_FAILED.family((name, one.failed) for name, one in names.items())
+    yield metrics.SHADOW_STOPPED.family((name, int(one.stopped)) for name, one in names.items())
+    yield metrics.SHADOW_AGREEMENT.family(
+        (name, one.agreed / one.compared) for name, one in names.items() if one.compared
     )
 
 

@@ -30,6 +30,7 @@ from jobs.models.quota_bucket import QuotaBucket
 from jobs.models.reuse import CacheEntry, Follower
 from jobs.models.rollouts.evidence import Evidence, FailedKey, RolloutPoint, Tally
 from jobs.models.rollouts.route import Route
+from jobs.models.rollouts.shadow import Shadow, ShadowCopy, ShadowHand, ShadowState
 from jobs.models.rollouts.taking_back import TakeBack
 from jobs.models.rollouts.version_trial import Trial, TrialKind, TrialState
 from jobs.models.upload import Upload
@@ -76,6 +77,10 @@ __all__ = [
     "QuotaBucket",
     "RolloutPoint",
     "Route",
+    "Shadow",
+    "ShadowCopy",
+    "ShadowHand",
+    "ShadowState",
     "Subject",
     "TakeBack",
     "Tally",

@@ -22,6 +22,7 @@ class AuditKind(StrEnum):
     UPLOAD = "upload"
     REGISTRY = "registry"
     ROLLOUT = "rollout"
+    SHADOW = "shadow"
     CIRCUIT = "circuit"
     PAUSE = "pause"
     RESUME = "resume"

@@ -27,6 +27,7 @@ TABLES = {
     "jobs_subject": "deleted",
     "jobs_joblabel": "deleted",
     "jobs_route": "deleted",
+    "jobs_shadowcopy": "deleted",
     "jobs_attemptmessage": "deleted",
     "jobs_event": "ids",
 }
@@ -98,7 +99,8 @@ WITH input AS (DELETE FROM jobs_jobinput WHERE {_THESE} RETURNING 1),
   follower AS (DELETE FROM jobs_follower WHERE {_THESE}),
   subject AS (DELETE FROM jobs_subject WHERE {_THESE}),
   label AS (DELETE FROM jobs_joblabel WHERE {_THESE}),
-  route AS (DELETE FROM jobs_route WHERE {_THESE})
+  route AS (DELETE FROM jobs_route WHERE {_THESE}),
+  copy AS (DELETE FROM jobs_shadowcopy WHERE {_THESE})
 SELECT (SELECT count(*) FROM input) AS inputs, (SELECT count(*) FROM result) AS results,
   (SELECT count(*) FROM letter) AS dead_letters, (SELECT count(*) FROM delivery) AS webhooks,
   (SELECT count(*) FROM endpoint) AS endpoints, (SELECT count(*) FROM entry) AS cache_entries,
