@@ -37,7 +37,8 @@ ACTOR = "platform"
 class ShadowRunner(ListenLoop):
     """Looks until stopped; `models` returns those that are served now.
 
-    `is_quiet` returns whether the worker has nothing else to do; `broken` ends the worker, where a copy lost its device.
+    `is_quiet` returns whether the worker has nothing else to do; `broken` ends the worker, where a copy lost
+    its device.
     """
 
     def __init__(
@@ -141,5 +142,10 @@ class ShadowRunner(ListenLoop):
         logger.error("the shadow of rule %d is stopped: %s at %s", shadow.rule, known.code, known.place)
         shadow_rows.release(session, self._place.worker)
         with transaction(session):
-            note_stop(session, shadow.rule, actor=ACTOR, reason=f"Its copies could not be run: {reason}.")
+            note_stop(
+                session,
+                shadow.rule,
+                actor=ACTOR,
+                reason=f"Its copies could not be run: {reason.rstrip('.')}.",
+            )
         self._read_next_s = 0.0
