@@ -16,6 +16,7 @@ from jobs.core.rollouts.rollout_requests import (
     RolloutStart,
     RulePreview,
     RulePut,
+    ShadowAct,
     VersionChange,
 )
 from jobs.core.submission.erasure_request import ErasureRequest
@@ -29,7 +30,7 @@ from models_registry.core.routing.rule_document import RuleDocument
 # Bodies, and what is written in them, which is checked later than the body around it.
 _ON_ROLLOUTS = [
     RulePut, RulePreview, RolloutStart, RolloutReason, RolloutApprove, RolloutPromotion, RolloutBudget,
-    VersionChange, RuleDocument, Plan,
+    VersionChange, ShadowAct, RuleDocument, Plan,
 ]  # fmt: skip
 _KEY_TEXT = {"maxLength": MAX_KEY_CHARS, "pattern": "^[ -~]+$"}
 BINARY = {"type": "string", "format": "binary"}

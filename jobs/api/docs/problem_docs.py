@@ -77,6 +77,8 @@ _OF_A_ROLLOUT: Kinds = (registry_errors.RolloutNotFoundError, errors.ResourceNot
 _OF_A_ROLLOUT_ACT: Kinds = (
     *_OF_A_ROLLOUT, *_WITH_BODY, registry_errors.RolloutStateError, registry_errors.ApprovalError,
 )  # fmt: skip
+_SHADOW = "models/{name}/rules/{number}/shadow"
+_OF_A_SHADOW: Kinds = (errors.ResourceNotFoundError, errors.ModelNotAllowedError)
 REFUSALS: Mapping[str, Kinds] = {
     "get jobs": (errors.ResourceNotFoundError,),
     "post jobs": (*_OF_AN_ITEM, *_WITH_BODY, errors.KeysDifferError),
@@ -117,6 +119,12 @@ REFUSALS: Mapping[str, Kinds] = {
         *_OF_A_RULE, registry_errors.RolloutConflictError, registry_errors.ApprovalError,
     ),
     "post models/{name}/rules/preview": _OF_A_RULE,
+    **dict.fromkeys((f"get {_SHADOW}", f"get {_SHADOW}/report.html"), _OF_A_SHADOW),
+    f"get {_SHADOW}/times.png": (*_OF_A_SHADOW, errors.WrongStateError),
+    **dict.fromkeys(
+        (f"post {_SHADOW}/stop", f"post {_SHADOW}/start"),
+        (*_OF_A_SHADOW, *_WITH_BODY, errors.WrongStateError),
+    ),
     "post models/{name}/rollouts": (
         *_OF_A_RULE, registry_errors.RolloutConflictError, registry_errors.RolloutPlanError,
         registry_errors.OverBudgetError, registry_errors.AgreementError,

@@ -32,7 +32,8 @@ PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "rollout_id": ("A roll-out's `id`.", 3),
     "name": ("A model's name.", "minilm"),
     "version": ("A version of the model.", "2"),
-    "alias": ("Only rules of this alias.", "default"),
+    "alias": ("The alias whose rules are meant.", "default"),
+    "number": ("The number of a rule of the alias.", 14),
     "wait": (
         "How many seconds to wait for the job's end, up to the server's limit, usually 55.",
         2,

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from jobs.api.docs import backtest_examples, bulk_act_examples, examples, rollout_examples
+from jobs.api.docs import (
+    backtest_examples,
+    bulk_act_examples,
+    examples,
+    rollout_examples,
+    shadow_examples,
+)
 from jobs.api.docs.examples import Examples
 
 _TEXT = {"type": "string"}
@@ -76,6 +82,7 @@ _ACTED = {
     "approve": rollout_examples.ROLLOUT,
     "budget": rollout_examples.LARGER_BUDGET,
 }
+SHADOW = "models/{name}/rules/{number}/shadow"
 ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     "get jobs": {
         200: ResponseDoc("A page of jobs.", {"a page": examples.PAGE, "the last": examples.LAST_PAGE})
@@ -182,6 +189,15 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     "post models/{name}/rules/preview": {
         200: ResponseDoc("What the rule would decide.", {"one job": rollout_examples.PREVIEWED})
     },
+    f"get {SHADOW}": {
+        200: ResponseDoc(
+            "The shadow.", {"it runs": shadow_examples.RUNNING, "it stopped": shadow_examples.STOPPED}
+        )
+    },
+    f"get {SHADOW}/report.html": {200: ResponseDoc("The page.", shadow_examples.PAGE)},
+    f"get {SHADOW}/times.png": {200: ResponseDoc("The picture.")},
+    f"post {SHADOW}/stop": {200: ResponseDoc("The shadow, stopped.", {"now": shadow_examples.STOPPED})},
+    f"post {SHADOW}/start": {200: ResponseDoc("The shadow, which runs.", {"now": shadow_examples.RUNNING})},
     "post models/{name}/rollouts": {
         201: ResponseDoc("The roll-out, which has begun.", {"a roll-out": rollout_examples.ROLLOUT})
     },

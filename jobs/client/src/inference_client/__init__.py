@@ -40,6 +40,11 @@ What it would have answered to stored jobs is seen before:
 
         backtest = client.backtests.start("iris", "2", agreement={"by": "label", "at": "/species"})
         print(client.backtests.wait(backtest.id).outcome)
+
+What it answers to copies of the jobs that come now, beside them:
+
+        rule = client.rollouts.put_rule("iris", {"stable": "1", "shadow": {"version": "2"}})
+        print(client.shadows.get("iris", rule.number).sentence)
 """
 
 from inference_client.answers import (
@@ -65,6 +70,7 @@ from inference_client.for_asyncio import AsyncClient
 from inference_client.for_threads import Client
 from inference_client.job_failed import JobFailedError
 from inference_client.rollout_answers import PreviewedRule, RemoteRollout, RemoteRule, RolloutChange
+from inference_client.shadow_answers import RemoteShadow
 
 __all__ = [
     "AsyncClient",
@@ -88,6 +94,7 @@ __all__ = [
     "RemoteJob",
     "RemoteRollout",
     "RemoteRule",
+    "RemoteShadow",
     "RolloutChange",
     "Timeline",
     "UploadedFile",

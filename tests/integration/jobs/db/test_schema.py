@@ -83,6 +83,9 @@ INDEXES = {
     "jobs_failedkey": {"pkey (id)", "unique (rollout, kind, key)"},
     "jobs_rolloutpoint": {"pkey (id)", "(rollout, id)"},
     "jobs_route": {"pkey (job_id)"},
+    "jobs_shadow": {"pkey (rule)", "unique (model, alias, number)"},
+    "jobs_shadowcopy": {"pkey (job_id)"},
+    "jobs_shadowhand": {"pkey (worker)"},
     "jobs_takeback": {"pkey (rollout)"},
     "jobs_tally": {"pkey (id)", "(rollout, id)"},
     "jobs_trial": {

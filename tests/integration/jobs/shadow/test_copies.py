@@ -37,13 +37,13 @@ def copies() -> int:
 def test_each_job_of_a_full_shadow_is_copied_and_no_other_row_is_written() -> None:
     submit_to("echo", {"text": "before"})
     tables = (Job, JobInput, Outbox, Event, Route, Batch, JobResult)
-    before = [table.objects.count() for table in tables]  # type: ignore[attr-defined]  # models all
+    before = [table.objects.count() for table in tables]
     put = shadow_rule()
     events = Event.objects.count() - before[3]
     job = submit_to("echo", {"text": "a"})
     requests = [JobRequest(model="echo", input={"text": str(n)}) for n in range(3)]
     submit_jobs(owner=owner(), requests=requests)
-    after = [table.objects.count() for table in tables]  # type: ignore[attr-defined]
+    after = [table.objects.count() for table in tables]
     assert [now - then for now, then in zip(after, before, strict=True)] == [4, 4, 4, 2 + events, 0, 0, 0]
     assert copies() == 4
     assert ShadowCopy.objects.get(pk=job.id).rule == put.pk

@@ -56,7 +56,7 @@ def no_copies() -> ServerCopies:
 
 def surveyed(*rows: SurveyedQueue) -> tuple[Database, SurveyCollector]:
     database = Database(*rows)
-    return database, SurveyCollector(database.read, database.clock, lambda: (), ServerCopies)
+    return database, SurveyCollector(database.read, database.clock, lambda: (), ServerCopies, tuple)
 
 
 def test_a_page_has_every_figure_of_the_last_count() -> None:
@@ -131,7 +131,9 @@ def test_a_page_says_whether_the_database_answered_and_never_by_absence() -> Non
 def test_a_page_has_the_archive_and_the_standbys_until_what_was_read_is_old() -> None:
     slots = [ReplicationSlot("standby", True, 512.0), ReplicationSlot("away", False, None)]
     database = Database()
-    collector = SurveyCollector(database.read, database.clock, lambda: (), lambda: ServerCopies(90.0, slots))
+    collector = SurveyCollector(
+        database.read, database.clock, lambda: (), lambda: ServerCopies(90.0, slots), tuple
+    )
     expected = {
         "inference_database_archive_failing_seconds": 90.0,
         'inference_replication_slot_active{slot="standby"}': 1.0,
@@ -139,7 +141,7 @@ def test_a_page_has_the_archive_and_the_standbys_until_what_was_read_is_old() ->
         'inference_replication_slot_behind_bytes{slot="standby"}': 512.0,
     }
     assert page(collector) == {"inference_database_up": 1.0, **expected}
-    refused = SurveyCollector(database.read, database.clock, lambda: (), no_copies)
+    refused = SurveyCollector(database.read, database.clock, lambda: (), no_copies, tuple)
     assert page(refused) == {"inference_database_up": 1.0}
     database.error, database.now = True, 110.5
     assert page(collector) == {"inference_database_up": 0.0}
@@ -161,7 +163,7 @@ def test_a_page_waits_a_second_at_most_for_a_database_that_does_not_answer() -> 
         answers.wait(30)
         return [QUEUE]
 
-    collector = SurveyCollector(read, rollouts=lambda: (), copies=ServerCopies)
+    collector = SurveyCollector(read, rollouts=lambda: (), copies=ServerCopies, shadows=tuple)
     began = time.monotonic()
     assert page(collector) == {"inference_database_up": 0.0}
     assert page(collector) == {"inference_database_up": 0.0}
