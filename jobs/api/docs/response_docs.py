@@ -195,7 +195,7 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
         )
     },
     f"get {SHADOW}/report.html": {200: ResponseDoc("The page.", shadow_examples.PAGE)},
-    f"get {SHADOW}/times.png": {200: ResponseDoc("The picture.")},
+    f"get {SHADOW}/times.png": {200: ResponseDoc("The picture.", shadow_examples.PICTURE)},
     f"post {SHADOW}/stop": {200: ResponseDoc("The shadow, stopped.", {"now": shadow_examples.STOPPED})},
     f"post {SHADOW}/start": {200: ResponseDoc("The shadow, which runs.", {"now": shadow_examples.RUNNING})},
     "post models/{name}/rollouts": {

@@ -32,3 +32,4 @@ STOPPED = {
 }  # fmt: skip
 ACTS: Examples = {"with a reason": {"reason": "its log shows another cause"}, "without": {}}
 PAGE: Examples = {"the beginning of a page": "<!doctype html><title>Shadow minilm:2 of rule 14</title>"}
+PICTURE: Examples = {"the beginning of a picture": "\x89PNG"}
