@@ -68,6 +68,14 @@ def _digest(document: str, steps: Any) -> bytes:
     return sha256(document.encode() + msgspec.json.encode(steps, order="deterministic")).digest()
 
 
+def shadow_rules() -> list[tuple[str, CompiledRule]]:
+    """Return the rules in force that copy jobs to a version which is staged, each with its alias."""
+    aliases = Alias.objects.select_related("version__model").exclude(rule=None)
+    named = {alias.rule_id: alias for alias in aliases.exclude(rule__document__shadow=None) if alias.rule_id}
+    rules = compiled({rule: VersionInfo.of(alias.version) for rule, alias in named.items()})
+    return [(named[key].name, rule) for key, rule in rules.items() if rule.shadow is not None]
+
+
 def routed_versions(names: Collection[str]) -> tuple[list[int], list[int]]:
     """Return the versions that rules and roll-outs give jobs to, and the candidates at their gates."""
     routed, gating = _named_by_rules(names), list[int]()

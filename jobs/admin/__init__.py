@@ -18,7 +18,7 @@ from jobs.admin.dead_letters import replays
 from jobs.admin.experiments import experiment_admin
 from jobs.admin.operations import autoscaler_admin
 from jobs.admin.registry_pages import alias_page, model_page, version_page
-from jobs.admin.rollouts import rollout_admin, rule_admin, trial_admin
+from jobs.admin.rollouts import rollout_admin, rule_admin, shadow_admin, trial_admin
 
 __all__ = [
     "alias_page",
@@ -38,6 +38,7 @@ __all__ = [
     "replays",
     "rollout_admin",
     "rule_admin",
+    "shadow_admin",
     "trial_admin",
     "version_page",
     "webhook_admin",

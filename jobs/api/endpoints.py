@@ -35,6 +35,7 @@ from jobs.api.routes.rollouts import (
     rollout_calls,
     rollout_stream,
     rule_calls,
+    shadow_calls,
     version_state_calls,
 )
 from models_registry.api import router as models_router
@@ -43,7 +44,8 @@ from models_registry.api import router as models_router
 ROUTES = (
     ab_report_calls, backtest_calls, bulk_act_calls, drift_calls, erasures, feedback_calls, file_uploads,
     flag_calls, job_events, job_lineage, job_timelines, jobs, live_workers, own_token, registrations,
-    rollout_act_calls, rollout_calls, rollout_stream, rule_calls, submissions, version_state_calls,
+    rollout_act_calls, rollout_calls, rollout_stream, rule_calls, shadow_calls, submissions,
+    version_state_calls,
 )  # fmt: skip
 ABOUT = """
 Submit a job and get its acknowledgement at once. Then get its result in the way that suits you: send

@@ -15,18 +15,20 @@ from jobs.services.drift.drift_figures import DriftFigure, read_drift
 from jobs.services.flags.flag_views import ExpiredFlag, read_expired_flags
 from jobs.services.reads.server_copies import ServerCopies, copies_of
 from jobs.services.rollouts.rollout_figures import RolloutFigures, read_figures
+from jobs.services.shadow.shadow_figures import ShadowFigures, read_shadows
 
 log = logging.getLogger(__name__)
 
 
 class PageReading(NamedTuple):
-    """The last count of the queues, live roll-outs, drift, expired flags, and the database's copies.
+    """The last count of the queues, live roll-outs, shadows, drift, expired flags, and the database's copies.
 
     The copies are None where the database does not say.
     """
 
     queues: Sequence[SurveyedQueue] = ()
     rollouts: Sequence[RolloutFigures] = ()
+    shadows: Sequence[ShadowFigures] = ()
     drift: Sequence[DriftFigure] = ()
     flags: Sequence[ExpiredFlag] = ()
     copies: ServerCopies | None = None
@@ -41,6 +43,7 @@ def read_page() -> PageReading:
         return PageReading(
             read_survey(session),
             read_figures(session),
+            read_shadows(session),
             read_drift(session),
             read_expired_flags(session),
             copies_or_none(session),

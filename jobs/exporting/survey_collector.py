@@ -22,6 +22,7 @@ from jobs.services.admission.survey_reads import SurveyedQueue
 from jobs.services.drift.drift_figures import DriftFigure
 from jobs.services.reads.server_copies import ServerCopies
 from jobs.services.rollouts.rollout_figures import RolloutFigures
+from jobs.services.shadow.shadow_figures import ShadowFigures
 
 log = logging.getLogger(__name__)
 READ_EVERY_S = 1.0
@@ -66,6 +67,7 @@ class SurveyCollector(Collector):
             yield from _figures(reading.queues)
             yield from _rollouts(reading.rollouts, since_s) if reading.rollouts else ()
             yield from _drift(reading.drift) if reading.drift else ()
+            yield from _shadows(reading.shadows) if reading.shadows else ()
 
     def _renew(self) -> bool:
         """Wait for a read that is not older than a second; return whether it has ended.
@@ -128,6 +130,18 @@ def _drift(figures: Sequence[DriftFigure]) -> Iterator[Metric]:
     drifting.update((one.model, one.version) for one in figures if one.drifts)
     yield metrics.DRIFT_FIELDS.family(drifting.items())
     yield metrics.DRIFT_PSI.family(((one.model, one.version, one.field), one.psi) for one in figures)
+
+
+def _shadows(shadows: Sequence[ShadowFigures]) -> Iterator[Metric]:
+    names = {(shadow.model, shadow.alias): shadow for shadow in shadows}
+    yield metrics.SHADOW_COPIES.family(
+        ((*name, fate), number) for name, one in names.items() for fate, number in one.copies.items()
+    )
+    yield metrics.SHADOW_FAILED.family((name, one.failed) for name, one in names.items())
+    yield metrics.SHADOW_STOPPED.family((name, int(one.stopped)) for name, one in names.items())
+    yield metrics.SHADOW_AGREEMENT.family(
+        (name, one.agreed / one.compared) for name, one in names.items() if one.compared
+    )
 
 
 def _copies(copies: ServerCopies) -> Iterator[Metric]:

@@ -60,3 +60,25 @@ FLAG_EXPIRED = read_gauge(
     "For how long a flag has been past the end that its owner gave it.",
     "flag",
 )
+SHADOW_COPIES = read_gauge(
+    "inference_shadow_copies_jobs",
+    "Copies for the shadow of the rule in force, by what became of them: open, run, old, unwanted or lost.",
+    "model",
+    "alias",
+    "fate",
+)
+SHADOW_FAILED = read_gauge(
+    "inference_shadow_failed_jobs", "Copies that the shadow alone failed.", "model", "alias"
+)
+SHADOW_AGREEMENT = read_gauge(
+    "inference_shadow_agreement_ratio",
+    "The part of the outputs of a shadow that agree with the stable version's.",
+    "model",
+    "alias",
+)
+SHADOW_STOPPED = read_gauge(
+    "inference_shadow_stopped",
+    "1 where the shadow of the rule in force was stopped, by a person or because a worker ended.",
+    "model",
+    "alias",
+)

@@ -39,6 +39,7 @@ from jobs.models.rollouts.drift import (
 from jobs.models.rollouts.evidence import Evidence, FailedKey, RolloutPoint, Tally
 from jobs.models.rollouts.feedback import Feedback
 from jobs.models.rollouts.route import Route
+from jobs.models.rollouts.shadow import Shadow, ShadowCopy, ShadowHand, ShadowState
 from jobs.models.rollouts.step import Step
 from jobs.models.rollouts.taking_back import TakeBack
 from jobs.models.rollouts.version_trial import Trial, TrialKind, TrialState
@@ -93,6 +94,10 @@ __all__ = [
     "QuotaBucket",
     "RolloutPoint",
     "Route",
+    "Shadow",
+    "ShadowCopy",
+    "ShadowHand",
+    "ShadowState",
     "Step",
     "Subject",
     "TakeBack",

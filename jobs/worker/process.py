@@ -23,6 +23,7 @@ from jobs.db.engine import engine
 from jobs.services.lifecycle import worker_row
 from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.worker_row import UNKNOWN_MEMORY, DeviceMemory
+from jobs.services.shadow import shadow_rows
 from jobs.services.trials import trial_rows
 from jobs.worker.cancels import Cancels
 from jobs.worker.circuit_monitor import CircuitMonitor
@@ -75,6 +76,7 @@ class WorkerProcess:
     memory: Callable[[], DeviceMemory] = lambda: UNKNOWN_MEMORY
     beside: BesideBatches = field(default_factory=BesideBatches)
     lane: Lane = Lane.AUTO
+    copies: BesideBatches = field(default_factory=BesideBatches)
 
     @property
     def failed(self) -> bool:
@@ -124,8 +126,9 @@ class WorkerProcess:
             with engine().begin() as connection:
                 for batch in remaining:
                     _release(connection, batch)
-                if not self.failed:  # else its trial may be what ended it
+                if not self.failed:  # else its trial, or a copy, may be what ended it
                     trial_rows.release(connection, self.incarnation.id)
+                    shadow_rows.release(connection, self.incarnation.id)
                 worker_row.end(connection, self.incarnation.id, self._end_reason)
             self.sampler.flush()
         except sa.exc.SQLAlchemyError as error:
@@ -148,7 +151,7 @@ class WorkerProcess:
         return watchdog
 
     def _watched(self) -> list[ClaimedBatch]:
-        return [*self.pipeline.unsettled(), *self.beside.in_hand()]
+        return [*self.pipeline.unsettled(), *self.beside.in_hand(), *self.copies.in_hand()]
 
     def _hang(self) -> None:
         with engine().begin() as connection:
@@ -214,6 +217,7 @@ def make(
         memory=memory,
         beside=BesideBatches(pipeline.began),
         lane=lane,
+        copies=BesideBatches(pipeline.began),
     )
     loader.late = _current.end_late
     return _current

@@ -87,9 +87,11 @@ def compile_rule(*, model: str, alias: str, document: Mapping[str, Any]) -> Comp
     arms = tuple(_version(model, arm.version) for arm in rule.arms)
     shadow = _version(model, rule.shadow.version) if rule.shadow else None
     plan, steps = planned(model, alias, rule.cascade) if rule.cascade else ((), ())
-    for version in (candidate, *arms, shadow, *steps):
+    for version in (candidate, *arms, *steps):
         if version and version.id != stable.id:
             _check_pair(stable, version, rule)
+    if shadow:
+        _check_shadow(stable, shadow, rule)
     salted = msgspec.structs.replace(rule, salt=rule.salt or _salt(rule, before.rule))
     return CompiledRule(0, 0, None, salted, stable, candidate, arms, shadow, steps, plan, flags=flags)
 
@@ -107,7 +109,11 @@ def _check_shape(rule: RuleDocument) -> None:
     if rule.candidate is None and any(cohort.arm == "candidate" for cohort in rule.cohorts):
         raise RuleError("A cohort with the arm `candidate` needs a candidate.")
     _check_arms(rule)
-    if rule.shadow and rule.shadow.version in {rule.stable, rule.candidate}:
+    if rule.shadow and rule.shadow.version in {
+        rule.stable,
+        rule.candidate,
+        *(arm.version for arm in rule.arms),
+    }:
         raise RuleError(f"The shadow {rule.shadow.version} answers jobs of this rule already.")
 
 
@@ -146,6 +152,24 @@ def _check_pair(stable: VersionInfo, candidate: VersionInfo, rule: RuleDocument)
     if not candidate.secrecy.covers(stable.secrecy):
         raise RuleError(f"{candidate} protects its inputs less than {stable} does.")
     check_sealing(stable, candidate)
+
+
+def _check_shadow(stable: VersionInfo, shadow: VersionInfo, rule: RuleDocument) -> None:
+    """Raise RuleError where a version cannot run copies of the stable version's jobs."""
+    if rule.schema == "same" and stable.input_schema_text != shadow.input_schema_text:
+        raise RuleError(
+            f'The input schemas of {stable} and its shadow {shadow} differ: with "schema": "both" the shadow'
+            " gets the copies all the same, and an input that it refuses counts as its failure."
+        )
+    if not shadow.secrecy.covers(stable.secrecy):
+        raise RuleError(
+            f"{shadow} protects its inputs less than {stable} does, so it gets no copies of them."
+        )
+    if shadow.secrecy.encrypt != stable.secrecy.encrypt:
+        raise RuleError(
+            f"Of {shadow} and {stable} only one encrypts: register a version like {shadow} that does as"
+            f" {stable}, and name that as the shadow."
+        )
 
 
 def check_sealing(stable: VersionInfo, candidate: VersionInfo) -> None:

@@ -19,6 +19,7 @@ from jobs.core.rollouts.rollout_requests import (
     RolloutStart,
     RulePreview,
     RulePut,
+    ShadowAct,
     VersionChange,
 )
 from jobs.core.submission.erasure_request import ErasureRequest
@@ -33,7 +34,7 @@ from models_registry.core.routing.rule_document import RuleDocument
 # Bodies, and what is written in them, which is checked later than the body around it.
 _ON_ROLLOUTS = [
     RulePut, RulePreview, RolloutStart, RolloutReason, RolloutApprove, RolloutPromotion, RolloutBudget,
-    VersionChange, RuleDocument, Plan, DriftReferenceRequest, FlagPut, FlagPreview, FlagDocument,
+    VersionChange, RuleDocument, Plan, DriftReferenceRequest, FlagPut, FlagPreview, FlagDocument, ShadowAct,
 ]  # fmt: skip
 _CONTENTS = {"RuleContents": "RuleDocument", "FlagContents": "FlagDocument"}
 # What is written in a field of a body.

@@ -81,6 +81,8 @@ _OF_A_ROLLOUT_ACT: Kinds = (
 _OF_A_FLAG: Kinds = (
     errors.ModelNotAllowedError, errors.ResourceNotFoundError, registry_errors.FlagError,
 )  # fmt: skip
+_SHADOW = "models/{name}/rules/{number}/shadow"
+_OF_A_SHADOW: Kinds = (errors.ResourceNotFoundError, errors.ModelNotAllowedError)
 REFUSALS: Mapping[str, Kinds] = {
     "get jobs": (errors.ResourceNotFoundError,),
     "post jobs": (*_OF_AN_ITEM, *_WITH_BODY, errors.KeysDifferError),
@@ -132,6 +134,12 @@ REFUSALS: Mapping[str, Kinds] = {
     ),
     "get models/{name}/rules/{number}/report": _OF_AN_AB_TEST,
     "get models/{name}/rules/{number}/report.html": _OF_AN_AB_TEST,
+    **dict.fromkeys((f"get {_SHADOW}", f"get {_SHADOW}/report.html"), _OF_A_SHADOW),
+    f"get {_SHADOW}/times.png": (*_OF_A_SHADOW, errors.WrongStateError),
+    **dict.fromkeys(
+        (f"post {_SHADOW}/stop", f"post {_SHADOW}/start"),
+        (*_OF_A_SHADOW, *_WITH_BODY, errors.WrongStateError),
+    ),
     "post models/{name}/rollouts": (
         *_OF_A_RULE, registry_errors.RolloutConflictError, registry_errors.RolloutPlanError,
         registry_errors.OverBudgetError, registry_errors.AgreementError,

@@ -37,7 +37,7 @@ PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "number": ("Of a rule: which one. Of a flag: the `number` that you read; one with another is left.", 2),
     "reason": ("Why; it is kept in the record.", "it is everywhere"),
     "version": ("A version of the model.", "2"),
-    "alias": ("Only rules of this alias.", "default"),
+    "alias": ("The alias whose rules are meant.", "default"),
     "hours": ("How many hours back to show.", 48),
     "wait": (
         "How many seconds to wait for the job's end, up to the server's limit, usually 55.",

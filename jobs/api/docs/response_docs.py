@@ -15,6 +15,7 @@ from jobs.api.docs import (
     feedback_examples,
     flag_examples,
     rollout_examples,
+    shadow_examples,
 )
 from jobs.api.docs.examples import Examples
 
@@ -84,6 +85,7 @@ _ACTED = {
     "approve": rollout_examples.ROLLOUT,
     "budget": rollout_examples.LARGER_BUDGET,
 }
+SHADOW = "models/{name}/rules/{number}/shadow"
 ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     "get jobs": {
         200: ResponseDoc("A page of jobs.", {"a page": examples.PAGE, "the last": examples.LAST_PAGE})
@@ -207,6 +209,15 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     "post models/{name}/drift/reference": {
         200: ResponseDoc("The version with its reference.", {"a week": drift_examples.FROZEN})
     },
+    f"get {SHADOW}": {
+        200: ResponseDoc(
+            "The shadow.", {"it runs": shadow_examples.RUNNING, "it stopped": shadow_examples.STOPPED}
+        )
+    },
+    f"get {SHADOW}/report.html": {200: ResponseDoc("The page.", shadow_examples.PAGE)},
+    f"get {SHADOW}/times.png": {200: ResponseDoc("The picture.", shadow_examples.PICTURE)},
+    f"post {SHADOW}/stop": {200: ResponseDoc("The shadow, stopped.", {"now": shadow_examples.STOPPED})},
+    f"post {SHADOW}/start": {200: ResponseDoc("The shadow, which runs.", {"now": shadow_examples.RUNNING})},
     "post models/{name}/rollouts": {
         201: ResponseDoc("The roll-out, which has begun.", {"a roll-out": rollout_examples.ROLLOUT})
     },

@@ -24,6 +24,7 @@ class AuditKind(StrEnum):
     ROLLOUT = "rollout"
     DRIFT = "drift"
     PURGE_CACHE = "purge_cache"
+    SHADOW = "shadow"
     CIRCUIT = "circuit"
     PAUSE = "pause"
     RESUME = "resume"

@@ -75,6 +75,18 @@ KEPT = (
         oldest="since",
     ),
     Kept(
+        "which jobs are to be copied to the shadow of a rule, and which worker has some in hand; no payload",
+        ("jobs_shadowcopy", "jobs_shadowhand"),
+        "until the copy ran, ten minutes at most",
+    ),
+    Kept(
+        "what shadows of rules have shown: counts, labels, service times, ids of jobs that differ",
+        ("jobs_shadow",),
+        "after the rule was replaced",
+        setting="LEDGER_DAYS",
+        oldest="since",
+    ),
+    Kept(
         "evidence and curves of roll-outs, keyed digests of what failed in them, and trials of versions",
         ("jobs_evidence", "jobs_rolloutpoint", "jobs_failedkey", "jobs_trial"),
         "after the end of the roll-out or trial",

@@ -140,6 +140,12 @@ class VersionChange(_Request, frozen=True):
     reason: Reason = ""
 
 
+class ShadowAct(_Request, frozen=True):
+    """Why the shadow of a rule is stopped or started."""
+
+    reason: Reason = ""
+
+
 Body = TypeVar("Body", bound=msgspec.Struct)
 
 

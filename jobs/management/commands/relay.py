@@ -29,6 +29,7 @@ from jobs.services.relay.relay import Relay
 from jobs.services.retention.partition_maker import PartitionMaker
 from jobs.services.reuse.follower_settler import FollowerSettler
 from jobs.services.rollouts.judge_loop import RolloutJudge
+from jobs.services.shadow.shadow_keeper import ShadowKeeper
 from jobs.services.trials import for_rollouts
 from jobs.services.webhooks.dispatcher import WebhookDispatcher
 from jobs.tracing import trace_switch
@@ -67,6 +68,7 @@ class Command(BaseCommand):
             Thread(target=QueueSurveyor(stop=stop).run, name="surveyor", daemon=True),
             Thread(target=OperationsRecorder(stop=stop).run, name="recorder", daemon=True),
             Thread(target=RolloutJudge(stop=stop, trials=for_rollouts).run, name="judge", daemon=True),
+            Thread(target=ShadowKeeper(stop=stop).run, name="shadow-keeper", daemon=True),
         ]
         for loop in loops:
             loop.start()

@@ -12,7 +12,7 @@ from models_registry.management.json_argument import json_or_file
 
 def add_rule_arguments(parser: ArgumentParser) -> None:
     """Declare the verbs and their options."""
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="show|put|preview|history")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="show|put|preview|history|shadow")
     add_json(_of_alias(verbs, "show", "Show the rule in force of an alias."))
     put = _of_alias(verbs, "put", "Put a rule in force.")
     _add_document(put)
@@ -25,6 +25,7 @@ def add_rule_arguments(parser: ArgumentParser) -> None:
     history.add_argument("model")
     history.add_argument("--alias")
     add_json(history)
+    _add_shadow(verbs)
 
 
 def _of_alias(verbs: Verbs, name: str, text: str) -> ArgumentParser:
@@ -32,6 +33,16 @@ def _of_alias(verbs: Verbs, name: str, text: str) -> ArgumentParser:
     parser.add_argument("model")
     parser.add_argument("--alias", default=DEFAULT_ALIAS, help="default: %(default)s")
     return parser
+
+
+def _add_shadow(verbs: Verbs) -> None:
+    shadow = _of_alias(verbs, "shadow", "Show what the shadow of a rule has shown; stop it, start it again.")
+    shadow.add_argument("--number", type=int, help="the number of the rule; default: of the rule in force")
+    act = shadow.add_mutually_exclusive_group()
+    act.add_argument("--stop", action="store_true", help="make no more copies, and drop those that wait")
+    act.add_argument("--start", action="store_true", help="start a stopped shadow again")
+    shadow.add_argument("--out", metavar="DIR", help="write report.json, report.html and the pictures there")
+    add_why(shadow)
 
 
 def _add_document(parser: ArgumentParser) -> None:

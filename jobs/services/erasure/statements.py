@@ -29,6 +29,7 @@ TABLES = {
     "jobs_route": "deleted",
     "jobs_feedback": "deleted",
     "jobs_step": "deleted",
+    "jobs_shadowcopy": "deleted",
     "jobs_attemptmessage": "deleted",
     "jobs_event": "ids",
 }
@@ -102,7 +103,8 @@ WITH input AS (DELETE FROM jobs_jobinput WHERE {_THESE} RETURNING 1),
   label AS (DELETE FROM jobs_joblabel WHERE {_THESE}),
   route AS (DELETE FROM jobs_route WHERE {_THESE}),
   feedback AS (DELETE FROM jobs_feedback WHERE {_THESE}),
-  step AS (DELETE FROM jobs_step WHERE {_THESE})
+  step AS (DELETE FROM jobs_step WHERE {_THESE}),
+  copy AS (DELETE FROM jobs_shadowcopy WHERE {_THESE})
 SELECT (SELECT count(*) FROM input) AS inputs, (SELECT count(*) FROM result) AS results,
   (SELECT count(*) FROM letter) AS dead_letters, (SELECT count(*) FROM delivery) AS webhooks,
   (SELECT count(*) FROM endpoint) AS endpoints, (SELECT count(*) FROM entry) AS cache_entries,

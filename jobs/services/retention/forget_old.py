@@ -200,6 +200,12 @@ _RULES: Final = (
         _delete("jobs_trial", _older("ended_at"), type_="bigint"),
         "bigint",
     ),
+    _Rule(
+        "shadows of rules",
+        "ledger_days",
+        _delete("jobs_shadow", f"{_older('changed_at')} AND old.state = 'ended'", "rule", "bigint"),
+        "bigint",
+    ),
     _Rule("receipts", "jobs_days", _delete("jobs_erasure", _older("finished_at"))),
     _Rule(
         "the admin's log",
@@ -258,7 +264,7 @@ ORDER BY id FOR UPDATE SKIP LOCKED
 )
 _OF_A_JOB: Final[tuple[LiteralString, ...]] = (
     "jobs_jobinput", "jobs_jobresult", "jobs_delivery", "jobs_subject", "jobs_cacheentry",
-    "jobs_attemptmessage", "jobs_joblabel", "jobs_route", "jobs_feedback", "jobs_step",
+    "jobs_attemptmessage", "jobs_joblabel", "jobs_route", "jobs_feedback", "jobs_step", "jobs_shadowcopy",
 )  # fmt: skip
 _SIDE_ROWS: Final[tuple[Statement[None], ...]] = tuple(
     Statement(f"DELETE FROM {table} WHERE job_id = ANY(%(jobs)s::uuid[])")  # noqa: S608

@@ -27,6 +27,7 @@ from models_registry.core.version import VersionInfo
 SAMPLE = 20  # so many times the candidate's share of the stable version's jobs are evidence
 BY_SHARE = "share"
 BY_CASCADE = "first step"
+COPIED = "/shadow"  # after the salt: the jobs that are copied are others than those of the candidate
 
 
 class Arm(StrEnum):
@@ -154,6 +155,14 @@ def decide(rule: CompiledRule, ask: Ask) -> Decision:
         if bucket < end:
             return Decision(version, _AB, BY_SHARE, counted=False, bucket=bucket)
     return Decision(rule.stable, _STABLE, BY_SHARE, counted=False, bucket=bucket)
+
+
+def is_copied(rule: CompiledRule, key: bytes) -> bool:
+    """Return whether the shadow gets a copy of a job with this key; a share that grows keeps its keys."""
+    if rule.shadow is None or rule.document.shadow is None:
+        return False
+    share = rule.document.shadow.share_ppm
+    return share == PPM or bucket_of(rule.document.salt + COPIED, key) < share
 
 
 def _by_share(rule: CompiledRule, candidate: VersionInfo, bucket: int) -> Decision:

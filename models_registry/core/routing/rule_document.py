@@ -70,6 +70,15 @@ class Shadow(Struct, frozen=True, forbid_unknown_fields=True):
 
     version: Annotated[VersionName, about("A version of this model.")]
     share: Annotated[Share, about("The share of the jobs that are copied, from 0 to 1.")] = 1.0
+    batch_s: Annotated[
+        Annotated[float, Meta(gt=0, le=10, extra={"allowed": "seconds above 0, at most 10"})],
+        about("Both versions run a batch of copies within so many seconds, as predicted."),
+    ] = 0.05
+
+    @property
+    def share_ppm(self) -> int:
+        """Return the share of the jobs that are copied in parts per million."""
+        return round(self.share * PPM)
 
 
 class RuleDocument(Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,9 +130,14 @@ class RuleDocument(Struct, frozen=True, forbid_unknown_fields=True):
         return round(self.share * PPM)
 
     @property
+    def chooses(self) -> bool:
+        """Return whether a job of the alias may get another version than the stable one."""
+        return bool(self.candidate or self.arms or self.cascade)
+
+    @property
     def is_plain(self) -> bool:
         """Return whether the alias works as if it had no rule."""
-        return not (self.candidate or self.arms or self.cascade or self.shadow)
+        return not (self.chooses or self.shadow)
 
     @classmethod
     def of(cls, document: Any) -> RuleDocument:

@@ -50,6 +50,11 @@ Whether its jobs are still like those at its promotion:
 
         for version in client.drift.show("iris").versions:
             print(version.version, version.sentence)
+
+What it answers to copies of the jobs that come now, beside them:
+
+        rule = client.rollouts.put_rule("iris", {"stable": "1", "shadow": {"version": "2"}})
+        print(client.shadows.get("iris", rule.number).sentence)
 """
 
 from inference_client.answers import (
@@ -77,6 +82,7 @@ from inference_client.for_asyncio import AsyncClient
 from inference_client.for_threads import Client
 from inference_client.job_failed import JobFailedError
 from inference_client.rollout_answers import PreviewedRule, RemoteRollout, RemoteRule, RolloutChange
+from inference_client.shadow_answers import RemoteShadow
 
 __all__ = [
     "AsyncClient",
@@ -104,6 +110,7 @@ __all__ = [
     "RemoteJob",
     "RemoteRollout",
     "RemoteRule",
+    "RemoteShadow",
     "RolloutChange",
     "ShownFlag",
     "Timeline",

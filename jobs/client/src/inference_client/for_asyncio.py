@@ -36,6 +36,7 @@ from inference_client.calls import (
 )
 from inference_client.calls_on_backtests import BacktestCalls
 from inference_client.calls_on_rollouts import RolloutCalls
+from inference_client.calls_on_shadows import ShadowCalls
 from inference_client.drift.drift_clients import AsyncDriftViews, DriftCalls
 from inference_client.events import EventReader
 from inference_client.files import OCTETS, File, Source, UploadBody
@@ -43,6 +44,7 @@ from inference_client.flags.calls_on_flags import FlagCalls
 from inference_client.flags.flag_clients import AsyncFlags
 from inference_client.model_file import Model, artifact_of
 from inference_client.rollout_clients import AsyncRollouts
+from inference_client.shadow_clients import AsyncShadows
 from inference_client.submit_connection import submit_connection
 from inference_client.submit_flow import SubmitFlow
 from inference_client.submitting import WINDOW, AsyncSubmitting
@@ -71,6 +73,7 @@ class AsyncClient:
         self.flags = AsyncFlags(FlagCalls(self._patience), self._do)
         self.backtests = AsyncBacktests(BacktestCalls(self._patience), self._do)
         self.drift = AsyncDriftViews(DriftCalls(self._patience), self._do)
+        self.shadows = AsyncShadows(ShadowCalls(self._patience), self._do)
 
     async def __aenter__(self) -> Self:
         """Return the client."""

@@ -36,6 +36,7 @@ from inference_client.calls import (
 )
 from inference_client.calls_on_backtests import BacktestCalls
 from inference_client.calls_on_rollouts import RolloutCalls
+from inference_client.calls_on_shadows import ShadowCalls
 from inference_client.drift.drift_clients import DriftCalls, DriftViews
 from inference_client.events import EventReader
 from inference_client.files import OCTETS, File, Source
@@ -43,6 +44,7 @@ from inference_client.flags.calls_on_flags import FlagCalls
 from inference_client.flags.flag_clients import Flags
 from inference_client.model_file import Model, artifact_of
 from inference_client.rollout_clients import Rollouts
+from inference_client.shadow_clients import Shadows
 from inference_client.submit_connection import submit_connection
 from inference_client.submit_flow import SubmitFlow
 from inference_client.submitting import WINDOW, Submitting
@@ -71,6 +73,7 @@ class Client:
         self.flags = Flags(FlagCalls(self._patience), self._do)
         self.backtests = Backtests(BacktestCalls(self._patience), self._do)
         self.drift = DriftViews(DriftCalls(self._patience), self._do)
+        self.shadows = Shadows(ShadowCalls(self._patience), self._do)
 
     def __enter__(self) -> Self:
         """Return the client."""

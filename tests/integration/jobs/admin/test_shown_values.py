@@ -44,9 +44,11 @@ from tests.support.shown_rollouts import (
     make_rollout,
     make_routed,
     make_rule,
+    make_shadow,
     make_trial,
     note_reroute,
     numbers,
+    shadow_counts,
 )
 
 RICH = {"flag": True, "none": None, "deep": [{"it's": False}], "number": 1.5}
@@ -90,9 +92,10 @@ def rows(browser: Browser) -> list[Model]:
         "odd": [1],
         **RICH,
     }
+    shown = shadow_counts({"job": str(rescued.pk), "distance": None})
     trials = [make_trial(rollout, kind, report=differences, spec=RICH) for kind in TrialKind]
     return [
-        rollout, *rules, *trials, rescued,
+        rollout, *rules, *trials, rescued, make_shadow(rollout), make_shadow(rollout, rule=2, counts=shown),
         *jobs, running, batch, worker, version, *Alias.objects.all(), *RegisteredModel.objects.all(),
         DeadLetter.objects.get(), Outbox.objects.get(job=waiting), client, User.objects.get(),
         Group.objects.create(name="clerks"),

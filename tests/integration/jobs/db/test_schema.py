@@ -84,6 +84,9 @@ INDEXES = {
     "jobs_rolloutpoint": {"pkey (id)", "(rollout, id)"},
     "jobs_feedback": {"pkey (job_id, name)"},
     "jobs_route": {"pkey (job_id)", "(rule, job_id) INCLUDE (version, key) WHERE ((arm)::text = 'ab'::text)"},
+    "jobs_shadow": {"pkey (rule)", "unique (model, alias, number)"},
+    "jobs_shadowcopy": {"pkey (job_id)"},
+    "jobs_shadowhand": {"pkey (worker)"},
     "jobs_takeback": {"pkey (rollout)"},
     "jobs_tally": {"pkey (id)", "(rollout, id)"},
     "jobs_trial": {

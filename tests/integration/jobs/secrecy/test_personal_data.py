@@ -225,7 +225,7 @@ def rows(done: Submitted, dead: Submitted, waiting: Submitted) -> dict[str, Any]
     assert {done.id, dead.id, waiting.id} == set(jobs)
     return {
         "job": jobs, "deadletter": [dead.id], "outbox": [waiting.id], "client": [], "circuit": [],
-        "canaryreplay": [], "bulkact": [], "workpause": [], "trial": [],
+        "canaryreplay": [], "bulkact": [], "workpause": [], "trial": [], "shadow": [],
         "experiment": [make_experiment().pk], "autoscaler": [make_autoscaler().pk],
         "event": list(Event.objects.values_list("pk", flat=True)), "batch": batches(), "worker": [],
         "apitoken": [], "queuestanding": [], "delivery": [], "disabledendpoint": [], "webhooksecret": [],

@@ -29,7 +29,7 @@ from jobs.models import Job, JobInput, Outbox, Route
 from jobs.services.circuits.operate import open_by_hand
 from jobs.services.circuits.reads import forget_circuits
 from jobs.services.submission import plain_jobs
-from jobs.services.submission.plain_jobs import PlainJob, store_plain
+from jobs.services.submission.plain_jobs import NO_SIDES, PlainJob, store_plain
 from jobs.services.submission.shared_statements import PLACE
 from jobs.services.submission.statements import INSERT_JOINED, INSERT_MANY, INSERT_ONE
 from jobs.services.submission.submit import place_job, submit_job, submit_jobs
@@ -95,11 +95,11 @@ ROADS: dict[str, tuple[Callable[[str, str], None], int, dict[str, Any]]] = {
 # A process reads these again after some time, whatever the call.
 READ_BY_TIME = ("jobs_circuit", "jobs_workpause", "jobs_queuestanding", "clock_timestamp")
 PLAIN: dict[str, Statement[Any]] = {
-    "INSERT_ONE": INSERT_ONE,
-    "INSERT_MANY": INSERT_MANY,
-    "INSERT_JOINED": INSERT_JOINED,
-    "INSERT_ONE on the loop": INSERT_ONE,
-    "PLACE": PLACE,
+    "INSERT_ONE": INSERT_ONE[NO_SIDES],
+    "INSERT_MANY": INSERT_MANY[NO_SIDES],
+    "INSERT_JOINED": INSERT_JOINED[NO_SIDES],
+    "INSERT_ONE on the loop": INSERT_ONE[NO_SIDES],
+    "PLACE": PLACE[NO_SIDES],
 }
 
 
