@@ -8,8 +8,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0074_autoscaler_decisions'),
-        ('models_registry', '0011_rollouts'),
+        ('jobs', '0075_arms_of_routes'),
+        ('models_registry', '0015_cascades'),
     ]
 
     operations = [

@@ -8,7 +8,7 @@ VERSION = "The row id of the version that was decided; empty for a circuit's fal
 class Migration(migrations.Migration):
     """What clients say of answers, and which version a rule had decided for a job."""
 
-    dependencies = [("jobs", "0075_arms_of_routes")]
+    dependencies = [('jobs', '0076_drift')]
 
     operations = [
         migrations.CreateModel(

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('models_registry', '0013_alias_words'),
+        ('models_registry', '0014_flags'),
     ]
 
     operations = [

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """A job that is to be published may wait in the queue of its model's slow lane."""
 
-    dependencies = [("jobs", "0075_arms_of_routes")]
+    dependencies = [('jobs', '0080_shadow')]
 
     operations = [
         migrations.AlterField(

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """The queue of a slow lane is counted, and which jobs go there stands beside the counts."""
 
-    dependencies = [("jobs", "0080_slow_lane")]
+    dependencies = [('jobs', '0083_slow_lane_of_workers')]
 
     operations = [
         migrations.AddField(

@@ -25,7 +25,7 @@ DROP FUNCTION models_registry_flag_now();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('models_registry', '0011_rollouts'),
+        ('models_registry', '0013_alias_words'),
     ]
 
     operations = [

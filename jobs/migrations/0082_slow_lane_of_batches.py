@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """A batch says whether its jobs came by the queue of the slow lane."""
 
-    dependencies = [("jobs", "0080_slow_lane_counts")]
+    dependencies = [('jobs', '0081_slow_lane')]
 
     operations = [
         migrations.AddField(

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """A worker says for which lane it is."""
 
-    dependencies = [("jobs", "0080_slow_lane_of_batches")]
+    dependencies = [('jobs', '0082_slow_lane_of_batches')]
 
     operations = [
         migrations.AddField(

@@ -6,7 +6,7 @@ class Migration(migrations.Migration):
     """What an A/B test has exposed is read from an index alone, which only jobs of such tests pay for."""
 
     atomic = False
-    dependencies = [("jobs", "0077_feedback")]
+    dependencies = [('jobs', '0077_feedback')]
 
     operations = [
         AddIndexConcurrently(

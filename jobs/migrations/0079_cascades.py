@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0075_arms_of_routes'),
+        ('jobs', '0078_route_of_ab'),
         ('models_registry', '0015_cascades'),
     ]
 

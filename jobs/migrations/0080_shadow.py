@@ -8,8 +8,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0075_arms_of_routes'),
-        ('models_registry', '0013_alias_words'),
+        ('jobs', '0079_cascades'),
+        ('models_registry', '0015_cascades'),
     ]
 
     operations = [
