@@ -9,7 +9,7 @@ from uuid import UUID
 
 from kombu import Message
 
-from jobs.broker.topology import is_slow_queue, model_of
+from jobs.broker.topology import model_of
 from jobs.core.messages.envelope import TASK_NAME, Envelope
 from jobs.services.lifecycle.standings import Pointer
 
@@ -26,11 +26,11 @@ class Parcel:
         "_acknowledged_in_bulk", "generation", "message", "open_jobs", "received_at", "slow", "unknown",
     )  # fmt: skip
 
-    def __init__(self, message: Message, jobs: int, generation: int) -> None:
+    def __init__(self, message: Message, jobs: int, generation: int, *, slow: bool = False) -> None:
         self.message, self.open_jobs, self.generation, self.unknown = message, jobs, generation, False
         self._acknowledged_in_bulk = False
         self.received_at = time.monotonic()
-        self.slow = is_slow_queue(message.delivery_info.get("routing_key"))
+        self.slow = slow
 
     @property
     def model(self) -> str:

@@ -45,6 +45,8 @@ LIVE_WORKER = {
     "device": "cuda:0",
     "device_uuid": "GPU-5f2b1c9e-8a34-4d17-9c60-7d2e41b8a903",
     "models": ["minilm"],
+    "lanes": 1,
+    "lane": None,
     "started_at": AT,
     "heartbeat_at": DONE,
     "versions": [
