@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django import forms
 
@@ -31,7 +31,7 @@ class MomentForm(forms.Form):
 
 
 class AnswerRow(NamedTuple):
-    """What an alias stood for: `candidate` had `share` of the jobs, if there was one.
+    """What an alias stood for: `candidate` had `share` of the jobs, or each of `arms` its own.
 
     `rule` and `number` are of the rule that said so; None where the alias had none, and a move said it.
     """
@@ -41,6 +41,7 @@ class AnswerRow(NamedTuple):
     stable: str
     candidate: str | None
     share: float | None
+    arms: list[dict[str, Any]] | None
     rule: int | None
     number: int | None
     rollout: int | None
@@ -54,21 +55,22 @@ _ANSWERS = Statement(
     """
 WITH decided AS (
   SELECT model, alias, document->>'stable' AS stable, document->>'candidate' AS candidate,
-    (document->>'share')::float8 AS share, id AS rule, number, rollout, actor, reason, at
+    (document->>'share')::float8 AS share, document->'arms' AS arms,
+    id AS rule, number, rollout, actor, reason, at
   FROM (
     SELECT DISTINCT ON (model, alias) * FROM models_registry_rule
     WHERE at <= %(at)s AND (%(model)s::text = '' OR model = %(model)s)
     ORDER BY model, alias, number DESC
   ) rules
   UNION ALL
-  SELECT model, alias, after, NULL, NULL, NULL, NULL, NULL, actor, reason, at
+  SELECT model, alias, after, NULL, NULL, NULL, NULL, NULL, NULL, actor, reason, at
   FROM (
     SELECT DISTINCT ON (model, alias) * FROM models_registry_promotion
     WHERE at <= %(at)s AND (%(model)s::text = '' OR model = %(model)s)
     ORDER BY model, alias, id DESC
   ) moves
 )
-SELECT DISTINCT ON (model, alias) model, alias, stable, candidate, share, rule, number, rollout, actor,
+SELECT DISTINCT ON (model, alias) model, alias, stable, candidate, share, arms, rule, number, rollout, actor,
   reason, at
 FROM decided ORDER BY model, alias, at DESC, number DESC NULLS LAST LIMIT %(most)s
 """,

@@ -12,7 +12,7 @@ from models_registry.management.json_argument import json_or_file
 
 def add_rule_arguments(parser: ArgumentParser) -> None:
     """Declare the verbs and their options."""
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="show|put|preview|history")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="show|put|preview|history|report")
     add_json(_of_alias(verbs, "show", "Show the rule in force of an alias."))
     put = _of_alias(verbs, "put", "Put a rule in force.")
     _add_document(put)
@@ -25,6 +25,10 @@ def add_rule_arguments(parser: ArgumentParser) -> None:
     history.add_argument("model")
     history.add_argument("--alias")
     add_json(history)
+    report = _of_alias(verbs, "report", "Show what the A/B test of a rule has shown.")
+    report.add_argument("number", type=int, help="the rule's number")
+    report.add_argument("--out", metavar="DIR", help="write report.json, report.html and the pictures there")
+    add_json(report)
 
 
 def _of_alias(verbs: Verbs, name: str, text: str) -> ArgumentParser:

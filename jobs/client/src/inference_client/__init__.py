@@ -40,8 +40,14 @@ What it would have answered to stored jobs is seen before:
 
         backtest = client.backtests.start("iris", "2", agreement={"by": "label", "at": "/species"})
         print(client.backtests.wait(backtest.id).outcome)
+
+How good an answer was is said afterwards, and compared between the versions of an A/B test:
+
+        client.feedback(job.id, "clicked", True)
+        print(client.rollouts.ab_report("iris", 7).sentence)
 """
 
+from inference_client.ab_answers import GivenFeedback, RemoteAbReport, RemoteFeedbackOutcome
 from inference_client.answers import (
     BulkItem,
     JobError,
@@ -71,6 +77,7 @@ __all__ = [
     "BulkItem",
     "Client",
     "File",
+    "GivenFeedback",
     "JobError",
     "JobEvent",
     "JobFailedError",
@@ -83,8 +90,10 @@ __all__ = [
     "Problem",
     "RanAttempt",
     "RegisteredVersion",
+    "RemoteAbReport",
     "RemoteAct",
     "RemoteBacktest",
+    "RemoteFeedbackOutcome",
     "RemoteJob",
     "RemoteRollout",
     "RemoteRule",
