@@ -151,6 +151,13 @@ HAVING count(*) > (
   SELECT count(*) FROM jobs_event event
   WHERE event.job_id = step.job AND event.kind IN ('rescue', 'take_back', 'replay'))
 """
+# What the jobs of the A/B test were given to: one Route each; those in an arm began at the version of it.
+EXPOSED = """
+SELECT route.job_id::text, route.arm <> 'ab' OR route.version = (
+  SELECT version FROM chaos_history WHERE job = route.job_id AND kind = 'state' ORDER BY seq LIMIT 1)
+FROM jobs_route route WHERE route.asked = %s
+"""
+FEEDBACK = "SELECT job_id::text, value FROM jobs_feedback"
 SIDE_ROWS = {
     "the outbox": "SELECT count(*) FROM jobs_outbox",
     "open batches": "SELECT count(*) FROM jobs_batch WHERE finished_at IS NULL",

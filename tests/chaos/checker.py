@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain, product
 
 from jobs.core.states import TERMINAL, TRANSITIONS, State
-from tests.chaos.records import ANY, FINE
+from tests.chaos.records import ANY, COMPARED, FINE
 
 LEGAL = frozenset(chain.from_iterable(product(starts, ends) for starts, ends in TRANSITIONS.values()))
 SWEEPER, LIVE = "sweeper", "live"
@@ -18,11 +18,15 @@ UNCOMPARED = "the messages in infer.<model>.dead were not compared with the dead
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A job that the API accepted; `hurried` has a deadline, `expect` is one of records' three."""
+    """A job that the API accepted; `hurried` has a deadline, `expect` is one of records' three.
+
+    `compared` belongs to the A/B test.
+    """
 
     at: float
     expect: str = ANY
     hurried: bool = False
+    compared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class History:
     """What happened to each job, by its id and in order.
 
     `stored` has the epoch of each result, `failed` epoch and author of each failed attempt. `forgotten` are
-    the jobs that only a lost primary knew.
+    the jobs that only a lost primary knew, `said` the values of feedback that the API acknowledged.
     """
 
     accepted: Mapping[str, Accepted]
@@ -84,6 +88,7 @@ class History:
     cancels: Collection[str] = frozenset()
     failed: Mapping[str, Sequence[tuple[int, str]]] = field(default_factory=dict)
     forgotten: Collection[str] = frozenset()
+    said: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,8 @@ class Dump:
     """The database and the broker at the end; no `dead_letters` (job, epoch) where these are not compared.
 
     `ledger` has of each batch how many successes it counts, and how many jobs succeeded under its claim.
-    `moved` are jobs that changed their version without an Event that says so.
+    `moved` are jobs that changed their version without an Event that says so. `exposed` are the jobs of the
+    A/B test with a Route, and whether they began at the version that it names; `feedback` is what is stored.
     """
 
     rows: Mapping[str, Row]
@@ -100,6 +106,8 @@ class Dump:
     ledger: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     rollouts: Sequence[RolledOut] = ()
     moved: Collection[str] = ()
+    exposed: Mapping[str, bool] = field(default_factory=dict)
+    feedback: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +157,18 @@ def _counts(history: History, dump: Dump) -> dict[str, int]:
         "retried": moves[State.RUNNING, State.WAITING],
     }
     forgotten = len(history.accepted.keys() & set(history.forgotten))
+    compared = {"jobs of the A/B test": len(dump.exposed)} if dump.exposed else {}
+    rated = {"jobs with feedback": len(dump.feedback)} if dump.feedback else {}
     rolled = Counter(f"roll-outs {rollout.state}" for rollout in dump.rollouts)
-    return made | ({FORGOTTEN: forgotten} if history.forgotten else {}) | again | states | rolled
+    return (
+        made
+        | ({FORGOTTEN: forgotten} if history.forgotten else {})
+        | again
+        | compared
+        | rated
+        | states
+        | rolled
+    )
 
 
 def lost(history: History, dump: Dump) -> Iterator[Violation]:
@@ -351,9 +369,29 @@ def evidence(_: History, dump: Dump) -> Iterator[Violation]:
             yield Violation("evidence", detail)
 
 
+def arms(history: History, dump: Dump) -> Iterator[Violation]:
+    """Each accepted job of the A/B test was given to one version, and began at it."""
+    for job, accepted in history.accepted.items():
+        if accepted.compared and job in dump.rows and job not in dump.exposed:
+            yield Violation("arm", "accepted, and there is no Route", job)
+    for job, is_right in dump.exposed.items():
+        if not is_right:
+            yield Violation("arm", "it began at another version than its Route names", job)
+
+
+def feedback(history: History, dump: Dump) -> Iterator[Violation]:
+    """What was acknowledged first is stored, once; after a failover it may be lost."""
+    for job, values in history.said.items():
+        stored = dump.feedback.get(job)
+        if len(set(values)) > 1:
+            yield Violation("feedback", f"{len(set(values))} values were acknowledged", job)
+        elif stored != values[0] and not (stored is None and history.forgotten):
+            yield Violation("feedback", f"{values[0]} was acknowledged, and {stored} is stored", job)
+
+
 CHECKS: tuple[Check, ...] = (
     lost, stuck, results, verdicts, reaps, ledger, transitions, attempts, ends, innocents, dead_letters,
-    leftovers, exposure, evidence, versions,
+    leftovers, exposure, evidence, versions, arms, feedback,
 )  # fmt: skip
 
 
@@ -365,6 +403,7 @@ def gather(records: Iterable[Mapping[str, object]]) -> History:
     failed: dict[str, list[tuple[int, str]]] = defaultdict(list)
     cancels: set[str] = set()
     forgotten: set[str] = set()
+    said: dict[str, list[float]] = defaultdict(list)
     for record in records:
         match record:
             case {"kind": "state", "job": str(job)}:
@@ -377,7 +416,10 @@ def gather(records: Iterable[Mapping[str, object]]) -> History:
                 forgotten.update(jobs)
             case {"kind": "cancel", "job": str(job)}:
                 cancels.add(job)
+            case {"kind": "feedback", "job": str(job), "value": float(value)}:
+                said[job].append(value)
             case {"kind": "accepted", "at": float(at), "ids": list(ids), "expects": list(expects), **fields}:
                 for job, expect in zip(ids, expects, strict=True):
-                    accepted.setdefault(job, Accepted(at, expect, bool(fields["hurried"])))
-    return History(accepted, changes, stored, cancels, failed, forgotten)
+                    compared = fields.get("model") == COMPARED
+                    accepted.setdefault(job, Accepted(at, expect, bool(fields["hurried"]), compared))
+    return History(accepted, changes, stored, cancels, failed, forgotten, said)

@@ -24,6 +24,7 @@ from tests.chaos.records import Recorder
 TICK_S, TIMEOUT_S = 0.05, 10.0
 PATIENCE = Patience(tries=100_000, base_s=0.5, cap_s=0.5)
 MOST_CALLS = 24  # in flight: more would only wait in the web server's queue
+FEEDBACK_S = 20.0  # for the end of a job that is rated
 LAST_S = 90.0  # how long calls are repeated at the end
 
 
@@ -89,7 +90,7 @@ class Load:
         return [await self.client.submit(model, value, idempotency_key=key, **fields)]
 
     async def _meddle(self, call: Call, ids: list[UUID]) -> None:
-        """Cancel the call's first job, or replay one of its jobs, if the seed says so."""
+        """Cancel the call's first job, replay one of its jobs or rate the last, if the seed says so."""
         if not ids:
             return
         if call.cancel:
@@ -98,6 +99,18 @@ class Load:
         if call.replay and (call.cancel or "poison" in call.expects):
             await asyncio.sleep(1.0)
             await self._act(ids[0] if call.cancel else ids[call.expects.index("poison")], "replay")
+        if call.feedback:
+            await self._say(ids[-1])
+
+    async def _say(self, job: UUID) -> None:
+        """Say one thing of a job twice once it has ended, then another, which must not take its place."""
+        try:
+            await self.client.wait(job, timeout_s=FEEDBACK_S)
+            for value in (1.0, 1.0, 2.0):
+                said = await self.client.feedback(job, "chaos", value)
+                self.recorder.write("feedback", job=str(job), value=said.value)
+        except (PlatformRefusedError, httpx.HTTPError, TimeoutError) as error:
+            self.recorder.write("act", verb="feedback", job=str(job), error=str(error)[:300])
 
     async def _act(self, job: UUID, verb: str) -> None:
         try:

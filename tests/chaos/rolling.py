@@ -7,6 +7,7 @@ answers those jobs, so every job is expected to succeed.
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -14,10 +15,12 @@ from typing import Any
 import httpx
 
 from inference_site.stack.harness import Stack
+from tests.chaos.records import COMPARED
 from tests.support.app import manage, register
 
 MODEL, ALIAS, STABLE, CANDIDATE = "echo", "rolled", "rolled-1", "rolled-2"
 ASKED = f"{MODEL}@{ALIAS}"
+ARMS = ("arm-1", "arm-2")
 FLAKY = "models_registry.loaders.flaky:flaky"
 FAST = {"base_s": 0.0, "per_item_s": 0.0}
 PLAN = {"steps": [25, 50, 100], "step_s": 1, "bake_s": 1, "quick": True, "duels": 0, "budget": 2_000}
@@ -31,6 +34,16 @@ def prepare(stack: Stack) -> str:
     register(stack, MODEL, STABLE, FLAKY, "--alias", ALIAS, "--example", "{}", **FAST)
     register(stack, MODEL, CANDIDATE, FLAKY, "--example", "{}", **FAST, error_share=0.1)
     return manage(stack, "create_token", *TOKEN).split()[-1]
+
+
+def compare(stack: Stack) -> None:
+    """Put an A/B test in force at an alias of its own."""
+    alias = COMPARED.partition("@")[2]
+    register(stack, MODEL, ARMS[0], FLAKY, "--alias", alias, "--example", "{}", **FAST)
+    register(stack, MODEL, ARMS[1], FLAKY, "--example", "{}", **FAST)
+    manage(stack, "load_model", f"{MODEL}:{ARMS[1]}")
+    rule = {"stable": ARMS[0], "arms": [{"version": arm, "share": 0.5} for arm in ARMS]}
+    manage(stack, "rules", "put", MODEL, json.dumps(rule), "--alias", alias, "--reason", "chaos")
 
 
 class Rolling:

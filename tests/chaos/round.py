@@ -18,7 +18,7 @@ from inference_site.stack.services import PROJECT
 from tests.chaos import audit
 from tests.chaos.checker import Dump, RolledOut, Row, Verdict, gather, judge
 from tests.chaos.faults.fault import Fault, NothingHitError
-from tests.chaos.records import read
+from tests.chaos.records import COMPARED, read
 from tests.chaos.recovery import recovery_s
 from tests.chaos.waits import Waits, waits
 from tests.chaos.world import LIMIT_S, Ground, World, world
@@ -196,6 +196,8 @@ class Round:
         rollouts = [RolledOut(*columns) for columns in ground.rows(audit.ROLLOUTS, audit.LATE_S)]
         moved = [job for (job,) in ground.rows(audit.MOVED)]
         dump = Dump(rows, _leftovers(ground), ground.dead_letters(), counts, rollouts, moved)
+        exposed = dict(ground.rows(audit.EXPOSED, COMPARED))
+        dump = replace(dump, exposed=exposed, feedback=dict(ground.rows(audit.FEEDBACK)))
         verdict = judge(history, dump)
         spans = [waits(history, passed.since, passed.healed) for passed in self.passed]
         return Outcome(self.passed, verdict, drained_s, spans)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from jobs.core.ab_tests.feedback_request import Said
-from jobs.core.ab_tests.feedback_verdict import Stored
+from jobs.core.ab_tests.feedback_request import FeedbackSaid
+from jobs.core.ab_tests.feedback_verdict import StoredFeedback
 from jobs.core.errors import PlatformError
 from jobs.core.states import State
 from jobs.models import Job, Route
@@ -37,17 +37,19 @@ def expose(put: Rule, version: ModelVersion, keys: Iterable[int], **fields: Any)
     return jobs
 
 
-def say(jobs: Sequence[Job], values: Sequence[float | str], name: str = "liked") -> list[Stored]:
+def say(jobs: Sequence[Job], values: Sequence[float | str], name: str = "liked") -> list[StoredFeedback]:
     """Give feedback on jobs of the client `tests`."""
     said = [
-        Said(job.id, name, label=value) if isinstance(value, str) else Said(job.id, name, value=float(value))
+        FeedbackSaid(job.id, name, label=value)
+        if isinstance(value, str)
+        else FeedbackSaid(job.id, name, value=float(value))
         for job, value in zip(jobs, values, strict=True)
     ]
     outcomes = store_feedback(client=make_client().id, items=said)
     return [refuse(outcome) for outcome in outcomes]
 
 
-def refuse(outcome: Stored | PlatformError) -> Stored:
+def refuse(outcome: StoredFeedback | PlatformError) -> StoredFeedback:
     """Return what was stored; raise what was refused."""
     if isinstance(outcome, PlatformError):
         raise outcome

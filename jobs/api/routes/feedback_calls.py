@@ -20,7 +20,7 @@ from jobs.api.responses import json_answer
 from jobs.api.router import router
 from jobs.api.schemas import ProblemSchema
 from jobs.core.ab_tests.feedback_request import read_many, read_one
-from jobs.core.ab_tests.feedback_verdict import Stored
+from jobs.core.ab_tests.feedback_verdict import StoredFeedback
 from jobs.core.access.scopes import Scope
 from jobs.core.errors import PlatformError
 from jobs.services.ab_tests.record_feedback import store_feedback
@@ -34,7 +34,7 @@ class FeedbackSchema(Schema):
     value: float | str
 
 
-class FeedbackItemSchema(Schema):
+class FeedbackOutcomeSchema(Schema):
     """The outcome of one item: what is stored, or a problem."""
 
     index: int = Field(description="The item's place in the call, from 0.")
@@ -52,7 +52,7 @@ class FeedbackResultSchema(Schema):
 
     accepted: int = Field(description="Items whose value is stored, now or before.")
     rejected: int
-    feedback: list[FeedbackItemSchema]
+    feedback: list[FeedbackOutcomeSchema]
 
 
 @router.post(
@@ -91,12 +91,12 @@ def give_many(request: ApiRequest) -> HttpResponse:
     return json_answer({"accepted": len(shown) - rejected, "rejected": rejected, "feedback": shown})
 
 
-def _item(index: int, outcome: Stored | PlatformError) -> dict[str, Any]:
+def _item(index: int, outcome: StoredFeedback | PlatformError) -> dict[str, Any]:
     if isinstance(outcome, PlatformError):
         return {"index": index, "problem": problem(outcome)}
     return {"index": index, **_shown(outcome), "new": outcome.is_new}
 
 
-def _shown(outcome: Stored) -> dict[str, Any]:
+def _shown(outcome: StoredFeedback) -> dict[str, Any]:
     said = outcome.said
     return {"job": said.job, "name": said.name, "value": said.value if said.label is None else said.label}

@@ -9,7 +9,7 @@ from msgspec import Struct
 from models_registry.core.rollouts.statistics.mean_interval import Moments
 
 
-class ArmJobs(Struct, frozen=True):
+class ExposedJobs(Struct, frozen=True):
     """The jobs that were given to an arm, whatever became of them.
 
     `failed` are dead ones, of `answered` and dead ones `errors` has the part of each key that failed. `moved`
@@ -41,7 +41,7 @@ class AbCounts(Struct, frozen=True):
     `is_whole` is false where the test has more jobs than are counted: then these are its first ones.
     """
 
-    jobs: Mapping[str, ArmJobs]
+    jobs: Mapping[str, ExposedJobs]
     numbers: Mapping[str, Mapping[str, NamedValues]]
     labels: Mapping[str, Mapping[str, Mapping[str, int]]]
     is_whole: bool = True

@@ -13,7 +13,7 @@ from math import isfinite
 
 from msgspec import Struct, structs
 
-from jobs.core.ab_tests.ab_counts import AbCounts, ArmJobs, NamedValues
+from jobs.core.ab_tests.ab_counts import AbCounts, ExposedJobs, NamedValues
 from jobs.core.ab_tests.ab_words import ab_sentence, difference_words, invalid_words
 from models_registry.core.rollouts.statistics.mean_interval import MeanDifference, Moments, mean_difference
 from models_registry.core.rollouts.statistics.rate_interval import rate_interval
@@ -32,8 +32,8 @@ class AbRule(Struct, frozen=True):
     until: datetime | None
 
 
-class Difference(Struct, frozen=True):
-    """An arm's mean less that of the reference; without bounds while an arm has too few values.
+class ArmDifference(Struct, frozen=True):
+    """An arm's mean less that of the reference; without bounds while an arm has too few values, or all are equal.
 
     `certain`: the bounds leave 0 out, and the test is valid.
     """
@@ -44,7 +44,7 @@ class Difference(Struct, frozen=True):
     certain: bool
 
 
-class Rate(Struct, frozen=True):
+class ErrorRate(Struct, frozen=True):
     """A rate from 0 to 1 with its 95 % interval, which holds for one look."""
 
     rate: float
@@ -65,8 +65,8 @@ class ArmReport(Struct, frozen=True):
     failed: int
     moved: int
     with_feedback: int
-    error_rate: Rate | None
-    error_difference: Difference | None
+    error_rate: ErrorRate | None
+    error_difference: ArmDifference | None
     p95_s: float | None
     device_s_per_job: float | None
 
@@ -78,7 +78,7 @@ class NamedArm(Struct, frozen=True):
     jobs: int
     keys: int
     mean: float | None
-    difference: Difference | None
+    difference: ArmDifference | None
 
 
 class NamedReport(Struct, frozen=True):
@@ -114,7 +114,7 @@ def ab_report(rule: AbRule, counts: AbCounts) -> AbReport:
     """Return the report of a rule with arms."""
     document = rule.document
     names = [arm.version for arm in document.arms]
-    jobs = [counts.jobs.get(name, ArmJobs()) for name in names]
+    jobs = [counts.jobs.get(name, ExposedJobs()) for name in names]
     p = _sample_ratio([arm.keys for arm in jobs], [round(arm.share * PPM) for arm in document.arms])
     valid = p is None or p >= INVALID_P
     reference = document.stable if document.stable in names else names[0]
@@ -141,7 +141,7 @@ def _sample_ratio(keys: Sequence[int], shares: Sequence[int]) -> float | None:
 def _with_sentence(report: AbReport) -> AbReport:
     if not report.valid:
         return structs.replace(report, sentence=invalid_words(report.sample_ratio_p or 0.0))
-    errors = [_Errors(arm.version, arm.error_difference) for arm in report.arms]
+    errors = [_ArmErrors(arm.version, arm.error_difference) for arm in report.arms]
     certain = list(difference_words("the error rate", report.reference, errors))
     for named in report.feedback:
         certain += difference_words(named.name, report.reference, named.arms)
@@ -153,13 +153,15 @@ def _with_sentence(report: AbReport) -> AbReport:
     return structs.replace(report, sentence=sentence)
 
 
-class _Errors(Struct, frozen=True):
+class _ArmErrors(Struct, frozen=True):
     version: str
-    difference: Difference | None
+    difference: ArmDifference | None
 
 
-def _arm(name: str, share: float, jobs: Mapping[str, ArmJobs], reference: str, *, valid: bool) -> ArmReport:
-    arm, other = jobs.get(name, ArmJobs()), jobs.get(reference, ArmJobs())
+def _arm(
+    name: str, share: float, jobs: Mapping[str, ExposedJobs], reference: str, *, valid: bool
+) -> ArmReport:
+    arm, other = jobs.get(name, ExposedJobs()), jobs.get(reference, ExposedJobs())
     return ArmReport(
         name, share, name == reference, arm.exposed, arm.keys, arm.finished, arm.answered, arm.failed,
         arm.moved, arm.with_feedback, _rate(arm.errors),
@@ -168,12 +170,12 @@ def _arm(name: str, share: float, jobs: Mapping[str, ArmJobs], reference: str, *
     )  # fmt: skip
 
 
-def _rate(errors: Moments) -> Rate | None:
+def _rate(errors: Moments) -> ErrorRate | None:
     """Return an error rate; a key counts as one draw, which makes the interval rather too wide."""
     if not errors.n:
         return None
     low, high = rate_interval(errors.mean * errors.n, errors.n)
-    return Rate(errors.mean, low, high)
+    return ErrorRate(errors.mean, low, high)
 
 
 def _named(
@@ -193,9 +195,11 @@ def _named(
     return NamedReport(name, arms, labels)
 
 
-def _difference(one: Moments, other: Moments, *, valid: bool) -> Difference | None:
+def _difference(one: Moments, other: Moments, *, valid: bool) -> ArmDifference | None:
     found: MeanDifference | None = mean_difference(one, other)
     if found is None:
         return None
+    if not one.joined(other).squares:  # all values are equal, and how much they differ else is not known
+        return ArmDifference(found.difference, None, None, certain=False)
     low, high = (bound if isfinite(bound) else None for bound in (found.low, found.high))
-    return Difference(found.difference, low, high, valid and found.is_certain)
+    return ArmDifference(found.difference, low, high, valid and found.is_certain)

@@ -10,7 +10,7 @@ from models_registry.core.rollouts.statistics.sample_ratio import INVALID_P
 LEAST_KEYS = 20  # of an arm: before, every difference is possible
 
 
-class _Difference(Protocol):
+class _BoundedDifference(Protocol):
     @property
     def difference(self) -> float: ...
     @property
@@ -21,7 +21,7 @@ class _Difference(Protocol):
     def certain(self) -> bool: ...
 
 
-class Compared(Protocol):
+class ComparedArm(Protocol):
     """One arm's mean beside the reference's."""
 
     @property
@@ -30,7 +30,7 @@ class Compared(Protocol):
         ...
 
     @property
-    def difference(self) -> _Difference | None:
+    def difference(self) -> _BoundedDifference | None:
         """Return how far it is from the reference's."""
         ...
 
@@ -51,7 +51,7 @@ def invalid_words(p: float) -> str:
     )
 
 
-def difference_words(name: str, reference: str, arms: Sequence[Compared]) -> Iterator[str]:
+def difference_words(name: str, reference: str, arms: Sequence[ComparedArm]) -> Iterator[str]:
     """Yield what is certain of one mean, arm by arm."""
     for arm in arms:
         found = arm.difference

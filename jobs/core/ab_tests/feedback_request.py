@@ -55,7 +55,7 @@ class FeedbackMany(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     feedback: Annotated[list[FeedbackItem], Meta(min_length=1, max_length=MOST_ITEMS)]
 
 
-class Said(Struct, frozen=True, gc=False):
+class FeedbackSaid(Struct, frozen=True, gc=False):
     """One thing that a client says of a job: either a number or a label."""
 
     job: UUID
@@ -67,12 +67,12 @@ class Said(Struct, frozen=True, gc=False):
 Content = float | str
 
 
-def read_one(raw: bytes, job: UUID) -> Said:
+def read_one(raw: bytes, job: UUID) -> FeedbackSaid:
     """Return what a body says of a job; MalformedRequestError, or FeedbackError for a value."""
     return _said(job, _converted(_parsed(raw), FeedbackGiven))
 
 
-def read_many(raw: bytes) -> list[Said | PlatformError]:
+def read_many(raw: bytes) -> list[FeedbackSaid | PlatformError]:
     """Return what a body says, or what is wrong, item by item; MalformedRequestError for the whole."""
     body = _parsed(raw)
     if not isinstance(body, Mapping) or set(body) != {"feedback"} or not isinstance(body["feedback"], list):
@@ -83,7 +83,7 @@ def read_many(raw: bytes) -> list[Said | PlatformError]:
     return [_item(item) for item in items]
 
 
-def _item(item: Any) -> Said | PlatformError:
+def _item(item: Any) -> FeedbackSaid | PlatformError:
     try:
         asked = _converted(item, FeedbackItem)
         return _said(asked.job, asked)
@@ -106,11 +106,11 @@ def _converted(value: Any, kind: type[Any]) -> Any:
         raise MalformedRequestError(str(error)) from None
 
 
-def _said(job: UUID, given: FeedbackGiven | FeedbackItem) -> Said:
+def _said(job: UUID, given: FeedbackGiven | FeedbackItem) -> FeedbackSaid:
     content = _checked(given.value)
     if isinstance(content, str):
-        return Said(job, given.name, label=content)
-    return Said(job, given.name, value=content)
+        return FeedbackSaid(job, given.name, label=content)
+    return FeedbackSaid(job, given.name, value=content)
 
 
 def _checked(value: float | str) -> Content:  # an int or a boolean is a float to a type checker

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from jobs.core.ab_tests.feedback_request import Content, Said
+from jobs.core.ab_tests.feedback_request import Content, FeedbackSaid
 from jobs.core.errors import (
     FeedbackConflictError,
     FeedbackError,
@@ -32,10 +32,10 @@ class ToldJob(Struct, frozen=True, gc=False):
     encrypts: bool
 
 
-class Stored(Struct, frozen=True, gc=False):
+class StoredFeedback(Struct, frozen=True, gc=False):
     """Feedback that is in force, and whether this call has brought it."""
 
-    said: Said
+    said: FeedbackSaid
     is_new: bool
 
 
@@ -51,7 +51,7 @@ class Desk:
         for job, name, content in before:
             self._before.setdefault(job, {})[name] = content
 
-    def take(self, said: Said) -> Stored:
+    def take(self, said: FeedbackSaid) -> StoredFeedback:
         """Return feedback as it is to be stored or already is; the PlatformError that refuses it."""
         _check_job(self._jobs.get(said.job), said, self._now)
         names = self._before.setdefault(said.job, {})
@@ -61,24 +61,24 @@ class Desk:
                 raise FeedbackConflictError(
                     f"The job has another value for {said.name!r}: feedback does not change."
                 )
-            return Stored(said, is_new=False)
+            return StoredFeedback(said, is_new=False)
         if len(names) >= MOST_NAMES:
             raise FeedbackError(f"The job has feedback of {MOST_NAMES} names, which is the most.")
         names[said.name] = content
-        return Stored(said, is_new=True)
+        return StoredFeedback(said, is_new=True)
 
-    def take_all(self, items: Iterable[Said | PlatformError]) -> list[Stored | PlatformError]:
+    def take_all(self, items: Iterable[FeedbackSaid | PlatformError]) -> list[StoredFeedback | PlatformError]:
         """Return what becomes of each item, in order."""
         return [item if isinstance(item, PlatformError) else self._outcome(item) for item in items]
 
-    def _outcome(self, said: Said) -> Stored | PlatformError:
+    def _outcome(self, said: FeedbackSaid) -> StoredFeedback | PlatformError:
         try:
             return self.take(said)
         except PlatformError as error:
             return error.with_traceback(None)
 
 
-def _check_job(job: ToldJob | None, said: Said, now: datetime) -> None:
+def _check_job(job: ToldJob | None, said: FeedbackSaid, now: datetime) -> None:
     if job is None:
         raise JobNotFoundError
     if job.is_erased:
@@ -93,5 +93,5 @@ def _check_job(job: ToldJob | None, said: Said, now: datetime) -> None:
         )
 
 
-def _content(said: Said) -> Content:
+def _content(said: FeedbackSaid) -> Content:
     return said.label if said.label is not None else said.value or 0.0

@@ -12,7 +12,9 @@ from models_registry.management.json_argument import json_or_file
 
 def add_rule_arguments(parser: ArgumentParser) -> None:
     """Declare the verbs and their options."""
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="show|put|preview|history|shadow")
+    verbs = parser.add_subparsers(
+        dest="verb", required=True, metavar="show|put|preview|history|shadow|report"
+    )
     add_json(_of_alias(verbs, "show", "Show the rule in force of an alias."))
     put = _of_alias(verbs, "put", "Put a rule in force.")
     _add_document(put)
@@ -26,6 +28,10 @@ def add_rule_arguments(parser: ArgumentParser) -> None:
     history.add_argument("--alias")
     add_json(history)
     _add_shadow(verbs)
+    report = _of_alias(verbs, "report", "Show what the A/B test of a rule has shown.")
+    report.add_argument("number", type=int, help="the rule's number")
+    report.add_argument("--out", metavar="DIR", help="write report.json, report.html and the pictures there")
+    add_json(report)
 
 
 def _of_alias(verbs: Verbs, name: str, text: str) -> ArgumentParser:

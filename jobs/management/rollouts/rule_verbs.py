@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from jobs.core.rollouts.rollout_requests import RulePreview, checked_preview, parse_value
 from jobs.management.dead_letters.dead_letter_arguments import actor_of
+from jobs.management.rollouts.ab_printed import ab_text, write_ab_files
 from jobs.management.rollouts.printed import as_json
 from jobs.management.rollouts.shadow_verb import shadow
+from jobs.services.ab_tests.read_ab_report import read_ab_report
 from jobs.services.rollouts.preview import preview
 from jobs.services.rollouts.reads import RuleView, rules_of
 from models_registry.core.routing.rule_document import RuleDocument
@@ -59,6 +62,14 @@ def history(options: Options) -> str:
     return "\n".join(map(_line, rules)) or "There are no rules."
 
 
+def report(options: Options) -> str:
+    """Return what the A/B test of a rule has shown, and write its files."""
+    seen = read_ab_report(model=options["model"], alias=options["alias"], number=options["number"])
+    if options["out"]:
+        write_ab_files(seen, Path(options["out"]))
+    return as_json(seen) if options["json"] else ab_text(seen)
+
+
 def _members(rule: Rule | RuleView) -> dict[str, Any]:
     return {name: getattr(rule, name) for name in _SHOWN}
 
@@ -76,4 +87,5 @@ RULE_VERBS: Mapping[str, Callable[[Options], str]] = {
     "preview": try_rule,
     "history": history,
     "shadow": shadow,
+    "report": report,
 }

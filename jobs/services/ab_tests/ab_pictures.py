@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
-from jobs.core.ab_tests.ab_report import AbReport, ArmReport, Difference
+from jobs.core.ab_tests.ab_report import AbReport, ArmDifference, ArmReport
 
 MOST_PICTURES = 6  # of names of feedback
 
@@ -46,7 +46,7 @@ def exposed_picture(arms: Sequence[ArmReport], *, kind: str = "png") -> bytes:
 def difference_picture(
     name: str,
     reference: str,
-    rows: Sequence[tuple[str, Difference | None]],
+    rows: Sequence[tuple[str, ArmDifference | None]],
     *,
     valid: bool,
     kind: str = "png",

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
-from jobs.core.ab_tests.ab_counts import AbCounts, ArmJobs, NamedValues
+from jobs.core.ab_tests.ab_counts import AbCounts, ExposedJobs, NamedValues
 from jobs.core.ids import first_id_at
 from jobs.core.states import TERMINAL, State
 from jobs.db.statement import Statement, fetch_all
@@ -33,12 +33,12 @@ exposed AS MATERIALIZED (
 """
 
 
-class _Span(NamedTuple):
+class _ExposedSpan(NamedTuple):
     jobs: int
     last: UUID | None
 
 
-class _ArmRow(NamedTuple):
+class _ArmCountsRow(NamedTuple):
     version: int
     exposed: int
     keys: int
@@ -53,7 +53,7 @@ class _ArmRow(NamedTuple):
     ended_at: datetime | None
 
 
-class _Number(NamedTuple):
+class _NumberRow(NamedTuple):
     name: str
     version: int
     jobs: int
@@ -62,14 +62,14 @@ class _Number(NamedTuple):
     squares: float
 
 
-class _Label(NamedTuple):
+class _LabelRow(NamedTuple):
     name: str
     version: int
     label: str
     jobs: int
 
 
-class _Amount(NamedTuple):
+class _ArmAmount(NamedTuple):
     version: int
     amount: float
 
@@ -80,7 +80,7 @@ SELECT count(*) AS jobs, (max(job_id::text))::uuid AS last FROM (
   SELECT job_id FROM jobs_route WHERE arm = 'ab' AND rule = %(rule)s ORDER BY job_id LIMIT %(most)s
 ) first
 """,
-    _Span,
+    _ExposedSpan,
 )
 JOBS = Statement(
     f"""
@@ -108,7 +108,7 @@ SELECT arm.version, arm.exposed, arm.keys, arm.finished, arm.answered, arm.faile
   coalesce(judged.judged, 0) AS judged, judged.error_mean, judged.error_squares, arm.ended_at
 FROM arm LEFT JOIN judged USING (version)
 """,  # noqa: S608  # built from our own constants
-    _ArmRow,
+    _ArmCountsRow,
 )
 NUMBERS = Statement(
     f"""
@@ -121,7 +121,7 @@ SELECT name, version, sum(jobs)::bigint AS jobs, count(*) AS keys, avg(value) AS
   var_pop(value) * count(*) AS squares
 FROM by_key JOIN often USING (name) GROUP BY name, version
 """,  # noqa: S608  # built from our own constants
-    _Number,
+    _NumberRow,
 )
 LABELS = Statement(
     f"""
@@ -135,7 +135,7 @@ WITH {EXPOSED}, counted AS (
 SELECT name, version, label, jobs FROM counted JOIN often USING (name, label)
 ORDER BY jobs DESC, name, label, version
 """,  # noqa: S608  # built from our own constants
-    _Label,
+    _LabelRow,
 )
 WITH_FEEDBACK = Statement(
     f"""
@@ -144,7 +144,7 @@ SELECT exposed.version, count(*)::float8 AS amount
 FROM (SELECT DISTINCT job_id FROM jobs_feedback WHERE job_id >= %(first)s AND job_id <= %(last)s) told
 JOIN exposed USING (job_id) GROUP BY exposed.version
 """,  # noqa: S608  # built from our own constants
-    _Amount,
+    _ArmAmount,
 )
 # A job's part of a batch is that of each other job in it, whatever came of it: a retry costs as much.
 DEVICE = Statement(
@@ -156,7 +156,7 @@ JOIN exposed USING (job_id)
 WHERE batch.id >= %(first)s AND batch.id <= %(until)s AND batch.version_id = ANY(%(versions)s::bigint[])
   AND batch.ran_s IS NOT NULL GROUP BY exposed.version
 """,  # noqa: S608  # built from our own constants
-    _Amount,
+    _ArmAmount,
 )
 _NOW = Statement("SELECT statement_timestamp() AS now", datetime)
 
@@ -168,7 +168,7 @@ class _Counting:
     values: Mapping[str, Any]
     names: Mapping[int, str]  # of versions, by their row ids
 
-    def amounts(self, statement: Statement[_Amount], **more: Any) -> dict[str, float]:
+    def amounts(self, statement: Statement[_ArmAmount], **more: Any) -> dict[str, float]:
         rows = fetch_all(statement, {**self.values, **more})
         return {self.names[row.version]: row.amount for row in rows if row.version in self.names}
 
@@ -188,14 +188,14 @@ def count_ab(*, rule: int, since: datetime, versions: Mapping[int, str], most: i
     return AbCounts(_jobs(counting), _numbers(counting), _labels(counting), is_whole=span.jobs < most)
 
 
-def _jobs(counting: _Counting) -> dict[str, ArmJobs]:
+def _jobs(counting: _Counting) -> dict[str, ExposedJobs]:
     rows = [row for row in fetch_all(JOBS, counting.values) if row.version in counting.names]
     told = counting.amounts(WITH_FEEDBACK)
     device = counting.amounts(DEVICE, until=_latest(rows))
     return {name: _arm(row, told, device, name) for row in rows for name in [counting.names[row.version]]}
 
 
-def _latest(rows: Sequence[_ArmRow]) -> UUID:
+def _latest(rows: Sequence[_ArmCountsRow]) -> UUID:
     """Return the largest id that a batch of these jobs can have."""
     (now,) = fetch_all(_NOW)
     running = any(row.finished < row.exposed for row in rows)
@@ -204,9 +204,11 @@ def _latest(rows: Sequence[_ArmRow]) -> UUID:
     return first_id_at(int((at + CLOCK_SKEW).timestamp() * 1_000))
 
 
-def _arm(row: _ArmRow, told: Mapping[str, float], device: Mapping[str, float], name: str) -> ArmJobs:
+def _arm(
+    row: _ArmCountsRow, told: Mapping[str, float], device: Mapping[str, float], name: str
+) -> ExposedJobs:
     errors = Moments(row.judged, row.error_mean or 0.0, row.error_squares or 0.0)
-    return ArmJobs(
+    return ExposedJobs(
         row.exposed, row.keys, row.finished, row.answered, row.failed, row.moved, int(told.get(name, 0)),
         row.p95_s, device.get(name, 0.0), errors,
     )  # fmt: skip

@@ -10,15 +10,15 @@ from uuid import UUID
 from django.db import transaction
 
 from jobs import metrics
-from jobs.core.ab_tests.feedback_request import Content, Said
-from jobs.core.ab_tests.feedback_verdict import Desk, Stored, ToldJob
+from jobs.core.ab_tests.feedback_request import Content, FeedbackSaid
+from jobs.core.ab_tests.feedback_verdict import Desk, StoredFeedback, ToldJob
 from jobs.core.errors import PlatformError
 from jobs.db.statement import Statement, execute, once_more
 from jobs.services.lifecycle.lock_job import PATIENCE
 from models_registry.selectors import info
 
 
-class _Job(NamedTuple):
+class _NamedJob(NamedTuple):
     id: UUID
     model: str
     version: int
@@ -28,7 +28,7 @@ class _Job(NamedTuple):
     now: datetime
 
 
-class _Before(NamedTuple):
+class _SaidBefore(NamedTuple):
     job: UUID
     name: str
     value: float | None
@@ -42,11 +42,11 @@ SELECT id, queue AS model, version_id AS version, state, finished_at, erased_at 
   statement_timestamp() AS now
 FROM jobs_job WHERE id = ANY(%(jobs)b::uuid[]) AND client_id = %(client)s ORDER BY id FOR NO KEY UPDATE
 """,
-    _Job,
+    _NamedJob,
 )
 _BEFORE = Statement(
     "SELECT job_id AS job, name, value, label FROM jobs_feedback WHERE job_id = ANY(%(jobs)b::uuid[])",
-    _Before,
+    _SaidBefore,
 )
 _STORE: Statement[None] = Statement("""
 INSERT INTO jobs_feedback (job_id, name, value, label)
@@ -54,12 +54,14 @@ SELECT * FROM unnest(%(jobs)b::uuid[], %(names)b::text[], %(values)b::float8[], 
 """)
 
 
-def store_feedback(*, client: int, items: Sequence[Said | PlatformError]) -> list[Stored | PlatformError]:
+def store_feedback(
+    *, client: int, items: Sequence[FeedbackSaid | PlatformError]
+) -> list[StoredFeedback | PlatformError]:
     """Store feedback on jobs of a client, and return what became of each item, in order.
 
     An item that is an error already stays one. The same value again is no error, and stores nothing.
     """
-    jobs = sorted({item.job for item in items if isinstance(item, Said)})
+    jobs = sorted({item.job for item in items if isinstance(item, FeedbackSaid)})
     outcomes, models = once_more(lambda: _store(client, jobs, items))
     for model, new in models:
         metrics.FEEDBACK.labels(model, "stored" if new else "repeated").inc()
@@ -71,8 +73,8 @@ def store_feedback(*, client: int, items: Sequence[Said | PlatformError]) -> lis
 
 @transaction.atomic
 def _store(
-    client: int, jobs: Sequence[UUID], items: Sequence[Said | PlatformError]
-) -> tuple[list[Stored | PlatformError], list[tuple[str, bool]]]:
+    client: int, jobs: Sequence[UUID], items: Sequence[FeedbackSaid | PlatformError]
+) -> tuple[list[StoredFeedback | PlatformError], list[tuple[str, bool]]]:
     execute(PATIENCE)
     rows = execute(_LOCK, {"jobs": list(jobs), "client": client}) if jobs else []
     named = {row.id: row for row in rows}
@@ -80,22 +82,22 @@ def _store(
     now = rows[0].now if rows else datetime.min  # noqa: DTZ901  # of no job, so it is not looked at
     desk = Desk(dict(_told(rows)), ((row.job, row.name, _content(row)) for row in before), now)
     outcomes = desk.take_all(items)
-    taken = [outcome for outcome in outcomes if isinstance(outcome, Stored)]
+    taken = [outcome for outcome in outcomes if isinstance(outcome, StoredFeedback)]
     _insert([stored.said for stored in taken if stored.is_new])
     return outcomes, [(named[stored.said.job].model, stored.is_new) for stored in taken]
 
 
-def _told(rows: Sequence[_Job]) -> Iterator[tuple[UUID, ToldJob]]:
+def _told(rows: Sequence[_NamedJob]) -> Iterator[tuple[UUID, ToldJob]]:
     encrypts = {version: info(version).secrecy.encrypt for version in {row.version for row in rows}}
     for row in rows:
         yield row.id, ToldJob(row.state, row.finished_at, row.is_erased, encrypts[row.version])
 
 
-def _content(row: _Before) -> Content:
+def _content(row: _SaidBefore) -> Content:
     return row.label if row.label is not None else row.value or 0.0
 
 
-def _insert(new: Sequence[Said]) -> None:
+def _insert(new: Sequence[FeedbackSaid]) -> None:
     if new:
         columns = {
             "jobs": [said.job for said in new],

@@ -38,11 +38,15 @@ class RerouteRow(NamedTuple):
     model: str | None
 
 
+# Routes of earlier releases do not say which version was decided: their rules do.
 # A fallback has no rule and is moved by none, so that the job's version is the one that it was routed to.
 _ROUTE = Statement(
     """
 SELECT t.asked, t.arm, t.rollout, t.rule AS rule_id, u.number AS rule, j.queue AS model, v.version,
-  CASE t.arm WHEN 'candidate' THEN u.document->>'candidate' ELSE u.document->>'stable' END AS routed,
+  coalesce(
+    (SELECT version FROM models_registry_modelversion WHERE id = t.version),
+    CASE t.arm WHEN 'candidate' THEN u.document->>'candidate' ELSE u.document->>'stable' END
+  ) AS routed,
   CASE t.arm WHEN 'cascade' THEN u.steps->0->>'version' END AS first
 FROM jobs_route t JOIN jobs_job j ON j.id = t.job_id
 JOIN models_registry_modelversion v ON v.id = j.version_id

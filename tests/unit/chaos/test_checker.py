@@ -19,7 +19,7 @@ from tests.chaos.checker import (
     gather,
     judge,
 )
-from tests.chaos.records import ANY, FINE, POISON
+from tests.chaos.records import ANY, COMPARED, FINE, POISON
 
 Story = list[tuple[str | None, str | None, int, int]]
 SUCCESS: Story = [(None, "queued", 0, 0), ("queued", "running", 1, 1), ("running", "succeeded", 1, 1)]
@@ -52,6 +52,9 @@ class World:
         self.dead_letters: set[tuple[str, int]] | None = None
         self.rollouts: list[RolledOut] = []
         self.moved: set[str] = set()
+        self.exposed: dict[str, bool] = {}
+        self.said: dict[str, list[float]] = {}
+        self.feedback: dict[str, float] = {}
         for name, story in (("plain", SUCCESS), ("reaped", REAPED), ("released", RELEASED)):
             self.add(name, story)
         self.add("buried", BURIED, expect=POISON)
@@ -75,9 +78,18 @@ class World:
 
     def violations(self) -> set[tuple[str, str]]:
         history = History(
-            self.accepted, self.changes, self.stored, {"cancelled"}, self.failed, self.forgotten
+            self.accepted,
+            self.changes,
+            self.stored,
+            {"cancelled"},
+            self.failed,
+            self.forgotten,
+            self.said,
         )
-        dump = Dump(self.rows, self.leftovers, self.dead_letters, self.ledger, self.rollouts, self.moved)
+        dump = Dump(
+            self.rows, self.leftovers, self.dead_letters, self.ledger, self.rollouts, self.moved,
+            self.exposed, self.feedback,
+        )  # fmt: skip
         verdict = judge(history, dump)
         return {(violation.rule, violation.job) for violation in verdict.violations}
 
@@ -320,3 +332,34 @@ def test_a_proven_candidate_has_no_budget(world: World) -> None:
 def test_a_version_that_changed_without_an_event_is_found(world: World) -> None:
     world.moved = {"plain"}
     assert world.violations() == {("version", "plain")}
+
+
+def test_a_job_of_the_a_b_test_has_one_arm_at_whose_version_it_began(world: World) -> None:
+    world.accepted["plain"] = dataclasses.replace(world.accepted["plain"], compared=True)
+    assert world.violations() == {("arm", "plain")}
+    world.exposed = {"plain": True, "reaped": True}
+    assert world.violations() == set()
+    world.exposed = {"plain": False}
+    assert world.violations() == {("arm", "plain")}
+
+
+def test_feedback_that_was_acknowledged_is_stored_and_stays(world: World) -> None:
+    world.said, world.feedback = {"plain": [1.0, 1.0]}, {"plain": 1.0, "reaped": 2.0}
+    assert world.violations() == set()
+    world.said = {"plain": [1.0, 2.0]}
+    assert world.violations() == {("feedback", "plain")}
+    world.said, world.feedback = {"plain": [1.0]}, {"plain": 2.0}
+    assert world.violations() == {("feedback", "plain")}
+    world.feedback = {}
+    assert world.violations() == {("feedback", "plain")}
+    world.forgotten = {"other"}
+    assert world.violations() == set()
+
+
+def test_the_records_of_the_load_say_what_was_acknowledged() -> None:
+    accepted = {"kind": "accepted", "at": 1.0, "ids": ["a"], "expects": [FINE], "hurried": False}
+    records = [accepted | {"model": COMPARED}, {"kind": "feedback", "job": "a", "value": 1.0}]
+    history = gather(records)
+    assert history.accepted["a"].compared
+    assert history.said == {"a": [1.0]}
+    assert not gather([accepted | {"model": "echo"}]).accepted["a"].compared

@@ -13,10 +13,9 @@ from jobs.api.auth import ApiRequest, needs
 from jobs.api.docs.feedback_docs import PAGE_DOC
 from jobs.api.responses import json_answer
 from jobs.api.router import rollouts_router
-from jobs.api.routes.backtest_calls import PAGE_POLICY
 from jobs.core.ab_tests.ab_report import AbReport
 from jobs.core.access.scopes import Scope
-from jobs.services.ab_tests.ab_page import ab_page
+from jobs.services.ab_tests.ab_page import PAGE_POLICY, ab_page
 from jobs.services.ab_tests.read_ab_report import read_ab_report
 from models_registry.core.refs import DEFAULT_ALIAS
 
@@ -25,7 +24,9 @@ class AbDifferenceSchema(Schema):
     """An arm's mean less the reference's; the bounds hold at every look at once, with 95 %."""
 
     difference: float
-    low: float | None = Field(description="Null while an arm has fewer than twenty keys.")
+    low: float | None = Field(
+        description="Null while an arm has fewer than twenty keys, or all values are equal."
+    )
     high: float | None
     certain: bool = Field(description="The bounds leave 0 out, and the test is valid.")
 

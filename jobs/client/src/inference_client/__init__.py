@@ -55,8 +55,14 @@ What it answers to copies of the jobs that come now, beside them:
 
         rule = client.rollouts.put_rule("iris", {"stable": "1", "shadow": {"version": "2"}})
         print(client.shadows.get("iris", rule.number).sentence)
+
+How good an answer was is said afterwards, and compared between the versions of an A/B test:
+
+        client.feedback(job.id, "clicked", True)
+        print(client.rollouts.ab_report("iris", 7).sentence)
 """
 
+from inference_client.ab_answers import GivenFeedback, RemoteAbReport, RemoteFeedbackOutcome
 from inference_client.answers import (
     BulkItem,
     JobError,
@@ -89,6 +95,7 @@ __all__ = [
     "BulkItem",
     "Client",
     "File",
+    "GivenFeedback",
     "JobError",
     "JobEvent",
     "JobFailedError",
@@ -102,9 +109,11 @@ __all__ = [
     "Problem",
     "RanAttempt",
     "RegisteredVersion",
+    "RemoteAbReport",
     "RemoteAct",
     "RemoteBacktest",
     "RemoteDrift",
+    "RemoteFeedbackOutcome",
     "RemoteFlag",
     "RemoteFlagChange",
     "RemoteJob",

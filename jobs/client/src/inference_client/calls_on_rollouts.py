@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from inference_client.ab_answers import RemoteAbReport
 from inference_client.calls import JSON, Calls, Flow, Send
 from inference_client.rollout_answers import (
     PreviewedRule,
@@ -72,12 +73,25 @@ class RolloutCalls(Calls):
             (yield from self._ask(_post(f"{_of(model)}/rules/preview", contents))), type=PreviewedRule
         )
 
+    def ab_report(self, model: str, rule: int, alias: str) -> Flow[RemoteAbReport]:
+        """Read what the A/B test of a rule has shown."""
+        content = yield from self._ask(Send("GET", _report(model, rule, alias, "report")))
+        return msgspec.json.decode(content, type=RemoteAbReport)
+
+    def ab_page(self, model: str, rule: int, alias: str) -> Flow[str]:
+        """Read what the A/B test of a rule has shown as HTML."""
+        return (yield from self._ask(Send("GET", _report(model, rule, alias, "report.html")))).decode()
+
     def _rollout(self, send: Send) -> Flow[RemoteRollout]:
         return msgspec.json.decode((yield from self._ask(send)), type=RemoteRollout)
 
 
 def _of(model: str) -> str:
     return f"/api/v1/models/{quote(model, safe='')}"
+
+
+def _report(model: str, rule: int, alias: str, form: str) -> str:
+    return str(httpx.URL(f"{_of(model)}/rules/{rule}/{form}", params={"alias": alias}))
 
 
 def _post(url: str, contents: Mapping[str, Any]) -> Send:

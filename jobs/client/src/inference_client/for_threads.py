@@ -11,6 +11,7 @@ from uuid import UUID
 
 import httpx
 
+from inference_client.ab_answers import GivenFeedback, RemoteFeedbackOutcome
 from inference_client.answers import (
     BulkItem,
     JobEvent,
@@ -175,6 +176,17 @@ class Client:
     def timeline(self, job_id: UUID | str) -> Timeline:
         """Return what a job waited for, stage by stage, and the cause of its longest wait."""
         return self._do(self._calls.timeline(job_id))
+
+    def feedback(self, job_id: UUID | str, name: str, value: float | str) -> GivenFeedback:
+        """Say how good the answer of a job was, once for each name: a number, a boolean or a short text.
+
+        PlatformRefusedError where the job has not ended, ended 30 days ago, or has another value.
+        """
+        return self._do(self._calls.feedback(job_id, name, value))
+
+    def feedback_many(self, items: Iterable[Mapping[str, Any]]) -> Sequence[RemoteFeedbackOutcome]:
+        """Say it of many jobs, each a `job`, a `name` and a `value`; return their outcomes in order."""
+        return self._do(self._calls.feedback_many(items))
 
     def cancel(self, job_id: UUID | str) -> RemoteJob:
         """Cancel a job that has not ended, and return it."""

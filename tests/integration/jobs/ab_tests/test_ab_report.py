@@ -19,6 +19,7 @@ from jobs.core.errors import NoAbTestError, ResourceNotFoundError
 from jobs.core.ids import first_id_at
 from jobs.core.states import State
 from jobs.core.submission.request import JobRequest
+from jobs.db.statement import Statement
 from jobs.models import Batch, Job, Route
 from jobs.services.ab_tests.count_ab import DEVICE, JOBS, LABELS, NUMBERS, SPAN, WITH_FEEDBACK
 from jobs.services.ab_tests.read_ab_report import read_ab_report
@@ -263,7 +264,7 @@ def test_who_may_not_see_a_report_and_what_is_none(put: Rule) -> None:
         assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-STATEMENTS = {
+STATEMENTS: dict[str, Statement[Any]] = {
     "SPAN": SPAN, "JOBS": JOBS, "NUMBERS": NUMBERS, "LABELS": LABELS, "WITH_FEEDBACK": WITH_FEEDBACK,
     "DEVICE": DEVICE,
 }  # fmt: skip
@@ -275,7 +276,7 @@ def test_each_statement_finds_its_jobs_in_the_index_of_a_b_tests_alone(
 ) -> None:
     expose(put, one, range(10))
     last = first_id_at(10**13)
-    values = {
+    values: dict[str, Any] = {
         "rule": put.pk, "last": last, "first": first_id_at(0), "until": last, "most": 5, "dead": "dead",
         "succeeded": "succeeded", "ends": ["dead"], "names": 5, "labels": 5, "versions": [one.pk],
     }  # fmt: skip

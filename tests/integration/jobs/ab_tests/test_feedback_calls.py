@@ -222,7 +222,7 @@ def test_it_goes_with_its_job(ended: Job) -> None:
 
 def test_it_is_counted(ended: Job) -> None:
     def count(result: str) -> float:
-        return metrics.FEEDBACK.labels("echo", result)._value.get()
+        return float(metrics.FEEDBACK.labels("echo", result)._value.get())
 
     before = (
         count("stored"),

@@ -9,7 +9,7 @@ from functools import reduce
 
 import pytest
 
-from jobs.core.ab_tests.ab_counts import AbCounts, ArmJobs, NamedValues
+from jobs.core.ab_tests.ab_counts import AbCounts, ExposedJobs, NamedValues
 from jobs.core.ab_tests.ab_report import AbReport, AbRule, ab_report
 from models_registry.core.rollouts.statistics.mean_interval import ALPHA, Moments, mean_difference
 from models_registry.core.routing.rule_document import ArmShare, RuleDocument
@@ -22,7 +22,7 @@ def moments(values: list[float]) -> Moments:
 
 
 def report(
-    jobs: Mapping[str, ArmJobs],
+    jobs: Mapping[str, ExposedJobs],
     numbers: Mapping[str, Mapping[str, NamedValues]] | None = None,
     *,
     shares: tuple[tuple[str, float], ...] = (("1", 0.5), ("2", 0.5)),
@@ -34,9 +34,9 @@ def report(
     return ab_report(rule, AbCounts(jobs, numbers or {}, {}))
 
 
-def arm(keys: int, *, failed: int = 0, errors: Moments | None = None) -> ArmJobs:
+def arm(keys: int, *, failed: int = 0, errors: Moments | None = None) -> ExposedJobs:
     rates = [1.0] * failed + [0.0] * (keys - failed)
-    return ArmJobs(
+    return ExposedJobs(
         exposed=keys, keys=keys, finished=keys, answered=keys - failed, failed=failed,
         errors=errors or moments(rates), device_s=0.5 * keys,
     )  # fmt: skip
@@ -84,8 +84,16 @@ def test_a_difference_of_error_rates_is_named_too() -> None:
     assert found.arms[0].error_rate.low < 0.1 < found.arms[0].error_rate.high
 
 
+def test_where_nothing_has_failed_yet_the_error_rates_have_no_bounds() -> None:
+    difference = report({"1": arm(500), "2": arm(500)}).arms[1].error_difference
+    assert difference is not None
+    assert (difference.difference, difference.low, difference.high, difference.certain) == (
+        0.0, None, None, False,
+    )  # fmt: skip
+
+
 def test_a_few_keys_say_nothing_however_many_jobs_they_have() -> None:
-    few = ArmJobs(exposed=9_000, keys=3, finished=9_000, answered=9_000, errors=moments([0.0] * 3))
+    few = ExposedJobs(exposed=9_000, keys=3, finished=9_000, answered=9_000, errors=moments([0.0] * 3))
     found = report({"1": few, "2": few}, liked([0.0] * 3, [1.0] * 3))
     difference = found.feedback[0].arms[1].difference
     assert difference is not None
@@ -114,7 +122,7 @@ def test_arms_that_did_not_get_their_shares_make_all_of_it_invalid() -> None:
 
 def test_the_check_is_of_keys_and_not_of_jobs() -> None:
     """One busy client is one draw: its jobs must not make a test invalid."""
-    busy = ArmJobs(
+    busy = ExposedJobs(
         exposed=50_000, keys=1_000, finished=50_000, answered=50_000, errors=moments([0.0] * 1_000)
     )
     assert report({"1": busy, "2": arm(1_000)}).valid
