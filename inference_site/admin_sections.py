@@ -29,6 +29,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "models_registry.rollout": "Versions on their way to all jobs of an alias, and how each stands",
         "models_registry.rule": "What answers for an alias, rule by rule; what answered at a moment",
         "jobs.trial": "Gates, duels and backtests: two versions on the same inputs",
+        "jobs.frozenreference": "Drift: whether jobs of a version are still like those of its reference",
         "jobs.experiment": "Claims about the platform, the load tests that try them, and the verdicts",
         "models_registry.promotion": "Every move of an alias: who, when and why",
     },

@@ -127,6 +127,7 @@ class DriftSampler:
                 spent_s = 0.0
             if time.monotonic() - self._flushed_at >= FLUSH_S:
                 spent_s += _timed(self.flush)
+            metrics.DRIFT_CPU.inc(spent_s)
             self._stop.wait(rest_s(spent_s))
 
     def _read(self, sample: Sample) -> None:

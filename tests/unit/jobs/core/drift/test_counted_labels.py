@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from jobs.core.drift.drift_alarm import compare
-from jobs.core.drift.label_counts import (
+from jobs.core.drift.counted_labels import (
     MOST_COMPARED,
     MOST_STORED,
     OTHER,
@@ -17,6 +16,7 @@ from jobs.core.drift.label_counts import (
     merged,
     shown,
 )
+from jobs.core.drift.drift_alarm import compare
 
 HALVES = {"cat": 500, "dog": 500}
 
