@@ -30,6 +30,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "models_registry.rule": "What answers for an alias, rule by rule; what answered at a moment",
         "jobs.shadow": "Versions that run copies of jobs and answer none, and what they have shown",
         "jobs.trial": "Gates, duels and backtests: two versions on the same inputs",
+        "jobs.frozenreference": "Drift: whether jobs of a version are still like those of its reference",
         "jobs.experiment": "Claims about the platform, the load tests that try them, and the verdicts",
         "models_registry.promotion": "Every move of an alias: who, when and why",
     },

@@ -15,6 +15,7 @@ from jobs.admin import (
 from jobs.admin.acting import bulk_act_admin, pause_admin
 from jobs.admin.dead_letters import admin as dead_letters
 from jobs.admin.dead_letters import replays
+from jobs.admin.drift import drift_admin
 from jobs.admin.experiments import experiment_admin
 from jobs.admin.operations import autoscaler_admin
 from jobs.admin.registry_pages import alias_page, model_page, version_page
@@ -28,6 +29,7 @@ __all__ = [
     "circuit_admin",
     "client_admin",
     "dead_letters",
+    "drift_admin",
     "experiment_admin",
     "job_admin",
     "model_page",

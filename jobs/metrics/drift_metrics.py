@@ -11,6 +11,9 @@ DRIFT_SAMPLED = counter(
     "model",
     "outcome",
 )
+DRIFT_CPU = counter(
+    "inference_drift_cpu_seconds_total", "Seconds of a core that a worker's thread of samples has taken."
+)
 DRIFT_FIELDS = read_gauge(
     "inference_drift_fields",
     "Fields of a version that drift: two hours running, among the last three hours.",

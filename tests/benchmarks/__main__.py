@@ -14,6 +14,7 @@ from tests.benchmarks import (
     dashboard,
     device,
     drain,
+    drift,
     feed,
     foretold,
     gpu,
@@ -79,6 +80,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "rollouts": rollouts.measure,
     "live-rollouts": live_rollouts.measure,
     "routed": routed.measure,
+    "drift": drift.measure,
     "simulator": foretold.measure,
 }
 

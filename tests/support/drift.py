@@ -8,11 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from jobs.core.drift.drift_requests import DriftReferenceRequest
 from jobs.core.drift.field_names import LABEL, SIZE, Value
 from jobs.db import database_clock
 from jobs.db.engine import engine
+from jobs.models import DriftAlarm, FrozenReference
+from jobs.services.drift.comparing import compare_all
 from jobs.services.drift.field_sketch import FieldSketch
-from jobs.services.drift.reference import hour_of
+from jobs.services.drift.reference import freeze_as_asked, hour_of
 from jobs.services.drift.sketch_rows import SketchRow, write_sketches
 from models_registry.core.version import VersionInfo
 from models_registry.models import ModelVersion, Promotion
@@ -33,6 +36,19 @@ def watched(model: str = "echo", version: str = "1", **monitor: Any) -> VersionI
 
 def info_of(row: ModelVersion) -> VersionInfo:
     return VersionInfo.of(ModelVersion.objects.select_related("model").get(pk=row.pk))
+
+
+def make_drift() -> FrozenReference:
+    """Return a version with a reference, two hours that drift, and an alarm whose webhook is on its way."""
+    info = info_of(make_version("watched", options={"monitor": MONITOR}))
+    sampled(info.id, this_hour() - 4 * HOUR, jobs_like(200))
+    asked = DriftReferenceRequest(version="1", since=this_hour() - 4 * HOUR, until=this_hour() - 3 * HOUR)
+    freeze_as_asked("watched", asked, actor="olga")
+    for hour in (2, 1):
+        sampled(info.id, this_hour() - hour * HOUR, [*jobs_like(500, label="cat", seed=hour), {NUMBER: None}])
+    compare_all()
+    DriftAlarm.objects.update(state="waiting", attempts=2, answer="503 it's down", generation=4)
+    return FrozenReference.objects.select_related("version__model").get(version_id=info.id)
 
 
 def this_hour() -> datetime:

@@ -5,8 +5,8 @@ there are enough values; an index of stability is large for eight values of the 
 alarm needs a shift that matters and that chance does not explain, in two hours one after the other.
 
 Chance is reckoned for values that know nothing of each other. Those of real hours do: jobs come in runs of
-one client, and nights are not like days. As far as the reference's own hours are from the whole of it, that is
-no drift.
+one client, and nights are not like days. What the reference's own hours differ from the whole of it
+is no drift.
 """
 
 from __future__ import annotations

@@ -94,6 +94,20 @@ KEPT = (
         oldest="at",
     ),
     Kept(
+        "what jobs of watched versions were like by the hour, in sketches, and alarms of drift",
+        ("jobs_driftsketch", "jobs_drifthour", "jobs_driftalarm"),
+        "after the hour",
+        setting="LEDGER_DAYS",
+        oldest="hour",
+        content=True,
+    ),
+    Kept(
+        "the references of watched versions, in sketches",
+        ("jobs_frozenreference", "jobs_driftreference"),
+        "as long as the version, or until it gets another",
+        content=True,
+    ),
+    Kept(
         "experiments with their load reports",
         ("jobs_experiment", "jobs_measurement"),
         "for ever: they are the record of why something is as it is, and hold no content of jobs",
@@ -259,8 +273,8 @@ KEPT = (
     Kept(
         "the state of the platform itself",
         (
-            "jobs_circuit", "jobs_deadletterqueuesize", "jobs_knownkey", "jobs_lease", "jobs_leaseholder",
-            "jobs_queuestanding", "jobs_operationsrecent", "jobs_channelsecret", "django_content_type",
+            "jobs_cachegeneration", "jobs_circuit", "jobs_deadletterqueuesize", "jobs_knownkey", "jobs_lease",
+            "jobs_leaseholder", "jobs_queuestanding", "jobs_operationsrecent", "jobs_channelsecret", "django_content_type",
             "django_migrations",
         ),
         "it is overwritten",

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from django.core.management.base import CommandError
 
+from jobs.core.drift.counted_labels import encoded
 from jobs.core.drift.drift_alarm import DriftFinding, is_drift
 from jobs.core.drift.field_names import CONFIDENCE, LABEL, SIZE
-from jobs.core.drift.label_counts import encoded
 from jobs.management.rollouts.printed import as_json
 from jobs.services.drift.field_sketch import FieldSketch
 from jobs.services.drift.reference import REFERENCE_JOBS

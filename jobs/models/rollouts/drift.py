@@ -49,7 +49,8 @@ class FrozenReference(models.Model):
     frozen_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        verbose_name = "drift reference"
+        verbose_name = "drift of a version"
+        verbose_name_plural = "drift"
 
     def __str__(self) -> str:
         return f"reference of version {self.version_id}"

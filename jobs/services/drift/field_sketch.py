@@ -10,9 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from jobs.core.drift.drift_alarm import DriftFinding, Spread, compare, own_distance
-from jobs.core.drift.field_names import LABEL, Value, rounded
-from jobs.core.drift.label_counts import (
+from jobs.core.drift.counted_labels import (
     add_label,
     compared_labels,
     decoded,
@@ -21,6 +19,8 @@ from jobs.core.drift.label_counts import (
     merged,
     shown,
 )
+from jobs.core.drift.drift_alarm import DriftFinding, Spread, compare, own_distance
+from jobs.core.drift.field_names import LABEL, Value, rounded
 
 K = 200  # a share is wrong by 1.3 % at most, in 99 of 100 sketches; some 2 kB
 DECILES = tuple(number / 10 for number in range(1, 10))

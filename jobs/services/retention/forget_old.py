@@ -206,6 +206,24 @@ _RULES: Final = (
         _delete("jobs_shadow", f"{_older('changed_at')} AND old.state = 'ended'", "rule", "bigint"),
         "bigint",
     ),
+    _Rule(
+        "samples of jobs",
+        "ledger_days",
+        _delete("jobs_driftsketch", _older("hour"), type_="bigint"),
+        "bigint",
+    ),
+    _Rule(
+        "drift by hour",
+        "ledger_days",
+        _delete("jobs_drifthour", _older("hour"), type_="bigint"),
+        "bigint",
+    ),
+    _Rule(
+        "alarms of drift",
+        "ledger_days",
+        _delete("jobs_driftalarm", _older("hour"), type_="bigint"),
+        "bigint",
+    ),
     _Rule("receipts", "jobs_days", _delete("jobs_erasure", _older("finished_at"))),
     _Rule(
         "the admin's log",

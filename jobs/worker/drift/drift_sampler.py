@@ -63,6 +63,12 @@ class DriftSampler:
         self._samples = Queue[Sample](MOST_WAITING)
         self._sketches, self._lock = HourSketches(), Lock()
         self._flushed_at = time.monotonic()
+        self.read = 0  # samples so far
+
+    @property
+    def waiting(self) -> int:
+        """Return how many samples wait to be read."""
+        return self._samples.qsize()
 
     def start(self) -> None:
         """Begin to read samples, on a thread."""
@@ -121,6 +127,7 @@ class DriftSampler:
                 spent_s = 0.0
             if time.monotonic() - self._flushed_at >= FLUSH_S:
                 spent_s += _timed(self.flush)
+            metrics.DRIFT_CPU.inc(spent_s)
             self._stop.wait(rest_s(spent_s))
 
     def _read(self, sample: Sample) -> None:
@@ -135,6 +142,7 @@ class DriftSampler:
         except Exception as error:  # noqa: BLE001  # a sample is not worth a worker; its text may be confidential
             log.debug("a sample cannot be read: %s", type(error).__name__)
             outcome = "unreadable"
+        self.read += 1
         _outcomes(self._models[sample.version], outcome).inc()
 
 

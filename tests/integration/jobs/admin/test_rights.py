@@ -35,6 +35,7 @@ from jobs.services.access.owner import token_digest
 from jobs.services.access.tokens import create_token
 from models_registry.models import Alias, ModelVersion, RegisteredModel
 from tests.support.admin import ADDRESS, admin_pages, bodies, browser_of
+from tests.support.drift import make_drift
 from tests.support.factories import make_batch, make_client, make_job, make_version, make_worker
 from tests.support.shown_platform import make_autoscaler, make_experiment
 from tests.support.shown_rollouts import make_rollout, make_shadow, make_trial
@@ -81,6 +82,7 @@ def rows(db: str) -> dict[str, Any]:
         "queuestanding": [standing.pk],
         "trial": [trial.pk], "shadow": [make_shadow(rollout).pk],
         "experiment": [make_experiment().pk], "autoscaler": [make_autoscaler().pk],
+        "frozenreference": [make_drift().pk],
         "job": [dead.pk, done.pk, waiting.pk, running.pk], "deadletter": [dead.pk], "outbox": [waiting.pk],
         "event": list(Event.objects.values_list("pk", flat=True)), "batch": [batch.pk],
         "worker": [Worker.objects.get().pk], "client": [dead.client_id],

@@ -31,6 +31,7 @@ from models_registry.core.registry_errors import RegistrationError, RetryableErr
 from models_registry.loaders.builtin import Stepper
 from models_registry.services import register_version
 from tests.support.admin import admin_pages, bodies
+from tests.support.drift import make_drift
 from tests.support.payload_keys import NEW, OLD, secret_version, use
 from tests.support.personal_data import (
     INPUT,
@@ -227,6 +228,7 @@ def rows(done: Submitted, dead: Submitted, waiting: Submitted) -> dict[str, Any]
         "job": jobs, "deadletter": [dead.id], "outbox": [waiting.id], "client": [], "circuit": [],
         "canaryreplay": [], "bulkact": [], "workpause": [], "trial": [], "shadow": [],
         "experiment": [make_experiment().pk], "autoscaler": [make_autoscaler().pk],
+        "frozenreference": [make_drift().pk],
         "event": list(Event.objects.values_list("pk", flat=True)), "batch": batches(), "worker": [],
         "apitoken": [], "queuestanding": [], "delivery": [], "disabledendpoint": [], "webhooksecret": [],
     }  # fmt: skip
