@@ -35,10 +35,10 @@ from inference_client.calls import (
     Send,
 )
 from inference_client.calls_on_backtests import BacktestCalls
-from inference_client.flags.calls_on_flags import FlagCalls
 from inference_client.calls_on_rollouts import RolloutCalls
 from inference_client.events import EventReader
 from inference_client.files import OCTETS, File, Source
+from inference_client.flags.calls_on_flags import FlagCalls
 from inference_client.flags.flag_clients import Flags
 from inference_client.model_file import Model, artifact_of
 from inference_client.rollout_clients import Rollouts

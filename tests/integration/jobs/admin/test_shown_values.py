@@ -35,9 +35,10 @@ from jobs.models import (
     WebhookSecret,
     WorkPause,
 )
-from models_registry.models import Alias, Promotion, RegisteredModel, VersionLoad
+from models_registry.models import Alias, FlagChange, Promotion, RegisteredModel, VersionLoad
 from tests.support.admin import text_of
 from tests.support.factories import make_batch, make_job, make_version, make_worker
+from tests.support.flags import flag
 from tests.support.shown_platform import make_autoscaler, make_experiment
 from tests.support.shown_rollouts import (
     make_point,
@@ -108,6 +109,7 @@ def rows(browser: Browser) -> list[Model]:
         WorkPause.objects.create(kind="model", target=1, name="echo", reason="why", actor="olga"),
         BulkAct.objects.create(verb="cancel", selection=RICH, rate_per_s=1, total=1, actor="olga"),
         make_experiment(load=RICH, settings=RICH),
+        flag(when={"const": RICH}), flag("old", on=False), *FlagChange.objects.all(),
         make_autoscaler(),
         make_autoscaler("gpu2", deaths=2, paused_until=timezone.now(), ended_at=timezone.now()),
         CanaryReplay.objects.create(

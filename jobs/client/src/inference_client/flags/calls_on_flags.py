@@ -10,7 +10,13 @@ import httpx
 import msgspec
 
 from inference_client.calls import JSON, Calls, Flow, Send
-from inference_client.flags.flag_answers import FlagList, PreviewedFlag, RemoteFlag, RemoteFlagChange, ShownFlag
+from inference_client.flags.flag_answers import (
+    FlagList,
+    PreviewedFlag,
+    RemoteFlag,
+    RemoteFlagChange,
+    ShownFlag,
+)
 
 FLAGS = "/api/v1/flags"
 
