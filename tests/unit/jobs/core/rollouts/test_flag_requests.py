@@ -24,7 +24,8 @@ def test_a_malformed_put_is_refused(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [b"", b', "asks": [{}], "last": 1', b', "last": 0', b', "asks": []', b', "last": 1, "sticky": "x"']
+    "more",
+    [b"", b', "asks": [{}], "last": 1', b', "last": 0', b', "asks": []', b', "last": 1, "sticky": "x"'],
 )
 def test_a_preview_is_of_described_jobs_or_of_stored_ones(more: bytes) -> None:
     with pytest.raises(MalformedRequestError):
