@@ -29,6 +29,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "models_registry.rollout": "Versions on their way to all jobs of an alias, and how each stands",
         "models_registry.rule": "What answers for an alias, rule by rule; what answered at a moment",
         "jobs.shadow": "Versions that run copies of jobs and answer none, and what they have shown",
+        "models_registry.flag": "For which jobs something is on, and what is past its end",
+        "models_registry.flagchange": "Every change of a flag: who, when and why; the flags of a moment",
         "jobs.trial": "Gates, duels and backtests: two versions on the same inputs",
         "jobs.frozenreference": "Drift: whether jobs of a version are still like those of its reference",
         "jobs.experiment": "Claims about the platform, the load tests that try them, and the verdicts",

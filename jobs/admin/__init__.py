@@ -17,6 +17,7 @@ from jobs.admin.dead_letters import admin as dead_letters
 from jobs.admin.dead_letters import replays
 from jobs.admin.drift import drift_admin
 from jobs.admin.experiments import experiment_admin
+from jobs.admin.flags import flag_admin, flag_change_admin
 from jobs.admin.operations import autoscaler_admin
 from jobs.admin.registry_pages import alias_page, model_page, version_page
 from jobs.admin.rollouts import rollout_admin, rule_admin, shadow_admin, trial_admin
@@ -31,6 +32,8 @@ __all__ = [
     "dead_letters",
     "drift_admin",
     "experiment_admin",
+    "flag_admin",
+    "flag_change_admin",
     "job_admin",
     "model_page",
     "outbox_and_events",

@@ -47,8 +47,8 @@ def limit_of(call: Call) -> BodyLimit:
     if method == "POST" and path in BULK_ACTS:
         return BodyLimit(scope=BULK_ACTS[path], named=True)
     if method in {"PUT", "POST"} and path.startswith(FLAGS):  # they try the patterns of a schema
-        of_flag = settings.INFERENCE.max_body_bytes if path.endswith(FLAG_PREVIEW) else SMALL_BYTES
-        return BodyLimit(of_flag, Scope.ROLL_OUT, named=True)
+        large = settings.INFERENCE.max_body_bytes if path.endswith(FLAG_PREVIEW) else SMALL_BYTES
+        return BodyLimit(large, Scope.ROLL_OUT, named=True)
     if method == "POST" and path.startswith(MODELS) and (of_model := _of_a_model(path)) is not None:
         return of_model
     most = _most_of_a_post(path, call) if method == "POST" else None

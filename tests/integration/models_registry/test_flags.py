@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from models_registry.services.rules import put_rule
 from tests.support.flags import OWNED, flag
 from tests.support.rules import rule, two_versions
 
-BETA = {"cohorts": [{"flag": "beta", "arm": "candidate"}], "share": 0.0}
+BETA: dict[str, Any] = {"cohorts": [{"flag": "beta", "arm": "candidate"}], "share": 0.0}
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +57,13 @@ def test_a_change_is_never_changed() -> None:
     for change in (lambda: FlagChange.objects.filter(pk=made.pk).update(number=9), made.delete):
         with pytest.raises(DatabaseError, match="append"), transaction.atomic():
             change()
+
+
+def test_a_change_has_the_time_at_which_it_is_made_whatever_else_it_is_given() -> None:
+    early = datetime(2001, 1, 1, tzinfo=UTC)
+    made = FlagChange.objects.create(name="beta", number=1, actor="olga", at=early)
+    made.refresh_from_db()
+    assert made.at > early + timedelta(days=365)
 
 
 def test_the_same_document_again_changes_nothing_so_a_lost_answer_may_be_asked_for_again() -> None:

@@ -35,10 +35,11 @@ from jobs.models import (
     WebhookSecret,
     WorkPause,
 )
-from models_registry.models import Alias, Promotion, RegisteredModel, VersionLoad
+from models_registry.models import Alias, FlagChange, Promotion, RegisteredModel, VersionLoad
 from tests.support.admin import text_of
 from tests.support.drift import make_drift
 from tests.support.factories import make_batch, make_job, make_version, make_worker
+from tests.support.flags import flag
 from tests.support.shown_platform import make_autoscaler, make_experiment
 from tests.support.shown_rollouts import (
     make_point,
@@ -113,6 +114,7 @@ def rows(browser: Browser) -> list[Model]:
         BulkAct.objects.create(verb="cancel", selection=RICH, rate_per_s=1, total=1, actor="olga"),
         make_experiment(load=RICH, settings=RICH),
         make_drift(),
+        flag(when={"const": RICH}), flag("old", on=False), *FlagChange.objects.all(),
         make_autoscaler(),
         make_autoscaler("gpu2", deaths=2, paused_until=timezone.now(), ended_at=timezone.now()),
         CanaryReplay.objects.create(

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.core.routing.decision import SAMPLE, Arm, Ask, CompiledRule, Decision, bucket_of, decide
+from models_registry.core.routing.flag_document import CompiledFlag, FlagDocument
 from models_registry.core.routing.rule_document import PPM, RuleDocument
 from models_registry.core.version import VersionInfo
 
@@ -181,3 +182,38 @@ def test_a_shadow_is_resident_and_answers_no_job() -> None:
     assert compiled.versions == (STABLE,)
     assert compiled.resident == (STABLE, CANDIDATE)
     assert {decision.version for decision in decided(compiled, KEYS[:99])} == {STABLE}
+
+
+def test_a_cohort_is_of_the_jobs_for_which_its_flag_is_on_by_the_key_of_the_rule() -> None:
+    half = flag(share=0.5)
+    cohort = {"flag": "beta", "arm": "candidate"}
+    ruled = CompiledRule(3, 1, 7, rule(cohorts=[cohort]).document, STABLE, CANDIDATE, flags={"beta": half})
+    for key in KEYS[:2_000]:
+        in_cohort = bucket_of("beta", key) < PPM // 2
+        decision = decide(ruled, ask(key))
+        assert (decision.arm is Arm.CANDIDATE, decision.why == "cohort 1") == (in_cohort, in_cohort)
+        assert half.is_on(ask(key)) is in_cohort
+
+
+def test_a_cohort_with_a_flag_and_a_schema_needs_both_and_the_next_one_is_looked_at() -> None:
+    gold = {"properties": {"client": {"const": "gold"}}}
+    cohorts = [{"flag": "beta", "when": gold, "arm": "candidate"}, {"when": gold, "arm": "stable"}]
+    document = rule(cohorts=cohorts).document
+    for on, why in ((True, "cohort 1"), (False, "cohort 2")):
+        ruled = CompiledRule(3, 1, 7, document, STABLE, CANDIDATE, flags={"beta": flag(on=on)})
+        assert decide(ruled, ask(client="gold")).why == why
+        assert decide(ruled, ask(client="tin")).why == "share"
+
+
+def test_a_flag_that_is_not_there_is_off() -> None:
+    assert decide(rule(cohorts=[{"flag": "beta", "arm": "candidate"}]), ask()).why == "share"
+
+
+def test_a_cohort_is_written_without_what_it_does_not_name() -> None:
+    cohorts = ({"when": {}, "arm": "stable"}, {"flag": "beta", "arm": "candidate"})
+    assert rule(cohorts=list(cohorts)).document.document["cohorts"] == cohorts
+
+
+def flag(**fields: Any) -> CompiledFlag:
+    owned = {"owner": "us", "expires_at": "2027-03-01T00:00:00Z"}
+    return CompiledFlag("beta", FlagDocument.of(owned | fields))

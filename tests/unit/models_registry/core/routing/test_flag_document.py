@@ -6,7 +6,7 @@ import pytest
 
 from models_registry.core.registry_errors import FlagError
 from models_registry.core.routing.decision import Ask, bucket_of
-from models_registry.core.routing.flag_document import CompiledFlag, FlagDocument
+from models_registry.core.routing.flag_document import CompiledFlag, FlagDocument, FlagReason, check_flag_name
 
 OWNED: dict[str, Any] = {"owner": "search team", "expires_at": "2027-03-01T00:00:00Z"}
 
@@ -53,6 +53,28 @@ def test_a_description_bounds_the_share() -> None:
     assert not flag(when=beta).is_on(ask(tier="gold"))
     assert not flag(when=beta).is_on(ask())
     assert not flag(when=beta, share=0.0).is_on(ask(tier="beta"))
+
+
+def test_a_decision_says_why() -> None:
+    beta = {"required": ["client"], "properties": {"client": {"const": "beta"}}}
+    some = flag(share=0.5, clients=["friend"], when=beta)
+    assert some.decide(ask(client="friend")).why is FlagReason.CLIENT
+    assert some.decide(ask(client="other")) == (False, FlagReason.WHEN, bucket_of("new-tokens", bytes(8)))
+    assert flag(on=False).decide(ask()).why is FlagReason.OFF
+    for number in range(100):
+        decision = some.decide(ask(number, client="beta"))
+        assert (decision.why, decision.on) == (FlagReason.SHARE, decision.bucket < 500_000)
+
+
+@pytest.mark.parametrize("name", ["a", "auto_rollback", "new-tokens.2", "0" * 63])
+def test_a_name_may_hold_letters_digits_dots_dashes_and_underscores(name: str) -> None:
+    check_flag_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "A", "-a", "a b", "a/b", "a\n", "\u00e4", "0" * 64])
+def test_what_is_no_name_is_refused_with_what_may_be_one(name: str) -> None:
+    with pytest.raises(FlagError, match="lower-case letters, digits, dots, dashes and underscores"):
+        check_flag_name(name)
 
 
 def test_what_is_read_is_what_is_written() -> None:
