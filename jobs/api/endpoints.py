@@ -27,6 +27,7 @@ from jobs.api.routes import (
     submissions,
 )
 from jobs.api.routes.rollouts import (
+    cascade_calls,
     rollout_act_calls,
     rollout_calls,
     rollout_stream,
@@ -39,7 +40,7 @@ from models_registry.api import router as models_router
 ROUTES = (
     backtest_calls, bulk_act_calls, erasures, file_uploads, job_events, job_lineage, job_timelines, jobs,
     live_workers, own_token, registrations, submissions, rollout_act_calls, rollout_calls, rollout_stream,
-    rule_calls, version_state_calls,
+    rule_calls, version_state_calls, cascade_calls,
 )  # fmt: skip
 ABOUT = """
 Submit a job and get its acknowledgement at once. Then get its result in the way that suits you: send

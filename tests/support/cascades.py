@@ -40,7 +40,12 @@ def cascade(first: str = "light:1", then: str = "heavy:1", **fields: Any) -> dic
 
 
 def put_cascade(
-    first: str = "light:1", then: str = "heavy:1", *, model: str = "light", alias: str = "default", **fields: Any
+    first: str = "light:1",
+    then: str = "heavy:1",
+    *,
+    model: str = "light",
+    alias: str = "default",
+    **fields: Any,
 ) -> Rule:
     """Put a cascade in force at `light@default`, whose stable version is 1; `fields` are the cascade's."""
     document = {"stable": "1", "cascade": cascade(first, then, **fields)}
@@ -74,7 +79,9 @@ def delivered(job: Job) -> MessageDelivery:
     """Return the delivery of the message that the relay would publish of a job."""
     row = Outbox.objects.get(job_id=job.id)
     message: Any = SimpleNamespace(delivery_info={"routing_key": row.model})
-    envelope = envelope_of(job, epoch=row.epoch, version=row.version_id, parameters_digest=row.parameters_digest)
+    envelope = envelope_of(
+        job, epoch=row.epoch, version=row.version_id, parameters_digest=row.parameters_digest
+    )
     return MessageDelivery(Parcel(message, 1, 1), envelope, task=None)
 
 
@@ -113,7 +120,9 @@ def settled(
         else verdict
         for verdict, one in zip(verdicts, outcomes, strict=True)
     ]
-    settler = Settler(engine(), lambda: False, node="gpu-0@tests", expected_s=lambda *_: 0.0, circuits=circuits)
+    settler = Settler(
+        engine(), lambda: False, node="gpu-0@tests", expected_s=lambda *_: 0.0, circuits=circuits
+    )
     stored = settler.settle(batch)
     assert stored is not None
     return stored

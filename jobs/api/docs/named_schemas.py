@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from jobs.core.acting.bulk_request import BulkRequest
+from jobs.core.cascades.report_request import CascadeAsk
 from jobs.core.rollouts.rollout_requests import (
     RolloutApprove,
     RolloutBudget,
@@ -37,7 +38,15 @@ BINARY = {"type": "string", "format": "binary"}
 
 def _requests() -> dict[str, Any]:
     """Return the schemas of our own types; what they leave implicit is written out, for generators."""
-    requests = [JobRequest, ErasureRequest, RegistrationRequest, BulkRequest, BacktestRequest, *_ON_ROLLOUTS]
+    requests = [
+        JobRequest,
+        ErasureRequest,
+        RegistrationRequest,
+        BulkRequest,
+        BacktestRequest,
+        CascadeAsk,
+        *_ON_ROLLOUTS,
+    ]
     _, named_parts = msgspec.json.schema_components(requests, ref_template="#/components/schemas/{name}")
     # Answers describe the enumerations by the same names.
     schemas = {name: plain_ends(schema) for name, schema in named_parts.items() if "properties" in schema}

@@ -117,6 +117,12 @@ REFUSALS: Mapping[str, Kinds] = {
         *_OF_A_RULE, registry_errors.RolloutConflictError, registry_errors.ApprovalError,
     ),
     "post models/{name}/rules/preview": _OF_A_RULE,
+    "get models/{name}/rules/{number}/cascade": (
+        errors.ModelNotAllowedError, errors.ResourceNotFoundError,
+    ),
+    "post models/{name}/rules/{number}/cascade": (
+        *_WITH_BODY, errors.ModelNotAllowedError, errors.ResourceNotFoundError,
+    ),
     "post models/{name}/rollouts": (
         *_OF_A_RULE, registry_errors.RolloutConflictError, registry_errors.RolloutPlanError,
         registry_errors.OverBudgetError, registry_errors.AgreementError,

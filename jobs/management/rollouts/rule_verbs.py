@@ -7,6 +7,7 @@ from typing import Any
 
 from jobs.core.rollouts.rollout_requests import RulePreview, checked_preview, parse_value
 from jobs.management.dead_letters.dead_letter_arguments import actor_of
+from jobs.management.rollouts.cascade_verb import show_cascade
 from jobs.management.rollouts.printed import as_json
 from jobs.services.rollouts.preview import preview
 from jobs.services.rollouts.reads import RuleView, rules_of
@@ -73,4 +74,5 @@ RULE_VERBS: Mapping[str, Callable[[Options], str]] = {
     "put": put,
     "preview": try_rule,
     "history": history,
+    "cascade": show_cascade,
 }

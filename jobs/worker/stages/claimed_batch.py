@@ -24,6 +24,7 @@ from models_registry.core.runner import Item, Runner
 from models_registry.loaders.fault_tables import COMMON
 from models_registry.loaders.ready import Loaded
 
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A delivery whose claim was refused, and the state of its job, None where there is no such job.

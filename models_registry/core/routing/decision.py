@@ -73,9 +73,9 @@ class CompiledRule:
     """The rule in force for an alias, with the versions that it names and the checks of its cohorts.
 
     `arms` has the versions of the document's arms, in order, and `steps` those of its cascade, whose `plan`
-    says how a job goes through them. `digest` is of document and plan, once it is in force. `matches` has a function for each cohort, in
-    order; it, `bounds`, of the candidate, the counted and the baseline, and `arm_ends` are made from the
-    document once, because each job needs them.
+    says how a job goes through them. `digest` is of document and plan, once it is in force. `matches` has a
+    function for each cohort, in order; it, `bounds`, of the candidate, the counted and the baseline, and
+    `arm_ends` are made from the document once, because each job needs them.
     """
 
     id: int

@@ -60,6 +60,7 @@ from inference_client.answers import (
 )
 from inference_client.backtest_answers import RemoteBacktest
 from inference_client.calls import Patience
+from inference_client.cascade_answers import RemoteCascade
 from inference_client.files import File, part
 from inference_client.for_asyncio import AsyncClient
 from inference_client.for_threads import Client
@@ -85,6 +86,7 @@ __all__ = [
     "RegisteredVersion",
     "RemoteAct",
     "RemoteBacktest",
+    "RemoteCascade",
     "RemoteJob",
     "RemoteRollout",
     "RemoteRule",

@@ -35,7 +35,9 @@ from inference_client.calls import (
     Send,
 )
 from inference_client.calls_on_backtests import BacktestCalls
+from inference_client.calls_on_cascades import CascadeCalls
 from inference_client.calls_on_rollouts import RolloutCalls
+from inference_client.cascade_clients import AsyncCascades
 from inference_client.events import EventReader
 from inference_client.files import OCTETS, File, Source, UploadBody
 from inference_client.model_file import Model, artifact_of
@@ -66,6 +68,7 @@ class AsyncClient:
         self._calls = Calls(self._patience)
         self.rollouts = AsyncRollouts(RolloutCalls(self._patience), self._do, self._follow)
         self.backtests = AsyncBacktests(BacktestCalls(self._patience), self._do)
+        self.cascades = AsyncCascades(CascadeCalls(self._patience), self._do)
 
     async def __aenter__(self) -> Self:
         """Return the client."""

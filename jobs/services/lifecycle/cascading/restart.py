@@ -27,5 +27,7 @@ def begin_anew(restarts: Sequence[CascadeRestart]) -> None:
     Before their messages are due, so that those carry the mark.
     """
     jobs = [restart.job for restart in restarts]
-    execute(_RESTART, {"jobs": jobs, "rules": [restart.rule for restart in restarts], "why": StepEnd.REPLAYED})
+    execute(
+        _RESTART, {"jobs": jobs, "rules": [restart.rule for restart in restarts], "why": StepEnd.REPLAYED}
+    )
     execute(_MARK, {"jobs": [one.job for one in restarts if one.rule is not None], "mark": LEAST_MARKED})

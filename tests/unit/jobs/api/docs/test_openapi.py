@@ -118,6 +118,8 @@ OPERATION_IDS = {
     "get /api/v1/models/{name}/rules": "listRules",
     "post /api/v1/models/{name}/rules": "putRule",
     "post /api/v1/models/{name}/rules/preview": "previewRule",
+    "get /api/v1/models/{name}/rules/{number}/cascade": "getCascadeReport",
+    "post /api/v1/models/{name}/rules/{number}/cascade": "rateCascade",
     "post /api/v1/models/{name}/rollouts": "startRollout",
     "post /api/v1/models/{name}/versions/{version}/stage": "stageModelVersion",
     "post /api/v1/models/{name}/versions/{version}/retire": "retireModelVersion",
