@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from jobs.api.docs import backtest_examples, bulk_act_examples, cascade_docs, examples, rollout_examples
+from jobs.api.docs import backtest_examples, bulk_act_examples, cascade_examples, examples, rollout_examples
 from jobs.api.docs.examples import Examples
 
 _TEXT = {"type": "string"}
@@ -183,10 +183,10 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
         200: ResponseDoc("What the rule would decide.", {"one job": rollout_examples.PREVIEWED})
     },
     "get models/{name}/rules/{number}/cascade": {
-        200: ResponseDoc("The report.", {"a cascade of digits": cascade_docs.REPORT})
+        200: ResponseDoc("The report.", {"a cascade of digits": cascade_examples.REPORT})
     },
     "post models/{name}/rules/{number}/cascade": {
-        200: ResponseDoc("The report.", {"a cascade of digits": cascade_docs.REPORT})
+        200: ResponseDoc("The report.", {"a cascade of digits": cascade_examples.REPORT})
     },
     "post models/{name}/rollouts": {
         201: ResponseDoc("The roll-out, which has begun.", {"a roll-out": rollout_examples.ROLLOUT})
