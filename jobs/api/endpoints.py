@@ -29,6 +29,7 @@ from jobs.api.routes import (
 )
 from jobs.api.routes.rollouts import (
     ab_report_calls,
+    cascade_calls,
     drift_calls,
     flag_calls,
     rollout_act_calls,
@@ -42,10 +43,10 @@ from models_registry.api import router as models_router
 
 # Each put its calls on the router.
 ROUTES = (
-    ab_report_calls, backtest_calls, bulk_act_calls, drift_calls, erasures, feedback_calls, file_uploads,
-    flag_calls, job_events, job_lineage, job_timelines, jobs, live_workers, own_token, registrations,
-    rollout_act_calls, rollout_calls, rollout_stream, rule_calls, shadow_calls, submissions,
-    version_state_calls,
+    ab_report_calls, backtest_calls, bulk_act_calls, cascade_calls, drift_calls, erasures, feedback_calls,
+    file_uploads, flag_calls, job_events, job_lineage, job_timelines, jobs, live_workers, own_token,
+    registrations, rollout_act_calls, rollout_calls, rollout_stream, rule_calls, shadow_calls,
+    submissions, version_state_calls,
 )  # fmt: skip
 ABOUT = """
 Submit a job and get its acknowledgement at once. Then get its result in the way that suits you: send

@@ -6,10 +6,10 @@ submit ──► queued ──claim──► running ──settle──► succe
              │  └─rescue,escal.┘
              └─replay── dead | cancelled | expired
 
-Four verbs also change the job's version: `rescue` lets the stable version answer what a candidate could not,
-`take_back` does so for jobs that a candidate has not claimed yet, `escalate` sends a job to the next step of
-its cascade, and `degrade` lets the answer of the step before stand where that step cannot answer. A replay may,
-too.
+Four verbs also change the job's version: `rescue` lets the stable version answer what a candidate could
+not, `take_back` does so for jobs that a candidate has not claimed yet, `escalate` sends a job to the next
+step of its cascade, and `degrade` lets the answer of the step before stand where that step cannot answer. A
+replay may, too.
 
 The same in full, one line a verb; `none` is no row yet, and a test holds these lines and the table together:
 

@@ -49,8 +49,8 @@ ROLLOUT_HELD = read_gauge(
 )
 CASCADE_STEPS = counter(
     "inference_cascade_steps_total",
-    "Answers of jobs in cascades: `enough`, `below` the threshold, or `no_confidence`; and why the next step was"
-    " not taken: `no_time`, `circuit`, `switched_off`, empty where it was or was not needed.",
+    "Answers in cascades: `enough`, `below` the threshold, or `no_confidence`; and what hindered the next"
+    " step: `no_time`, `circuit` or `switched_off`.",
     "model",
     "answer",
     "hindrance",

@@ -79,7 +79,10 @@ def point(model: RegisteredModel, alias: str, version: ModelVersion, by: AliasCh
 def append_rule(
     model: RegisteredModel, alias: str, document: RuleDocument, by: AliasChange, plan: Plan = ()
 ) -> Rule:
-    """Put a rule that was checked in force, with the plan of its cascade. Requires the model's lock, under which its rules take turns."""
+    """Put a rule that was checked in force, with the plan of its cascade.
+
+    Requires the model's lock, under which its rules take turns.
+    """
     rules = Rule.objects.filter(model=model.name, alias=alias)
     number = (rules.aggregate(last=Max("number"))["last"] or 0) + 1
     rule = Rule.objects.create(

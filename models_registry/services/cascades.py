@@ -44,8 +44,8 @@ def check_approved(steps: Sequence[VersionInfo], own: str) -> None:
             continue
         if not Alias.objects.filter(version=step.id).exists():
             raise ApprovalError(
-                f"{step} gets jobs of {step.model} by a roll-out that other people approve: start one, and put"
-                " the cascade once an alias stands for it."
+                f"{step} gets jobs of {step.model} by a roll-out that other people approve: start one, and"
+                " put the cascade in force once an alias stands for it."
             )
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from jobs.core.ab_tests.feedback_request import FeedbackGiven, FeedbackMany
 from jobs.core.acting.bulk_request import BulkRequest
+from jobs.core.cascades.report_request import CascadeAsk
 from jobs.core.drift.drift_requests import DriftReferenceRequest
 from jobs.core.rollouts.flag_requests import FlagPreview, FlagPut
 from jobs.core.rollouts.rollout_requests import (
@@ -53,7 +54,7 @@ def _requests() -> dict[str, Any]:
     """Return the schemas of our own types; what they leave implicit is written out, for generators."""
     requests = [
         JobRequest, ErasureRequest, RegistrationRequest, BulkRequest, BacktestRequest, FeedbackGiven,
-        FeedbackMany, *_ON_ROLLOUTS,
+        FeedbackMany, CascadeAsk, *_ON_ROLLOUTS,
     ]  # fmt: skip
     _, named_parts = msgspec.json.schema_components(requests, ref_template="#/components/schemas/{name}")
     # Answers describe the enumerations by the same names.

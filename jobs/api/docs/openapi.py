@@ -10,6 +10,7 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
 from jobs.api.docs import problem_docs
+from jobs.api.docs.cascade_docs import CASCADE_PARAMETERS
 from jobs.api.docs.named_schemas import NAMED
 from jobs.api.docs.request_docs import PARAMETERS
 from jobs.api.docs.response_docs import ANSWERS, by_example, headers_of
@@ -75,6 +76,7 @@ def _with_codes(schema: dict[str, Any]) -> None:
 
 def _with_parameters(name: str, call: dict[str, Any]) -> None:
     texts = {**PARAMETERS, **(LIST_PARAMETERS if name == "get rollouts" else {})}
+    texts |= CASCADE_PARAMETERS if name.endswith("/cascade") else {}
     for parameter in call.get("parameters", ()):
         if parameter["in"] != "header":
             parameter["description"], parameter["example"] = texts[parameter["name"]]

@@ -128,6 +128,12 @@ REFUSALS: Mapping[str, Kinds] = {
         *_OF_A_RULE, registry_errors.RolloutConflictError, registry_errors.ApprovalError,
     ),
     "post models/{name}/rules/preview": _OF_A_RULE,
+    "get models/{name}/rules/{number}/cascade": (
+        errors.ModelNotAllowedError, errors.ResourceNotFoundError,
+    ),
+    "post models/{name}/rules/{number}/cascade": (
+        *_WITH_BODY, errors.ModelNotAllowedError, errors.ResourceNotFoundError,
+    ),
     "get models/{name}/drift": (*_OF_A_MODEL, errors.ModelNotAllowedError, errors.WrongStateError),
     "post models/{name}/drift/reference": (
         *_WITH_BODY, *_OF_A_MODEL, errors.ModelNotAllowedError, errors.WrongStateError,

@@ -10,6 +10,7 @@ from typing import Any
 from jobs.api.docs import (
     backtest_examples,
     bulk_act_examples,
+    cascade_examples,
     drift_examples,
     examples,
     feedback_examples,
@@ -202,6 +203,12 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     "get models/{name}/rules/{number}/report.html": {200: ResponseDoc("The page.", feedback_examples.PAGE)},
     "post models/{name}/rules/preview": {
         200: ResponseDoc("What the rule would decide.", {"one job": rollout_examples.PREVIEWED})
+    },
+    "get models/{name}/rules/{number}/cascade": {
+        200: ResponseDoc("The report.", {"a cascade of digits": cascade_examples.REPORT})
+    },
+    "post models/{name}/rules/{number}/cascade": {
+        200: ResponseDoc("The report.", {"a cascade of digits": cascade_examples.REPORT})
     },
     "get models/{name}/drift": {
         200: ResponseDoc("The drift of its versions.", {"a label drifts": drift_examples.DRIFT})

@@ -19,6 +19,7 @@ BULK_ACTS = {
     "/api/v1/bulk-acts/discard": Scope.ADMIN,
 }
 MODELS, VERSIONS, PREVIEW = "/api/v1/models/", "/versions", "/rules/preview"
+CASCADE = "/cascade"
 DECISIONS = ("/rules", "/rollouts")  # they try the patterns of schemas, and count the jobs of a week
 FLAGS, FLAG_PREVIEW = "/api/v1/flags/", "/preview"
 ADMIN = "/admin/"
@@ -59,7 +60,7 @@ def _of_a_model(path: str) -> BodyLimit | None:
     """Return the limit of what is sent to a model, of all that is not small and short."""
     if path.endswith(VERSIONS):
         return BodyLimit(settings.INFERENCE.max_body_bytes, Scope.REGISTER, named=True)
-    if path.endswith(PREVIEW):
+    if path.endswith((PREVIEW, CASCADE)):
         return BodyLimit(settings.INFERENCE.max_body_bytes, Scope.ROLL_OUT, named=True)
     return BodyLimit(scope=Scope.ROLL_OUT, named=True) if path.endswith(DECISIONS) else None
 

@@ -79,8 +79,8 @@ class RerouteSchema(Schema):
     """A move of a job to another version.
 
     `rescue`: its first attempt at a roll-out's candidate had failed. `take_back`: the candidate was stopped
-    while the job waited. `escalate`: it went to the next step of its cascade. `degrade`: that could not answer,
-    so an earlier answer stands.
+    while the job waited. `escalate`: it went to the next step of its cascade. `degrade`: that could not
+    answer, so an earlier answer stands.
     """
 
     at: datetime

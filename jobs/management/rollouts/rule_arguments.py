@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
+from jobs.core.cascades.report_request import MOST_JOBS
 from jobs.core.rollouts.rollout_requests import MOST_LAST
 from jobs.management.rollouts.rollout_arguments import Verbs, add_json, add_why
 from models_registry.core.refs import DEFAULT_ALIAS
@@ -13,7 +14,7 @@ from models_registry.management.json_argument import json_or_file
 def add_rule_arguments(parser: ArgumentParser) -> None:
     """Declare the verbs and their options."""
     verbs = parser.add_subparsers(
-        dest="verb", required=True, metavar="show|put|preview|history|shadow|report"
+        dest="verb", required=True, metavar="show|put|preview|history|shadow|cascade|report"
     )
     add_json(_of_alias(verbs, "show", "Show the rule in force of an alias."))
     put = _of_alias(verbs, "put", "Put a rule in force.")
@@ -23,6 +24,7 @@ def add_rule_arguments(parser: ArgumentParser) -> None:
     _add_document(preview)
     _add_jobs(preview)
     add_json(preview)
+    _add_cascade(_of_alias(verbs, "cascade", "Report on a rule's cascade, from stored steps."))
     history = verbs.add_parser("history", help="Show what answered for a model's aliases, newest first.")
     history.add_argument("model")
     history.add_argument("--alias")
@@ -49,6 +51,18 @@ def _add_shadow(verbs: Verbs) -> None:
     act.add_argument("--start", action="store_true", help="start a stopped shadow again")
     shadow.add_argument("--out", metavar="DIR", help="write report.json, report.html and the pictures there")
     add_why(shadow)
+
+
+def _add_cascade(parser: ArgumentParser) -> None:
+    parser.add_argument("--number", type=int, help="the rule's number; default: the newest with a cascade")
+    parser.add_argument("--most", type=int, default=MOST_JOBS, help="so many of its newest jobs: %(default)s")
+    parser.add_argument("--labels", type=json_or_file, help="right labels by the ids of jobs: JSON, or @file")
+    parser.add_argument("--at", default="/label", help="where the label is in an output: %(default)s")
+    parser.add_argument(
+        "--picture", metavar="FILE", help="write the curve over the threshold as .png or .svg"
+    )
+    parser.add_argument("--page", metavar="FILE", help="write the report as an HTML page")
+    add_json(parser)
 
 
 def _add_document(parser: ArgumentParser) -> None:

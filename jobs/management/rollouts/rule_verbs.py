@@ -9,6 +9,7 @@ from typing import Any
 from jobs.core.rollouts.rollout_requests import RulePreview, checked_preview, parse_value
 from jobs.management.dead_letters.dead_letter_arguments import actor_of
 from jobs.management.rollouts.ab_printed import ab_text, write_ab_files
+from jobs.management.rollouts.cascade_verb import show_cascade
 from jobs.management.rollouts.printed import as_json
 from jobs.management.rollouts.shadow_verb import shadow
 from jobs.services.ab_tests.read_ab_report import read_ab_report
@@ -86,6 +87,7 @@ RULE_VERBS: Mapping[str, Callable[[Options], str]] = {
     "put": put,
     "preview": try_rule,
     "history": history,
+    "cascade": show_cascade,
     "shadow": shadow,
     "report": report,
 }

@@ -11,7 +11,7 @@ from models_registry.models import ModelVersion
 
 
 class Step(models.Model):
-    """One step of a cascade that ended, written with what became of its job; of jobs without one there is none.
+    """One step of a cascade that ended, written with what became of its job.
 
     `body` is the step's answer as it would be stored as a result, where it may still become one or be
     compared. A row with the number 0 says that a replay began the cascade anew, under another rule perhaps.

@@ -32,8 +32,8 @@ EVENT_CHARS = 500  # of a message
 class Verdict(msgspec.Struct, frozen=True, gc=False):
     """The outcome of one attempt, and for a failure what follows; `attempt` is its number.
 
-    `suspect` is True where the job raised alone at its last attempt. `step` is what the end of a cascade's step
-    means, None of other jobs and before a retry.
+    `suspect` is True where the job raised alone at its last attempt. `step` is what the end of a cascade's
+    step means, None of other jobs and before a retry.
     """
 
     job: UUID

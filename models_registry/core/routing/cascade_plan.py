@@ -92,7 +92,7 @@ def judged(step: PlannedStep, output: Any) -> Judged:
 
 def plan_json(plan: Plan) -> list[Any]:
     """Return a plan as it is stored."""
-    stored: list[Any] = msgspec.to_builtins(plan)
+    stored: list[Any] = msgspec.json.decode(msgspec.json.encode(plan))
     return stored
 
 

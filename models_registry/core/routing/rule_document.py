@@ -147,8 +147,8 @@ class RuleDocument(Struct, frozen=True, forbid_unknown_fields=True):
         try:
             return msgspec.convert(document, cls)
         except msgspec.ValidationError as error:
-            inside_a_cohort = "$.cohorts[" in str(error)
-            fault = "" if inside_a_cohort else first_fault(cls, document, noun="field")
+            is_deeper = any(part in str(error) for part in ("$.cohorts[", "$.cascade"))
+            fault = "" if is_deeper else first_fault(cls, document, noun="field")
             raise RuleError(fault or f"The rule is wrong: {error}.") from None
 
     @property

@@ -41,6 +41,7 @@ def test_a_cascade_is_in_force_with_its_plan() -> None:
     assert [str(version) for version in compiled.resident] == ["light:1", "heavy:1"]
     decision = decide(compiled, Ask(b"12345678", "tests", 4, {}, {}))
     assert (str(decision.version), decision.arm, decision.why) == ("light:1", Arm.CASCADE, "first step")
+    assert rule.steps is not None
     assert rule.steps[0]["checks"] == [{"pointer": "/confidence", "below": 0.7, "goto": 1, "degrades": True}]
     assert len(compiled.digest) == 32
 
@@ -166,8 +167,8 @@ def test_a_cascade_with_a_step_that_is_not_staged_decides_nothing() -> None:
 def test_workers_of_both_models_are_to_hold_the_steps() -> None:
     step = make_version("heavy", "2")
     put_cascade("light:1", "heavy:2")
-    assert step.id in selectors.wanted_versions(["heavy"], keep_warm_s=0).all
-    assert step.id not in selectors.wanted_versions(["light"], keep_warm_s=0).all
+    assert step.id in selectors.wanted_versions(["heavy"], keep_warm_s=0).to_load
+    assert step.id not in selectors.wanted_versions(["light"], keep_warm_s=0).to_load
 
 
 def test_a_step_is_loaded_on_the_workers_of_its_model_before_it_gets_jobs() -> None:

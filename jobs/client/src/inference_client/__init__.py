@@ -81,6 +81,7 @@ from inference_client.answers import (
 )
 from inference_client.backtest_answers import RemoteBacktest
 from inference_client.calls import Patience
+from inference_client.cascade_answers import RemoteCascade
 from inference_client.drift.drift_answers import RemoteDrift
 from inference_client.files import File, part
 from inference_client.flags.flag_answers import PreviewedFlag, RemoteFlag, RemoteFlagChange, ShownFlag
@@ -112,6 +113,7 @@ __all__ = [
     "RemoteAbReport",
     "RemoteAct",
     "RemoteBacktest",
+    "RemoteCascade",
     "RemoteDrift",
     "RemoteFeedbackOutcome",
     "RemoteFlag",

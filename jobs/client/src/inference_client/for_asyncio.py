@@ -36,8 +36,10 @@ from inference_client.calls import (
     Send,
 )
 from inference_client.calls_on_backtests import BacktestCalls
+from inference_client.calls_on_cascades import CascadeCalls
 from inference_client.calls_on_rollouts import RolloutCalls
 from inference_client.calls_on_shadows import ShadowCalls
+from inference_client.cascade_clients import AsyncCascades
 from inference_client.drift.drift_clients import AsyncDriftViews, DriftCalls
 from inference_client.events import EventReader
 from inference_client.files import OCTETS, File, Source, UploadBody
@@ -73,6 +75,7 @@ class AsyncClient:
         self.rollouts = AsyncRollouts(RolloutCalls(self._patience), self._do, self._follow)
         self.flags = AsyncFlags(FlagCalls(self._patience), self._do)
         self.backtests = AsyncBacktests(BacktestCalls(self._patience), self._do)
+        self.cascades = AsyncCascades(CascadeCalls(self._patience), self._do)
         self.drift = AsyncDriftViews(DriftCalls(self._patience), self._do)
         self.shadows = AsyncShadows(ShadowCalls(self._patience), self._do)
 

@@ -36,8 +36,10 @@ from inference_client.calls import (
     Send,
 )
 from inference_client.calls_on_backtests import BacktestCalls
+from inference_client.calls_on_cascades import CascadeCalls
 from inference_client.calls_on_rollouts import RolloutCalls
 from inference_client.calls_on_shadows import ShadowCalls
+from inference_client.cascade_clients import Cascades
 from inference_client.drift.drift_clients import DriftCalls, DriftViews
 from inference_client.events import EventReader
 from inference_client.files import OCTETS, File, Source
@@ -73,6 +75,7 @@ class Client:
         self.rollouts = Rollouts(RolloutCalls(self._patience), self._do, self._follow)
         self.flags = Flags(FlagCalls(self._patience), self._do)
         self.backtests = Backtests(BacktestCalls(self._patience), self._do)
+        self.cascades = Cascades(CascadeCalls(self._patience), self._do)
         self.drift = DriftViews(DriftCalls(self._patience), self._do)
         self.shadows = Shadows(ShadowCalls(self._patience), self._do)
 

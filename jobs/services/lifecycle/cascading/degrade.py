@@ -71,7 +71,9 @@ SELECT id, before, "to", epoch FROM ended
 def falls_back(job: LiteralString) -> LiteralString:
     """Return the SQL of whether a job's last step has an answer that may stand, by the job's id."""
     return f"""
-COALESCE((SELECT degrades AND body IS NOT NULL FROM jobs_step WHERE job_id = {job} ORDER BY epoch DESC LIMIT 1), false)
+COALESCE((
+  SELECT degrades AND body IS NOT NULL FROM jobs_step WHERE job_id = {job} ORDER BY epoch DESC LIMIT 1
+), false)
 """  # noqa: S608  # of constants
 
 
@@ -81,7 +83,7 @@ SELECT pg_notify(jobs_channel(%(channel)s), 'job:' || id) FROM unnest(%(jobs)s::
 
 
 def degrade(connection: sa.Connection, falls: Sequence[Fall], *, why: StepEnd, actor: str) -> set[UUID]:
-    """Answer jobs that this transaction has locked with their last steps' answers; return those that have one.
+    """Answer jobs that this transaction has locked by their last steps; return those that have an answer.
 
     `why` says how the step ended that could not answer.
     """

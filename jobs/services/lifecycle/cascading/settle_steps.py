@@ -1,8 +1,8 @@
 """Settle a batch with jobs of cascades: the steps that ended first, then verdicts, in one transaction.
 
-An answer that is enough is stored as any other. One that is not sends its job on, where its deadline has not
-passed and the next version is staged. Where a later step failed or came too late, the answer of the step before
-stands, unless the cascade says otherwise.
+An answer that is enough is stored as any other. One that is not sends its job on, where its deadline has
+not passed and the next version is staged. Where a later step failed or came too late, the answer of the
+step before stands, unless the cascade says otherwise.
 """
 
 from __future__ import annotations

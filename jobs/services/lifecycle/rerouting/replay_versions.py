@@ -1,7 +1,8 @@
 """The version of a replayed job: its own where the job named it, else what the rule in force decides.
 
-The key of its Route decides, so no input is read, and equal inputs get equal versions as at their admission. A
-job of a cascade begins anew, by the rule in force; so does one that had none where the rule has one now.
+The key of its Route decides, so no input is read, and equal inputs get equal versions as at their
+admission. A job of a cascade begins anew, by the rule in force; so does one that had none where the rule
+has one now.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ class _RoutedJob(NamedTuple):
 # Without a rule a circuit's fallback answered: such a job is replayed where it was.
 _ROUTED = Statement(
     """
-SELECT route.job_id AS job, route.rule, route.arm, route.asked, route.key, client.name AS client, job.priority,
-  job.version_id AS version
+SELECT route.job_id AS job, route.rule, route.arm, route.asked, route.key, client.name AS client,
+  job.priority, job.version_id AS version
 FROM jobs_route route JOIN jobs_job job ON job.id = route.job_id
 JOIN jobs_client client ON client.id = job.client_id
 WHERE route.job_id = ANY(%(jobs)s::uuid[]) AND route.rule IS NOT NULL AND route.key IS NOT NULL

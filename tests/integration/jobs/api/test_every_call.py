@@ -47,6 +47,7 @@ PROMISED = {
     "POST /api/v1/bulk-acts/replay": Scope.REPLAY,
     "POST /api/v1/bulk-acts/discard": Scope.ADMIN,
     "POST /api/v1/models/{name}/rules": Scope.ROLL_OUT,
+    "GET /api/v1/models/{name}/rules/{number}/cascade": Scope.ROLL_OUT,
     "POST /api/v1/models/{name}/rollouts": Scope.ROLL_OUT,
     "POST /api/v1/models/{name}/backtests": Scope.ROLL_OUT,
     "GET /api/v1/backtests/{backtest_id}": Scope.ROLL_OUT,

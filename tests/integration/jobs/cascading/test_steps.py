@@ -281,7 +281,8 @@ def test_a_replay_without_a_cascade_in_force_is_answered_by_the_stable_version()
 def test_a_replay_takes_a_job_into_a_cascade_that_it_had_not() -> None:
     make_version("light", "2")
     put_rule(
-        model="light", alias="default", actor="olga", document={"stable": "1", "candidate": "2", "share": 1.0},
+        model="light", alias="default", actor="olga",
+        document={"stable": "1", "candidate": "2", "share": 1.0},
     )  # fmt: skip
     job = submit()
     assert str(job.version) == "light:2"
@@ -298,7 +299,7 @@ def test_a_cascade_within_a_cascade_has_its_own_threshold() -> None:
     inner = {"stable": "2", "cascade": cascade("heavy:2", "heavy:3", escalate=at(0.5))}
     put_rule(model="heavy", alias="default", document=inner, actor="olga")
     rule = put_cascade("light:1", "heavy", escalate=at(0.9))
-    assert [step["version"] for step in rule.steps] == ["light:1", "heavy:2", "heavy:3"]
+    assert [step["version"] for step in rule.steps or ()] == ["light:1", "heavy:2", "heavy:3"]
     job = submit()
     assert str(ran(job, answer(0.8)).version) == "heavy:2"
     assert str(ran(job, answer(0.4)).version) == "heavy:3"
@@ -374,7 +375,8 @@ def test_the_job_and_its_lineage_show_the_steps() -> None:
         (1, "light:1", "below"), (2, "heavy:1", "failed"),
     ]  # fmt: skip
     assert told["route"]["sentence"] == (
-        "Asked light, routed to light:1 as cascade by rule 1, sent on to heavy:1, answered by light:1 after all."
+        "Asked light, routed to light:1 as cascade by rule 1, sent on to heavy:1,"
+        " answered by light:1 after all."
     )
     timeline = read_timeline(job.id)
     assert timeline is not None

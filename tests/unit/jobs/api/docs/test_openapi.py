@@ -123,6 +123,8 @@ OPERATION_IDS = {
     "get /api/v1/models/{name}/rules": "listRules",
     "post /api/v1/models/{name}/rules": "putRule",
     "post /api/v1/models/{name}/rules/preview": "previewRule",
+    "get /api/v1/models/{name}/rules/{number}/cascade": "getCascadeReport",
+    "post /api/v1/models/{name}/rules/{number}/cascade": "rateCascade",
     "get /api/v1/models/{name}/drift": "getDrift",
     "post /api/v1/models/{name}/drift/reference": "freezeDriftReference",
     "get /api/v1/models/{name}/rules/{number}/shadow": "getShadow",

@@ -36,6 +36,7 @@ def limit_at(method: str, path: str, kind: str = "") -> BodyLimit:
         ("POST", "/api/v1/uploads", "multipart/form-data", MOST.max_upload_bytes),
         ("POST", "/api/v1/models/m/versions", "", MOST.max_body_bytes),
         ("POST", "/api/v1/models/m/rules/preview", "", MOST.max_body_bytes),
+        ("POST", "/api/v1/models/m/rules/1/cascade", "", MOST.max_body_bytes),
         ("POST", "/api/v1/models/m/rules", "", SMALL_BYTES),
         ("POST", "/api/v1/models/m/rollouts", "", SMALL_BYTES),
         ("POST", "/api/v1/rollouts/1/pause", "", SMALL_BYTES),
