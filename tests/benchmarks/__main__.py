@@ -35,6 +35,7 @@ from tests.benchmarks import (
     rollouts,
     routed,
     scaling,
+    shadow,
     told,
     tracing,
     tuner,
@@ -79,6 +80,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "rollouts": rollouts.measure,
     "live-rollouts": live_rollouts.measure,
     "routed": routed.measure,
+    "shadow": shadow.measure,
     "simulator": foretold.measure,
 }
 
