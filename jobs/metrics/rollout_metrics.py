@@ -78,7 +78,7 @@ SHADOW_AGREEMENT = read_gauge(
 )
 SHADOW_STOPPED = read_gauge(
     "inference_shadow_stopped",
-    "1 where the shadow of the rule in force was stopped, by a person or because a worker ended.",
+    "1 where the platform stopped the shadow of the rule in force: a worker ended with a copy in hand.",
     "model",
     "alias",
 )

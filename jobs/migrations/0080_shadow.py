@@ -40,6 +40,7 @@ class Migration(migrations.Migration):
                 ('batch_s', models.FloatField(help_text='Both versions run a batch of copies within so many seconds.')),
                 ('state', models.CharField(choices=[('running', 'Running'), ('stopped', 'a person stopped it, or a worker ended with a copy in hand'), ('ended', 'its rule is not in force any more')], default='running', max_length=7)),
                 ('reason', models.TextField(blank=True, db_default='', help_text='Why it was stopped.')),
+                ('actor', models.CharField(blank=True, db_default='', help_text='Who stopped it or started it again, last.', max_length=127)),
                 ('takes', models.BooleanField(db_default=True, help_text='Whether new jobs are copied: it runs, and not too many copies wait.')),
                 ('open', models.IntegerField(db_default=0, help_text='Copies that waited when they were last counted.')),
                 ('run', models.BigIntegerField(db_default=0)),

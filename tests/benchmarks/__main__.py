@@ -36,6 +36,7 @@ from tests.benchmarks import (
     rollouts,
     routed,
     scaling,
+    shadow,
     told,
     tracing,
     tuner,
@@ -81,6 +82,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "live-rollouts": live_rollouts.measure,
     "routed": routed.measure,
     "drift": drift.measure,
+    "shadow": shadow.measure,
     "simulator": foretold.measure,
 }
 

@@ -71,8 +71,8 @@ class ShadowAdmin(ReadOnlyAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002  # Django's signature
         """Return the page's lines; links to jobs with payloads only for users who may see payloads."""
         differences = "differences" if may_see(request) else "difference_ids"
-        return ("coloured_state", "reason", "rule_of", "versions", "copied", "batch_s", "result", "began",
-                "ran", "pictures", "report", differences)  # fmt: skip
+        return ("coloured_state", "reason", "actor", "rule_of", "versions", "copied", "batch_s", "result",
+                "began", "ran", "pictures", "report", differences)  # fmt: skip
 
     def is_live(self, obj: Shadow) -> bool:
         """Return whether its rule is in force."""
@@ -92,7 +92,7 @@ class ShadowAdmin(ReadOnlyAdmin):
             raise Http404
         return HttpResponse(image, content_type="image/png")
 
-    @admin.action(description="Stop: make no more copies, and drop those that wait", permissions=["roll_out"])
+    @admin.action(description="Stop: drop copies, make no more", permissions=["roll_out"])
     def stop(self, request: HttpRequest, shadows: QuerySet[Shadow]) -> None:
         """Stop what is selected."""
         self._act(request, shadows, stop_shadow, "is stopped.")

@@ -19,14 +19,14 @@ _REPORT = {
 }  # fmt: skip
 RUNNING = {
     "model": "minilm", "alias": "default", "number": 14, "version": "minilm:2", "stable": "minilm:1",
-    "share": 1.0, "batch_s": 0.05, "state": "running", "reason": "",
+    "share": 1.0, "batch_s": 0.05, "state": "running", "reason": "", "actor": "",
     "sentence": "Of 1,180 copies 980 were run by both versions, 60 were dropped and 20 wait. The shadow alone"
     " failed 2, the stable version alone 0; 970 of 978 outputs agree, of the stable version with itself"
     " 100.0 %.",
     "report": _REPORT, "since": AT, "changed_at": AT, "ran_at": DONE,
 }  # fmt: skip
 STOPPED = {
-    **RUNNING, "state": "stopped", "changed_at": DONE,
+    **RUNNING, "state": "stopped", "changed_at": DONE, "actor": "platform",
     "reason": "The worker gpu-0@a ended with a copy in hand, which may be what ended it. Look at its log,"
     " then start the shadow again.",
 }  # fmt: skip

@@ -34,6 +34,9 @@ class Shadow(models.Model):
     batch_s = models.FloatField(help_text="Both versions run a batch of copies within so many seconds.")
     state = models.CharField(max_length=7, choices=ShadowState.choices, default=ShadowState.RUNNING)
     reason = models.TextField(blank=True, db_default="", help_text="Why it was stopped.")
+    actor = models.CharField(
+        max_length=127, blank=True, db_default="", help_text="Who stopped it or started it again, last."
+    )
     takes = models.BooleanField(
         db_default=True, help_text="Whether new jobs are copied: it runs, and not too many copies wait."
     )

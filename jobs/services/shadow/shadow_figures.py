@@ -10,7 +10,7 @@ from jobs.db.statement import Statement, run
 
 
 class ShadowFigures(NamedTuple):
-    """A shadow in figures; `failed` are copies that it alone failed."""
+    """A shadow in figures; `stopped`: by the platform; `failed` are copies that it alone failed."""
 
     model: str
     alias: str
@@ -33,7 +33,7 @@ class ShadowFigures(NamedTuple):
 
 _FIGURES = Statement(
     """
-SELECT model, alias, state = 'stopped' AS stopped, open, run, old, unwanted, lost,
+SELECT model, alias, state = 'stopped' AND actor = 'platform' AS stopped, open, run, old, unwanted, lost,
   COALESCE((counts #>> '{pairs,candidate_alone_failed}')::int, 0) AS failed,
   COALESCE((counts #>> '{pairs,compared}')::int, 0) AS compared,
   COALESCE((counts #>> '{pairs,agreed}')::int, 0) AS agreed

@@ -76,7 +76,8 @@ UPDATE jobs_shadow SET lost = lost + hand.size FROM hand WHERE jobs_shadow.rule 
 """)
 STOP = Statement(
     """
-UPDATE jobs_shadow SET state = 'stopped', takes = false, reason = %(reason)s, changed_at = now()
+UPDATE jobs_shadow SET state = 'stopped', takes = false, reason = %(reason)s, actor = %(actor)s,
+  changed_at = now()
 WHERE rule = %(rule)s AND state = 'running' RETURNING model
 """,
     str,
@@ -124,6 +125,6 @@ def release(session: sa.Connection, worker: UUID) -> None:
     run(session, _RELEASE, {"worker": worker})
 
 
-def stop(session: sa.Connection, rule: int, reason: str) -> str | None:
+def stop(session: sa.Connection, rule: int, *, actor: str, reason: str) -> str | None:
     """Stop a shadow and return its model; None where it does not run. Requires a transaction."""
-    return next(iter(run(session, STOP, {"rule": rule, "reason": reason})), None)
+    return next(iter(run(session, STOP, {"rule": rule, "actor": actor, "reason": reason})), None)

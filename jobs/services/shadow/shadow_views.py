@@ -27,6 +27,7 @@ class ShadowView(NamedTuple):
     batch_s: float
     state: str
     reason: str
+    actor: str
     sentence: str
     report: dict[str, Any]
     since: datetime
@@ -67,6 +68,7 @@ def view_of(shadow: Shadow) -> ShadowView:
         batch_s=shadow.batch_s,
         state=shadow.state,
         reason=shadow.reason,
+        actor=shadow.actor,
         sentence=shadow_sentence(report, shadow.batch_s),
         report=report,
         since=shadow.since,

@@ -40,6 +40,7 @@ class RuleShadowSchema(Schema):
     batch_s: float = Field(description="Both versions run a batch of copies within so many seconds.")
     state: ShadowState
     reason: str = Field(description="Why it was stopped; empty while it runs.")
+    actor: str = Field(description="Who stopped it or started it again, last; `platform` by itself.")
     sentence: str = Field(description="Its result so far.")
     report: dict[str, Any] = Field(
         description="Copies, failures, agreement, service times by batch size, confusion by label and the"

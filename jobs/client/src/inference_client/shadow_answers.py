@@ -26,5 +26,6 @@ class RemoteShadow(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
     changed_at: datetime
     reason: str = ""
+    actor: str = ""
     report: dict[str, Any] = {}
     ran_at: datetime | None = None

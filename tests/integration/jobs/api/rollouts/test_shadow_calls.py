@@ -78,7 +78,7 @@ def test_only_who_may_roll_out_the_model_sees_its_shadow(shadowed: Client) -> No
 def test_a_rule_without_a_shadow_has_none(shadowed: Client, path: str) -> None:
     sent(shadowed, RULES, {"document": {"stable": "1"}})
     status, problem = read(shadowed, path)
-    assert (status, problem["code"]) == (404, "resource_not_found")
+    assert (status, problem["code"]) == (404, "not_found")
 
 
 WRONG: list[tuple[dict[str, Any], int, str]] = [
