@@ -1,11 +1,18 @@
-"""The one place that decides whether copies are made and run at all."""
+"""The one place that decides whether copies are made and run at all: the switch of operators."""
 
 from __future__ import annotations
 
+from models_registry.core.routing.decision import Ask
+from models_registry.core.routing.switches import Switch
+from models_registry.flag_reads import flags, switch_is_on
 
-def copies_are_made(model: str) -> bool:  # noqa: ARG001  # the switch `shadow` may be set for a model
-    """Return whether jobs of a model are copied for shadows, and copies run.
 
-    It must not wait for the database: it is called for each job that a rule with a shadow decides.
-    """
-    return True
+def copies_are_made(ask: Ask) -> bool:
+    """Return whether a job that a rule with a shadow decides may be copied."""
+    return switch_is_on(Switch.SHADOW, lambda: ask)
+
+
+def copies_run() -> bool:
+    """Return whether copies that were made are run: not while the switch is off for all jobs."""
+    flag = flags().get(Switch.SHADOW)
+    return flag is None or flag.document.on

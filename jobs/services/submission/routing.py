@@ -121,7 +121,8 @@ class Routing:
             answer = self._kinds[kind] = self._answer(rule, decision, request.model)
         version, routed, checked, may_copy = answer
         route = JobRoute(routed, stored_key(ask.key)) if routed is not None else None
-        return Chosen(version, route, checked, rule.id if may_copy and is_copied(rule, ask.key) else None)
+        copied = may_copy and is_copied(rule, ask.key) and copies_are_made(ask)
+        return Chosen(version, route, checked, rule.id if copied else None)
 
     def _answer(self, rule: CompiledRule, decision: Decision, asked: str) -> Answer:
         """Return what is the same for all jobs of a call for which a rule comes to such a decision."""
@@ -135,7 +136,7 @@ class Routing:
             kind = None
         is_both = rule.document.schema == "both" and version in rule.versions
         # The inputs of a fallback may be of another model.
-        may_copy = rule.shadow is not None and version in rule.versions and copies_are_made(rule.shadow.model)
+        may_copy = rule.shadow is not None and version in rule.versions
         return version, kind, rule.versions if is_both else (version,), may_copy
 
     def _answering(self, version: VersionInfo, *, instead: VersionInfo | None = None) -> VersionInfo:

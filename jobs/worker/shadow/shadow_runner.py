@@ -16,7 +16,7 @@ from jobs.db import database_clock
 from jobs.db.listen_loop import ListenLoop
 from jobs.db.session import transaction
 from jobs.services.shadow import shadow_rows
-from jobs.services.shadow.copying import copies_are_made
+from jobs.services.shadow.copying import copies_run
 from jobs.services.shadow.shadow_acts import note_stop
 from jobs.services.shadow.shadow_rows import RunningShadow
 from jobs.worker.shadow.shadow_run import ShadowDesk, ShadowRun
@@ -81,7 +81,7 @@ class ShadowRunner(ListenLoop):
         desk = ShadowDesk(self._place, session, models, self._is_quiet)
         try:
             for shadow in self._shadows:
-                if self._is_quiet() and copies_are_made(shadow.model):
+                if self._is_quiet() and copies_run():
                     self._ran |= self._run(desk, shadow)
         except TrialStoppedError:
             return

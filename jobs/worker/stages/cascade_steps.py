@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
@@ -53,7 +54,7 @@ class StepJudge:
             ended = not isinstance(verdict.after, RetryAfter)
             return msgspec.structs.replace(verdict, step=failed_step(state)) if ended else verdict
         step = ended_step(state, judged_output(state, answer.body))
-        by = self._hindrance(step, model=model, client=client, left_s=left_s) if step.goto else None
+        by = self._hindrance(step, verdict.job, client=client, left_s=left_s) if step.goto else None
         if by is not None:
             step = hindered(step, by)
         metrics.CASCADE_STEPS.labels(model, step.why.value, by.value if by else "").inc()
@@ -62,15 +63,13 @@ class StepJudge:
         return msgspec.structs.replace(verdict, step=step)
 
     def _hindrance(
-        self, step: StepVerdict, *, model: str, client: int, left_s: float | None
+        self, step: StepVerdict, job: UUID, *, client: int, left_s: float | None
     ) -> Hindrance | None:
-        if not escalation_is_on(model=model, client=client):
-            return Hindrance.SWITCHED_OFF
         if self._circuits.is_open(step.goto, client):
             return Hindrance.CIRCUIT
         if left_s is not None and left_s <= self._takes_s(step.goto):
             return Hindrance.NO_TIME
-        return None
+        return None if escalation_is_on(job) else Hindrance.SWITCHED_OFF
 
     def _takes_s(self, version: int) -> float:
         try:

@@ -1,9 +1,66 @@
-"""The one place that says whether jobs may escalate: the switch of operators."""
+"""The one place that says whether a job may escalate: the switch of operators."""
 
 from __future__ import annotations
 
+import logging
+from functools import partial
+from typing import Any, NamedTuple
+from uuid import UUID
 
-def escalation_is_on(*, model: str, client: int) -> bool:
-    """Return whether a client's jobs that run at `model` may go to the next steps of their cascades."""
-    del model, client  # no switch is wired to it, so escalation is on for all
-    return True
+import msgspec
+from django.db import Error as DjangoDatabaseError
+
+from jobs.core.errors import PlatformError
+from jobs.core.payloads.keyring import Column
+from jobs.core.submission.routed_job import key_of
+from jobs.db.statement import Statement, fetch_all
+from jobs.services.reads.payloads import plain_column
+from models_registry.core.routing.decision import Ask
+from models_registry.core.routing.switches import Switch
+from models_registry.flag_reads import switch_is_on
+
+log = logging.getLogger(__name__)
+
+
+class _Asking(NamedTuple):
+    key: int
+    client: str
+    priority: int
+
+
+_ASKING = Statement(
+    """
+SELECT route.key, client.name AS client, job.priority
+FROM jobs_route route JOIN jobs_job job ON job.id = route.job_id
+JOIN jobs_client client ON client.id = job.client_id
+WHERE route.job_id = %(job)s AND route.key IS NOT NULL
+""",
+    _Asking,
+)
+
+
+def escalation_is_on(job: UUID) -> bool:
+    """Return whether a job of a cascade may go to its next step; so it is where flags cannot be read.
+
+    It asks the database for flags once a second at most, and for the job only where one of this name exists.
+    """
+    try:
+        return switch_is_on(Switch.ESCALATE, partial(_ask, job))
+    except (DjangoDatabaseError, PlatformError) as error:
+        log.warning("the flag %s could not be read: %s", Switch.ESCALATE, type(error).__name__)
+        return True
+
+
+def _ask(job: UUID) -> Ask:
+    """Return what the rule decided by; without a key, as an erased job, it is that of no other job."""
+    row = next(iter(fetch_all(_ASKING, {"job": job})), None)
+    if row is None:
+        return Ask(job.bytes, "", 0, {}, {})
+    return Ask(
+        key_of(row.key), row.client, row.priority, _seen(job, Column.METADATA), _seen(job, Column.PARAMETERS)
+    )
+
+
+def _seen(job: UUID, column: Column) -> Any:
+    body = plain_column(job, column)
+    return msgspec.json.decode(body) if body else {}

@@ -6,6 +6,7 @@ from datetime import timedelta
 from threading import Event as Event_
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from jobs.core.states import State
@@ -17,7 +18,8 @@ from jobs.services.reads.job_timeline import read_timeline
 from jobs.services.reads.job_views import job_view
 from jobs.services.reads.lineage import lineage
 from jobs.services.reuse.follower_settler import FollowerSettler
-from models_registry.models import ModelVersion
+from models_registry import flag_reads
+from models_registry.models import Flag, ModelVersion
 from models_registry.services.rules import put_rule
 from tests.support.cascades import (
     FAULT,
@@ -33,6 +35,7 @@ from tests.support.cascades import (
     submit,
 )
 from tests.support.factories import make_version
+from tests.support.flags import flag
 from tests.support.submit import submit_to
 
 
@@ -187,6 +190,41 @@ def test_an_open_circuit_of_the_second_step_leaves_the_first_answer(
     letter = DeadLetter.objects.get()
     assert (letter.code, letter.kind) == ("cascade_circuit", "refused")
     assert "circuit" in letter.reason
+
+
+@pytest.mark.parametrize("on_failure", ["degraded", "fail"])
+def test_while_escalation_is_switched_off_the_first_answer_is_given(on_failure: str) -> None:
+    put_cascade(on_failure=on_failure)
+    waits = submit()
+    flag("escalate", on=False)
+    flag_reads.forget_flags()
+    assert ran(waits, answer(0.3)).state == State.SUCCEEDED
+    assert result_of(waits)[1] is True
+    assert steps_of(waits) == [(1, "light:1", "below", 0.3, "switched_off")]
+    Flag.objects.all().delete()
+    flag_reads.forget_flags()
+    assert ran(submit("b"), answer(0.3)).state == State.QUEUED
+
+
+def test_a_flag_lets_some_clients_escalate() -> None:
+    put_cascade()
+    flag("escalate", when={"properties": {"client": {"const": "another"}}})
+    flag_reads.forget_flags()
+    assert ran(submit(), answer(0.3)).state == State.SUCCEEDED
+    Flag.objects.all().delete()
+    flag("escalate", when={"properties": {"priority": {"minimum": 0}}, "required": ["client", "priority"]})
+    flag_reads.forget_flags()
+    assert ran(submit("b"), answer(0.3)).state == State.QUEUED
+
+
+def test_jobs_escalate_where_flags_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> None:
+        raise OperationalError
+
+    put_cascade()
+    job = submit()
+    monkeypatch.setattr("models_registry.flag_reads.flags", gone)
+    assert ran(job, answer(0.3)).state == State.QUEUED
 
 
 def test_a_second_step_that_was_blocked_meanwhile_leaves_the_first_answer() -> None:

@@ -15,8 +15,10 @@ from jobs.services.shadow import copying
 from jobs.services.shadow.shadow_rows import OLDEST_S
 from jobs.services.shadow.shadow_views import report_of, view_of
 from jobs.services.submission.submit import submit_jobs
-from models_registry.models import ModelVersion
+from models_registry import flag_reads
+from models_registry.models import Flag, ModelVersion
 from tests.support.factories import make_version
+from tests.support.flags import flag
 from tests.support.rules import rule, two_versions
 from tests.support.shadows import ShadowWorker, keep, shadow_of, shadow_rule, submitted
 from tests.support.submit import owner, submit_to
@@ -82,12 +84,28 @@ def test_jobs_that_share_a_run_are_copied_once() -> None:
     assert (Job.objects.count(), copies()) == (2, 1)
 
 
-def test_the_switch_is_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.services.submission.routing.copies_are_made", lambda _: False)
+def test_no_copies_are_made_or_run_while_the_switch_is_off() -> None:
     shadow_rule()
     submit_to("echo", 1)
-    assert copies() == 0
-    assert copying.copies_are_made("echo")
+    flag("shadow", on=False)
+    flag_reads.forget_flags()
+    submit_to("echo", 2)
+    assert copies() == 1
+    assert not copying.copies_run()
+    Flag.objects.all().delete()
+    flag_reads.forget_flags()
+    submit_to("echo", 3)
+    assert copies() == 2
+    assert copying.copies_run()
+
+
+def test_a_flag_s_share_of_jobs_is_copied() -> None:
+    shadow_rule()
+    flag("shadow", share=0.5)
+    flag_reads.forget_flags()
+    submitted("echo", [{"text": str(n)} for n in range(60)])
+    assert 10 < copies() < 50
+    assert copying.copies_run()
 
 
 def test_copies_run_as_duels_and_no_job_changes(
