@@ -21,22 +21,24 @@ MODEL, LANES, SLOW_JOBS = "laned", 2, 10_000
 PER_S, SECONDS, WARM_S = 40, 23, 3
 JUDGED = f"SELECT slow_from <> '{{}}' FROM jobs_queuestanding WHERE queue = '{MODEL}'"
 WAITING = f"SELECT count(*) FROM jobs_outbox WHERE queue = '{slow_queue(MODEL)}'"
-BEGAN = "SELECT count(*) > 0 FROM jobs_batch WHERE slow"
+LIVE = "SELECT count(*) FROM jobs_job WHERE state <> 'succeeded'"
+RUNS = "SELECT count(*) > 0 FROM jobs_batch WHERE slow AND finished_at IS NULL"
 ENDED = "SELECT COALESCE(sum(succeeded), 0)::int FROM jobs_batch WHERE slow"
 ROWS = "SELECT j.id::text, 'batch:' || batch_id FROM jobs_job j"
 
 
 def measure() -> Iterator[Figure]:
     with bed("lanes", ("web", "relay")) as ground:
-        words = ("--alias", "default", "--max-batch", "16")
-        app.register(ground.stack, MODEL, "fast", "sleeper", *words, base_s=0.02, per_item_s=0.001)
-        words = ("--max-batch", "64")
-        app.register(ground.stack, MODEL, "slow", "sleeper", *words, base_s=1.0, per_item_s=0.02, lane="slow")
+        _register(ground, "fast", 16, "--alias", "default", base_s=0.02, per_item_s=0.001)
+        _register(ground, "slow", 64, base_s=1.0, per_item_s=0.02, lane="slow")
         ground.until(JUDGED, value=True)
         with ground.worker(MODEL, lanes=LANES):
+            for version in ("fast", "slow"):  # until then the worker starts
+                ground.bulk(f"{MODEL}:{version}", 1, {})
+            ground.until(LIVE, 0)
             alone = _offered(ground)
             ground.bulk(f"{MODEL}:slow", SLOW_JOBS, {})
-            ground.until(BEGAN, value=True)
+            ground.until(RUNS, value=True)
             before, load = ground.one(ENDED), os.getloadavg()[0]
             beside = _offered(ground)
             waiting, ended = ground.one(WAITING), ground.one(ENDED) - before
@@ -46,6 +48,10 @@ def measure() -> Iterator[Figure]:
     yield Figure("slow jobs that ended meanwhile", f"{ended:,}, load {load:.1f}")
     yield at_least("slow jobs that still wait at the end", waiting, 1)
     yield at_most("p99, beside slow jobs over alone", percentile(beside, 0.99) / percentile(alone, 0.99), 1.5)
+
+
+def _register(ground: Bed, version: str, max_batch: int, *words: str, **options: Any) -> None:
+    app.register(ground.stack, MODEL, version, "sleeper", "--max-batch", str(max_batch), *words, **options)
 
 
 def _offered(ground: Bed) -> list[float]:
