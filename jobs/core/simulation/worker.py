@@ -21,7 +21,7 @@ from jobs.core.simulation.ledger import LedgerRow
 from jobs.core.simulation.plan import SimulationPlan
 from jobs.core.simulation.resident_models import ResidentModels
 from jobs.core.simulation.running import Running
-from jobs.core.simulation.slow_lane import SlowLane
+from jobs.core.simulation.simulated_lane import SlowLane
 
 
 class SimulationObserver(Protocol):

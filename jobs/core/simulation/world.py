@@ -20,7 +20,7 @@ from jobs.core.simulation.model_queue import ModelQueue
 from jobs.core.simulation.plan import SimulationPlan
 from jobs.core.simulation.report import SimulationReport
 from jobs.core.simulation.simulated_attempts import AttemptEnd, Attempts
-from jobs.core.simulation.slow_lane import SlowLane
+from jobs.core.simulation.simulated_lane import SlowLane
 from jobs.core.simulation.worker import SimulatedWorker
 
 QUIET_S = max(RUNS_WINDOW_S, MEAN_S) + 2.0 * COUNT_EVERY_S  # nothing of before is in a count's windows

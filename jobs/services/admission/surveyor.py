@@ -21,8 +21,8 @@ from jobs.db import database_clock, leases
 from jobs.db.listen_loop import ListenLoop
 from jobs.services.admission import survey_statements
 from jobs.services.admission.horizon_watch import HorizonWatch
+from jobs.services.admission.lane_judge import SlowVersions
 from jobs.services.admission.model_facts import ModelFact, ModelFacts
-from jobs.services.admission.slow_versions import SlowVersions
 from jobs.services.admission.survey_statements import QueueFigures, StartTime, WorkerCount
 from jobs.services.admission.waiting_count import WaitingCount
 

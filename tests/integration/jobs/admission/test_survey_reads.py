@@ -17,7 +17,9 @@ from jobs.core.states import State
 from jobs.db.session import open_session
 from jobs.exporting.page_reading import read_page
 from jobs.exporting.survey_collector import SurveyCollector
-from jobs.models import Batch, DeadLetter, QueueStanding
+from jobs.models import Batch, DeadLetter, Outbox, QueueStanding
+from jobs.services.admission.admit import expected_of
+from jobs.services.admission.queues import forget_queues, queues
 from jobs.services.admission.surveyor import QueueSurveyor
 from models_registry.models import RegisteredModel
 from tests.support.factories import make_job, make_jobs, make_version, make_worker
@@ -84,3 +86,48 @@ def locked(table: str, url: str) -> Iterator[None]:
         session.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(table)))
         yield
         session.rollback()
+
+
+def test_a_slow_lane_is_counted_by_itself_with_the_workers_that_take_it(db: str) -> None:
+    make_version("echo", p95_goal_s=1.5)
+    slow = make_version("echo", "slow", options={"lane": "slow"})
+    sized = make_version("echo", "sized", pads=True, options={"slow_above_s": 1.0})
+    both, _fast, _slow = (
+        make_worker(f"gpu-{n}@here", lane=lane) for n, lane in enumerate(("", "fast", "slow"))
+    )
+    now = timezone.now()
+    for number, (size, ran_s) in enumerate([(100, 0.3), (400, 1.2), (200, 0.6)], 1):
+        Batch.objects.create(
+            id=uuid7(int(now.timestamp() * 1000), number), worker=both, version_id=sized.id, members=[],
+            size=1, padded_size=size, seal_reason="full", claimed_at=now, finished_at=now, ran_s=ran_s,
+        )  # fmt: skip
+    Batch.objects.create(
+        id=uuid7(int(now.timestamp() * 1000), 9), worker=both, version_id=slow.id, members=[], size=3,
+        padded_size=3, seal_reason="full", claimed_at=now, slow=True,
+    )  # fmt: skip
+    jobs = make_jobs(4, version=slow)
+    Outbox.objects.filter(job__in=jobs).update(model="echo.slow")
+    make_jobs(2)
+    survey(2)
+    rows = {row.model: row for row in QueueStanding.objects.filter(model__startswith="echo")}
+    own, lane = rows["echo"], rows["echo.slow"]
+    assert (sum(own.waiting), own.workers, own.busy, own.goal_s) == (2, 2, 0, 1.5)
+    assert (sum(lane.waiting), lane.workers, lane.busy, lane.goal_s) == (4, 2, 1, None)
+    assert own.slow_from == {str(slow.id): 0, str(sized.id): 334}
+    assert lane.slow_from == {}
+
+
+def test_a_job_s_place_is_that_in_its_own_queue(db: str) -> None:
+    make_version("echo")
+    slow = make_version("echo", "slow", options={"lane": "slow"})
+    jobs = make_jobs(5, version=slow)
+    Outbox.objects.filter(job__in=jobs).update(model="echo.slow")
+    make_jobs(2)
+    survey(2)
+    forget_queues()
+    assert queues.queue_of("echo", slow.id, 1) == "echo.slow"
+    client = jobs[0].client_id
+    for model, version, ahead in (("echo", "1", 2), ("echo", "slow", 5)):
+        expected = expected_of(model, version, 4, client, age_s=0.0, job=jobs[0].id)
+        assert expected is not None
+        assert expected.position == ahead

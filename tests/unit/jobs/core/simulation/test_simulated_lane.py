@@ -14,7 +14,7 @@ from jobs.core.batching.sealed_batch import BatchLimits
 from jobs.core.relay.queue_depth import prefetch
 from jobs.core.simulation.arrivals import Arrival, poisson
 from jobs.core.simulation.plan import Crew, Model, Overheads, SimulationPlan, Timing
-from jobs.core.simulation.slow_lane import SlowLane
+from jobs.core.simulation.simulated_lane import SlowLane
 from jobs.core.simulation.world import simulate
 
 FAST, SLOW = 0, 1
