@@ -79,7 +79,7 @@ def freeze_when_due(info: VersionInfo, now: datetime) -> bool:
         return False
     last = hours[sum(1 for _ in takewhile(lambda total: total < REFERENCE_JOBS, sums))].hour
     fields = merged_hours(read_sketches(info.id, since=hour_of(began), until=last + HOUR).values())
-    words = f"the first jobs after its promotion at {_words(began)}"
+    words = f"the first jobs after its promotion at {moment_words(began)}"
     _freeze(info, _Frozen(words, last + HOUR, fields), actor=PLATFORM)
     return True
 
@@ -127,10 +127,11 @@ def _of_period(info: VersionInfo, asked: DriftReferenceRequest) -> _Frozen:
             f"{jobs} jobs of {info} were sampled in this period, and a reference needs {LEAST_JOBS}:"
             " name a longer one."
         )
-    return _Frozen(f"its jobs from {_words(since)} to {_words(until)}", until, fields)
+    return _Frozen(f"its jobs from {moment_words(since)} to {moment_words(until)}", until, fields)
 
 
-def _words(at: datetime) -> str:
+def moment_words(at: datetime) -> str:
+    """Return a time as all texts of the platform have it."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 

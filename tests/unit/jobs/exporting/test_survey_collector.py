@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from jobs.exporting.survey_collector import PATIENCE_S, SurveyCollector
 from jobs.services.admission.survey_reads import SurveyedQueue
+from jobs.services.drift.drift_figures import DriftFigure
 from jobs.services.reads.server_copies import ReplicationSlot, ServerCopies
 
 QUEUE = SurveyedQueue(
@@ -56,7 +57,7 @@ def no_copies() -> ServerCopies:
 
 def surveyed(*rows: SurveyedQueue) -> tuple[Database, SurveyCollector]:
     database = Database(*rows)
-    return database, SurveyCollector(database.read, database.clock, lambda: (), ServerCopies)
+    return database, SurveyCollector(database.read, database.clock, lambda: (), ServerCopies, lambda: ())
 
 
 def test_a_page_has_every_figure_of_the_last_count() -> None:
@@ -88,6 +89,24 @@ def test_what_is_unknown_is_absent_and_not_0() -> None:
         "inference_queue_jobs", "inference_queue_oldest_seconds", "inference_survey_age_seconds",
         *FRESH,
     }  # fmt: skip
+
+
+def test_a_page_has_how_far_each_field_is_from_its_reference_and_how_many_drift() -> None:
+    figures = [
+        DriftFigure("echo", "2", "output:label", 0.5, drifts=True),
+        DriftFigure("echo", "2", "input:/age", 0.3, drifts=True),
+        DriftFigure("echo", "1", "input:bytes", 0.01, drifts=False),
+    ]
+    database = Database(QUEUE)
+    collector = SurveyCollector(database.read, database.clock, lambda: (), ServerCopies, lambda: figures)
+    shown = {name: value for name, value in page(collector).items() if "drift" in name}
+    assert shown == {
+        'inference_drift_fields{model="echo",version="2"}': 2.0,
+        'inference_drift_fields{model="echo",version="1"}': 0.0,
+        'inference_drift_psi_ratio{model="echo",version="2",field="output:label"}': 0.5,
+        'inference_drift_psi_ratio{model="echo",version="2",field="input:/age"}': 0.3,
+        'inference_drift_psi_ratio{model="echo",version="1",field="input:bytes"}': 0.01,
+    }
 
 
 def test_where_nothing_waits_there_is_no_backlog_whatever_the_workers_do() -> None:
@@ -131,7 +150,9 @@ def test_a_page_says_whether_the_database_answered_and_never_by_absence() -> Non
 def test_a_page_has_the_archive_and_the_standbys_until_what_was_read_is_old() -> None:
     slots = [ReplicationSlot("standby", True, 512.0), ReplicationSlot("away", False, None)]
     database = Database()
-    collector = SurveyCollector(database.read, database.clock, lambda: (), lambda: ServerCopies(90.0, slots))
+    collector = SurveyCollector(
+        database.read, database.clock, lambda: (), lambda: ServerCopies(90.0, slots), lambda: ()
+    )
     expected = {
         "inference_database_archive_failing_seconds": 90.0,
         'inference_replication_slot_active{slot="standby"}': 1.0,
@@ -139,7 +160,7 @@ def test_a_page_has_the_archive_and_the_standbys_until_what_was_read_is_old() ->
         'inference_replication_slot_behind_bytes{slot="standby"}': 512.0,
     }
     assert page(collector) == {"inference_database_up": 1.0, **expected}
-    refused = SurveyCollector(database.read, database.clock, lambda: (), no_copies)
+    refused = SurveyCollector(database.read, database.clock, lambda: (), no_copies, lambda: ())
     assert page(refused) == {"inference_database_up": 1.0}
     database.error, database.now = True, 110.5
     assert page(collector) == {"inference_database_up": 0.0}
@@ -161,7 +182,7 @@ def test_a_page_waits_a_second_at_most_for_a_database_that_does_not_answer() -> 
         answers.wait(30)
         return [QUEUE]
 
-    collector = SurveyCollector(read, rollouts=lambda: (), copies=ServerCopies)
+    collector = SurveyCollector(read, rollouts=lambda: (), copies=ServerCopies, drift=lambda: ())
     began = time.monotonic()
     assert page(collector) == {"inference_database_up": 0.0}
     assert page(collector) == {"inference_database_up": 0.0}
