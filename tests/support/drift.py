@@ -40,10 +40,12 @@ def info_of(row: ModelVersion) -> VersionInfo:
 
 def make_drift() -> FrozenReference:
     """Return a version with a reference, two hours that drift, and an alarm whose webhook is on its way."""
-    info = info_of(make_version("watched", options={"monitor": MONITOR}))
+    info = info_of(make_version("echo", "watched", options={"monitor": MONITOR}))
     sampled(info.id, this_hour() - 4 * HOUR, jobs_like(200))
-    asked = DriftReferenceRequest(version="1", since=this_hour() - 4 * HOUR, until=this_hour() - 3 * HOUR)
-    freeze_as_asked("watched", asked, actor="olga")
+    asked = DriftReferenceRequest(
+        version="watched", since=this_hour() - 4 * HOUR, until=this_hour() - 3 * HOUR
+    )
+    freeze_as_asked("echo", asked, actor="olga")
     for hour in (2, 1):
         sampled(info.id, this_hour() - hour * HOUR, [*jobs_like(500, label="cat", seed=hour), {NUMBER: None}])
     compare_all()

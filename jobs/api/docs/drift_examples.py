@@ -22,7 +22,7 @@ _FIELD = {
     "hours": [{**_HOUR, "hour": "2026-01-31T11:00:00Z"}, _HOUR],
 }  # fmt: skip
 REFERENCE = {
-    "origin": "the first jobs after its promotion at 2026-01-19 08:12 UTC", "jobs": 5210,
+    "origin": "the first jobs after its promotion at 2026-01-19 08:12:40 UTC", "jobs": 5210,
     "compared_from": "2026-01-19T10:00:00Z", "actor": "platform", "frozen_at": AT,
 }  # fmt: skip
 ALARM = {
@@ -40,7 +40,7 @@ FROZEN = {
         _VERSION | {
             "sentence": "No hour has been compared with its reference yet.", "drifting": [], "jobs": 81_400,
             "reference": {
-                "origin": "its jobs from 2026-01-19 00:00 to 2026-01-26 00:00 UTC", "jobs": 81_400,
+                "origin": "its jobs from 2026-01-19 00:00:00 UTC to 2026-01-26 00:00:00 UTC", "jobs": 81_400,
                 "compared_from": "2026-01-26T00:00:00Z", "actor": "client:operators", "frozen_at": DONE,
             },
             "fields": [_FIELD | {"drifts": False, "last": None, "hours": []}],

@@ -7,6 +7,8 @@ from typing import Final
 MOST_PER_S: Final = 20.0
 MOST_AT_ONCE: Final = 20.0
 MOST_SHARE: Final = 0.01  # of a core's time, for all versions together
+MOST_OF_WORKER: Final = 0.015  # of the time of a core that the whole worker takes meanwhile
+FIRST_S: Final = 0.05  # before the worker has done anything
 
 
 class SamplePace:
@@ -28,3 +30,8 @@ class SamplePace:
 def rest_s(spent_s: float) -> float:
     """Return the seconds without work after so many seconds of a core's time."""
     return spent_s * (1.0 / MOST_SHARE - 1.0)
+
+
+def may_read(spent_s: float, worker_s: float) -> bool:
+    """Return whether reading took little of the seconds of a core that the whole worker has taken."""
+    return spent_s <= FIRST_S + MOST_OF_WORKER * worker_s

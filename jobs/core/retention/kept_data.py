@@ -274,8 +274,8 @@ KEPT = (
         "the state of the platform itself",
         (
             "jobs_cachegeneration", "jobs_circuit", "jobs_deadletterqueuesize", "jobs_knownkey", "jobs_lease",
-            "jobs_leaseholder", "jobs_queuestanding", "jobs_operationsrecent", "jobs_channelsecret", "django_content_type",
-            "django_migrations",
+            "jobs_leaseholder", "jobs_queuestanding", "jobs_operationsrecent", "jobs_channelsecret",
+            "django_content_type", "django_migrations",
         ),
         "it is overwritten",
     ),

@@ -24,7 +24,7 @@ from jobs.db import database_clock
 from jobs.models import DriftAlarm, DriftHour, FrozenReference
 from jobs.services.access.audit import note
 from jobs.services.drift.field_sketch import FieldSketch
-from jobs.services.drift.reference import HOUR, PLATFORM, freeze_when_due, hour_of, reference_of
+from jobs.services.drift.reference import HOUR, PLATFORM, freeze_when_due, hour_of, moment_words, reference_of
 from jobs.services.drift.sketch_rows import read_sketches, sampled_hours
 from jobs.services.drift.watched_versions import all_watched
 from jobs.services.reuse.generations import purge_cache
@@ -151,8 +151,8 @@ def _raise_alarm(compared: _Hour, began: dict[str, dict[str, Any]]) -> bool:
     shown = {"fields": began, "generation": alarm.generation} if alarm.generation else {"fields": began}
     note(
         AuditKind.DRIFT, actor=PLATFORM, act="alarm", model=info.model, version=info.version,
-        hour=f"{compared.hour:%Y-%m-%dT%H:%MZ}", **shown,
+        hour=moment_words(compared.hour), **shown,
     )  # fmt: skip
     metrics.DRIFT_ALARMS.labels(info.model).inc()
-    log.warning("%s drifts since %s: %s", info, compared.hour, ", ".join(sorted(began)))
+    log.warning("%s drifts at %s: %s", info, moment_words(compared.hour), ", ".join(sorted(began)))
     return True

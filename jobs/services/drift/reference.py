@@ -79,7 +79,7 @@ def freeze_when_due(info: VersionInfo, now: datetime) -> bool:
         return False
     last = hours[sum(1 for _ in takewhile(lambda total: total < REFERENCE_JOBS, sums))].hour
     fields = merged_hours(read_sketches(info.id, since=hour_of(began), until=last + HOUR).values())
-    words = f"the first jobs after its promotion at {began:%Y-%m-%d %H:%M} UTC"
+    words = f"the first jobs after its promotion at {moment_words(began)}"
     _freeze(info, _Frozen(words, last + HOUR, fields), actor=PLATFORM)
     return True
 
@@ -127,7 +127,12 @@ def _of_period(info: VersionInfo, asked: DriftReferenceRequest) -> _Frozen:
             f"{jobs} jobs of {info} were sampled in this period, and a reference needs {LEAST_JOBS}:"
             " name a longer one."
         )
-    return _Frozen(f"its jobs from {since:%Y-%m-%d %H}:00 to {until:%Y-%m-%d %H}:00 UTC", until, fields)
+    return _Frozen(f"its jobs from {moment_words(since)} to {moment_words(until)}", until, fields)
+
+
+def moment_words(at: datetime) -> str:
+    """Return a time as all texts of the platform have it."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 @transaction.atomic

@@ -1,7 +1,7 @@
 """Samples jobs of watched versions after they are stored; reads them on a thread that mostly rests.
 
 The settle stage only hands over up to 20 jobs a second of a version, by chance from each batch. What the
-thread cannot read within its hundredth of a core is dropped and counted, whatever the jobs are like.
+thread cannot read within its hundredth of a core, and its part of the worker's time, is dropped and counted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from prometheus_client import Counter
 
 from jobs import metrics
 from jobs.core.drift.field_values import values_of
-from jobs.core.drift.sample_pace import SamplePace, rest_s
+from jobs.core.drift.sample_pace import SamplePace, may_read, rest_s
 from jobs.core.errors import PlatformError
 from jobs.core.failures import Success
 from jobs.core.payloads.keyring import PLAIN
@@ -41,6 +41,7 @@ from models_registry.core.monitor.monitor_option import Monitor
 log = logging.getLogger(__name__)
 FLUSH_S = 60.0  # a worker that dies loses what it sampled since
 MOST_WAITING = 40
+LOOK_S = 1.0
 
 
 class Sample(NamedTuple):
@@ -118,17 +119,26 @@ class DriftSampler:
         return self._paces[version]
 
     def _run(self) -> None:
+        began_s, whole_s = time.process_time(), 0.0
         while not self._stop.is_set():
-            left_s = FLUSH_S - (time.monotonic() - self._flushed_at)
-            try:
-                sample = self._samples.get(timeout=min(max(left_s, 0.01), 1.0))
-                spent_s = _timed(partial(self._read, sample))
-            except Empty:
-                spent_s = 0.0
+            spent_s = 0.0
+            if may_read(whole_s, time.process_time() - began_s):
+                spent_s = self._read_next()
+            else:
+                self._stop.wait(LOOK_S)
             if time.monotonic() - self._flushed_at >= FLUSH_S:
                 spent_s += _timed(self.flush)
+            whole_s += spent_s
             metrics.DRIFT_CPU.inc(spent_s)
             self._stop.wait(rest_s(spent_s))
+
+    def _read_next(self) -> float:
+        """Wait for a sample and read it; return the seconds of this thread that it took."""
+        try:
+            sample = self._samples.get(timeout=LOOK_S)
+        except Empty:
+            return 0.0
+        return _timed(partial(self._read, sample))
 
     def _read(self, sample: Sample) -> None:
         """Add a sample to the sketches; one that cannot be read counts by its size alone."""

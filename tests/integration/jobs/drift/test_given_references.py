@@ -107,4 +107,4 @@ def test_times_are_rounded_down_to_hours(echo: VersionInfo) -> None:
     sampled(echo.id, this_hour() - HOUR, jobs_like(150))
     half = timedelta(minutes=30)
     freeze(since=this_hour() - half, until=this_hour() + timedelta(seconds=1))
-    assert FrozenReference.objects.get().origin.endswith("00 UTC")
+    assert FrozenReference.objects.get().origin.endswith(":00:00 UTC")

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from jobs.exporting.page_reading import PageReading
 from jobs.exporting.survey_collector import PATIENCE_S, SurveyCollector
 from jobs.services.admission.survey_reads import SurveyedQueue
+from jobs.services.drift.drift_figures import DriftFigure
 from jobs.services.flags.flag_views import ExpiredFlag
 from jobs.services.reads.server_copies import ReplicationSlot, ServerCopies
 
@@ -34,13 +35,14 @@ class Database:
         self.rows, self.error, self.reads = rows, False, 0
         self.copies: ServerCopies | None = ServerCopies()
         self.flags: list[ExpiredFlag] = []
+        self.drift: list[DriftFigure] = []
         self.now = 100.0
 
     def read(self) -> PageReading:
         self.reads += 1
         if self.error:
             raise psycopg.OperationalError
-        return PageReading(self.rows, flags=self.flags, copies=self.copies)
+        return PageReading(self.rows, drift=self.drift, flags=self.flags, copies=self.copies)
 
     def clock(self) -> float:
         return self.now
@@ -87,6 +89,23 @@ def test_what_is_unknown_is_absent_and_not_0() -> None:
         "inference_queue_jobs", "inference_queue_oldest_seconds", "inference_survey_age_seconds",
         *FRESH,
     }  # fmt: skip
+
+
+def test_a_page_has_how_far_each_field_is_from_its_reference_and_how_many_drift() -> None:
+    database, collector = surveyed(QUEUE)
+    database.drift = [
+        DriftFigure("echo", "2", "output:label", 0.5, drifts=True),
+        DriftFigure("echo", "2", "input:/age", 0.3, drifts=True),
+        DriftFigure("echo", "1", "input:bytes", 0.01, drifts=False),
+    ]
+    shown = {name: value for name, value in page(collector).items() if "drift" in name}
+    assert shown == {
+        'inference_drift_fields{model="echo",version="2"}': 2.0,
+        'inference_drift_fields{model="echo",version="1"}': 0.0,
+        'inference_drift_psi_ratio{model="echo",version="2",field="output:label"}': 0.5,
+        'inference_drift_psi_ratio{model="echo",version="2",field="input:/age"}': 0.3,
+        'inference_drift_psi_ratio{model="echo",version="1",field="input:bytes"}': 0.01,
+    }
 
 
 def test_where_nothing_waits_there_is_no_backlog_whatever_the_workers_do() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.core.drift.sample_pace import SamplePace, rest_s
+from jobs.core.drift.sample_pace import FIRST_S, SamplePace, may_read, rest_s
 
 
 def test_twenty_a_second_are_taken_however_many_jobs_come() -> None:
@@ -28,3 +28,10 @@ def test_slow_jobs_are_all_taken() -> None:
 @pytest.mark.parametrize("spent_s", [0.0001, 0.02, 3.0])
 def test_work_is_a_hundredth_of_the_time(spent_s: float) -> None:
     assert spent_s / (spent_s + rest_s(spent_s)) == pytest.approx(0.01)
+
+
+def test_reading_takes_a_small_part_of_what_the_worker_takes() -> None:
+    assert may_read(0.0, 0.0)
+    assert not may_read(FIRST_S + 0.01, 0.0)
+    assert may_read(0.014 * 1_000, 1_000.0)
+    assert not may_read(0.016 * 1_000, 1_000.0)

@@ -1,0 +1,125 @@
+"""Drift over the API: what is shown, what a reference may be, and who may ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from jobs.models import Client as Tenant
+from jobs.models import Event, FrozenReference
+from jobs.services.access.owner import forget_owners
+from tests.integration.jobs.api.rollouts.asked import client_of, read, sent
+from tests.support.drift import HOUR, NUMBER, jobs_like, make_drift, sampled, this_hour
+from tests.support.factories import make_version
+
+DRIFT = "/api/v1/models/echo/drift"
+REFERENCE = f"{DRIFT}/reference"
+
+
+@pytest.fixture
+def drifting(operator: Client) -> FrozenReference:
+    return make_drift()
+
+
+def test_the_drift_of_a_model_is_shown_by_version_field_and_hour(
+    operator: Client, drifting: FrozenReference
+) -> None:
+    status, answer = read(operator, DRIFT)
+    assert (status, answer["model"]) == (200, "echo")
+    (version,) = answer["versions"]
+    assert (version["version"], version["drifting"]) == ("watched", ["output:label"])
+    assert version["sentence"] == "It drifts: output:label."
+    assert version["reference"]["jobs"] == version["jobs"] == 200
+    fields = {field["field"]: field for field in version["fields"]}
+    assert [hour["exceeds"] for hour in fields["output:label"]["hours"]] == [True, True]
+    assert fields["output:label"]["last"]["labels"] == {"cat": 500}
+    assert fields[NUMBER]["hours"][0]["missing"] == 1
+    assert fields[NUMBER]["drifts"] is False
+    (alarm,) = version["alarms"]
+    assert (alarm["webhook"], alarm["attempts"], alarm["generation"]) == ("waiting", 2, 4)
+
+
+def test_one_version_and_fewer_hours_can_be_asked_for(operator: Client, drifting: FrozenReference) -> None:
+    _, answer = read(operator, f"{DRIFT}?version=watched&hours=1")
+    (version,) = answer["versions"]
+    assert {len(field["hours"]) for field in version["fields"]} == {1}
+
+
+def test_a_period_becomes_the_reference(operator: Client, drifting: FrozenReference) -> None:
+    sampled(drifting.version_id, this_hour() - 3 * HOUR, jobs_like(150, seed=9))
+    since, until = ((this_hour() - hours * HOUR).isoformat() for hours in (3, 2))
+    body = {"version": "watched", "since": since, "until": until, "reason": "quiet"}
+    status, answer = sent(operator, REFERENCE, body)
+    assert (status, answer["versions"][0]["reference"]["jobs"]) == (200, 150)
+    event = Event.objects.filter(kind="drift", detail__act="freeze").latest("id")
+    assert (event.actor, event.detail["reason"]) == ("client:operators", "quiet")
+
+
+WRONG: list[tuple[Any, int, str]] = [
+    ({}, 400, "malformed"),
+    ({"version": "watched"}, 400, "malformed"),
+    ({"version": 7, "like": "1"}, 400, "malformed"),
+    ({"version": "watched", "since": "yesterday", "until": "today"}, 400, "malformed"),
+    (
+        {"version": "watched", "since": "2026-01-01T00:00:00", "until": "2026-01-02T00:00:00Z"},
+        400,
+        "malformed",
+    ),
+    ({"version": "watched", "since": float("nan"), "until": 1}, 400, "malformed"),
+    ({"version": "watched", "like": "1", "surprise": 1}, 400, "malformed"),
+    ({"version": "watched", "like": "a\u0000"}, 400, "malformed"),
+    ({"version": "9", "like": "1"}, 404, "model_not_found"),
+    ({"version": "watched", "like": "nothing:1"}, 404, "model_not_found"),
+    ({"version": "watched", "like": "1"}, 409, "wrong_state"),
+    ({"version": "1", "like": "watched"}, 409, "wrong_state"),
+    (
+        {"version": "watched", "since": "2020-01-01T00:00:00Z", "until": "2020-01-02T00:00:00Z"},
+        409,
+        "wrong_state",
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "code"), WRONG)
+def test_what_is_no_reference_is_refused_and_changes_nothing(
+    operator: Client, drifting: FrozenReference, body: Any, status: int, code: str
+) -> None:
+    answered, problem = sent(operator, REFERENCE, body)
+    assert (answered, problem["code"]) == (status, code), problem
+    assert FrozenReference.objects.get().frozen_at == drifting.frozen_at
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/api/v1/models/nothing/drift", 404, "model_not_found"),
+        (f"{DRIFT}?version=9", 404, "model_not_found"),
+        (f"{DRIFT}?version=1", 409, "wrong_state"),
+        (f"{DRIFT}?hours=0", 400, "malformed"),
+        (f"{DRIFT}?hours=721", 400, "malformed"),
+        (f"{DRIFT}?hours=NaN", 400, "malformed"),
+    ],
+)
+def test_what_there_is_not_says_so(operator: Client, path: str, status: int, code: str) -> None:
+    answered, problem = read(operator, path)
+    assert (answered, problem["code"]) == (status, code), problem
+
+
+def test_a_model_that_nobody_watches_has_no_drift(operator: Client) -> None:
+    assert read(operator, DRIFT) == (200, {"model": "echo", "versions": []})
+
+
+def test_it_takes_the_scope_and_the_model(operator: Client, drifting: FrozenReference) -> None:
+    reader = client_of("readers", "read", "submit")
+    assert read(reader, DRIFT)[0] == 403
+    assert sent(reader, REFERENCE, {"version": "watched", "like": "1"})[0] == 403
+    narrow = client_of("narrow", "roll_out")
+    make_version("other", "1")
+    Tenant.objects.filter(name="narrow").update(models=["other"])
+    forget_owners()
+    assert read(narrow, DRIFT)[1]["code"] == "model_not_allowed"
+    assert read(narrow, "/api/v1/models/other/drift")[0] == 200
+    foreign = {"version": "1", "like": "echo:watched"}
+    assert sent(narrow, "/api/v1/models/other/drift/reference", foreign)[1]["code"] == "model_not_allowed"
