@@ -11,7 +11,7 @@ from inference_client import GivenFeedback, PlatformRefusedError
 from jobs.api.docs import feedback_examples as shown
 from tests.unit.inference_client.scripted_platform import Script, both, client, ok, refusal, sent
 
-JOB = shown.STORED["job"]
+JOB = str(shown.STORED["job"])
 
 
 @pytest.mark.parametrize("value", [True, 4, 0.5, "invoice"])

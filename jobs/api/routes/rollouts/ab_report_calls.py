@@ -24,7 +24,9 @@ class AbDifferenceSchema(Schema):
     """An arm's mean less the reference's; the bounds hold at every look at once, with 95 %."""
 
     difference: float
-    low: float | None = Field(description="Null while an arm has fewer than twenty keys, or all values are equal.")
+    low: float | None = Field(
+        description="Null while an arm has fewer than twenty keys, or all values are equal."
+    )
     high: float | None
     certain: bool = Field(description="The bounds leave 0 out, and the test is valid.")
 
