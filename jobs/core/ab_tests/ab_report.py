@@ -33,7 +33,7 @@ class AbRule(Struct, frozen=True):
 
 
 class ArmDifference(Struct, frozen=True):
-    """An arm's mean less that of the reference; without bounds while an arm has too few values, or all are equal.
+    """An arm's mean less that of the reference; without bounds while there are too few values.
 
     `certain`: the bounds leave 0 out, and the test is valid.
     """

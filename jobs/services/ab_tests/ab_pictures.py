@@ -29,17 +29,17 @@ def ab_pictures(report: AbReport, *, kind: str = "png") -> dict[str, bytes]:
 
 def exposed_picture(arms: Sequence[ArmReport], *, kind: str = "png") -> bytes:
     """Return the keys of each arm, beside how many its share stands for."""
-    figure, axes = _figure(1.2 + 0.5 * len(arms))
+    figure, axes = _figure(1.5 + 0.5 * len(arms))
     total, shares = sum(arm.keys for arm in arms), sum(arm.share for arm in arms) or 1.0
     places = range(len(arms))
     axes.barh(places, [arm.keys for arm in arms], height=0.5, color="0.6", edgecolor="black", label="got")
     expected = [total * arm.share / shares for arm in arms]
     axes.plot(expected, places, "D", color="black", markerfacecolor="white", label="by its share")
-    axes.set_yticks(places, [arm.version for arm in arms], parse_math=False)
+    axes.set_yticks(places, [f"version {arm.version}" for arm in arms], parse_math=False)
     axes.invert_yaxis()
     axes.set_xlim(left=0)
     axes.set_xlabel("sticky keys")
-    axes.legend(loc="lower right", fontsize=8)
+    figure.legend(loc="outside upper center", ncols=2, fontsize=8)
     return _image(figure, kind)
 
 
@@ -62,9 +62,11 @@ def difference_picture(
         face = "black" if found.certain else "white"
         axes.plot([found.difference], [place], "o", color="black", markerfacecolor=face, markersize=8)
     axes.axvline(0.0, color="0.4", linestyle="--", linewidth=1.0)
-    axes.set_yticks(range(len(shown)), [version for version, _ in shown], parse_math=False)
+    axes.set_yticks(range(len(shown)), [f"version {version}" for version, _ in shown], parse_math=False)
     axes.set_ylim(len(shown) - 0.5, -0.5)
-    axes.set_xlabel(f"{name}: difference to {reference}; filled where it is certain", parse_math=False)
+    axes.set_xlabel(
+        f"{name}: difference to version {reference}; filled where it is certain", parse_math=False
+    )
     if not valid:
         axes.set_title("INVALID: the arms did not get their shares", fontsize=10, fontweight="bold")
     return _image(figure, kind)
