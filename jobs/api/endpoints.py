@@ -55,8 +55,9 @@ Submit a job and get its acknowledgement at once. Then get its result in the way
 `succeeded`, `dead`, `cancelled` or `expired`. [The documents](/docs/api) show each step by example.
 
 **Tokens.** Every call needs a bearer token. A token has scopes: `submit`, `read`, `cancel`, `replay` and
-`erase` for your own jobs, `register` for versions of models, `roll_out` for what answers for their aliases,
-`approve` for the roll-outs of others, and `admin` for everything but `approve`, on the jobs of all clients.
+`erase` for your own jobs, `register` for versions of models, `roll_out` for flags and for what answers for
+their aliases, `approve` for the roll-outs of others, and `admin` for everything but `approve`, on the jobs of
+all clients.
 Each call below names the scope that it needs as `x-scope`; without it the call returns 403, whether or not
 the job is yours. A job of another client returns 404, as if it did not exist. Without `read`, a token gets no
 metadata, output or error, not even of the jobs that it submits, cancels or replays. Any valid token

@@ -16,6 +16,7 @@ from django.db.models import Max
 
 from models_registry import selectors
 from models_registry.core.registry_errors import (
+    ApprovalError,
     FlagConflictError,
     FlagError,
     FlagInUseError,
@@ -45,7 +46,8 @@ def put_flag(
     """Put a flag in force, or change it, and return it; it joins the caller's transaction.
 
     `number` is that of the flag as the caller read it, 0 where there was none. FlagError for a wrong name or
-    document; FlagConflictError where the flag has another number. The document that is in force already
+    document; FlagConflictError where the flag has another number; ApprovalError where it decides for a model
+    whose roll-outs other people approve, unless it is switched off. The document that is in force already
     changes nothing, so that a call whose answer was lost can be made again.
     """
     flag = compile_flag(name=name, document=document).document
@@ -55,6 +57,7 @@ def put_flag(
         if before is not None and before.sha256 == digest:
             return before
         _check_number(name, before, number)
+        _check_approved(name, flag)
         change = _append(name, flag.document, digest, actor, reason, address)
         _check_end(flag, before, change.at)
         row = _write(before, change, flag)
@@ -131,6 +134,20 @@ def flag_users(name: str) -> list[str]:
 def _check_all(names: Collection[str], there: Collection[str]) -> None:
     if unknown := sorted(set(names).difference(there)):
         raise RuleError(f"There is no flag {unknown[0]!r}: put it in force first.")
+
+
+def _check_approved(name: str, flag: FlagDocument) -> None:
+    """Refuse that one person gives a candidate more jobs than others have approved."""
+    named = {"cohorts": [{"flag": name}]}
+    aliases = Alias.objects.filter(
+        model__approvals__gt=0, rule__in=Rule.objects.filter(document__contains=named)
+    )
+    plans = Rollout.objects.filter(model__approvals__gt=0, state__in=LIVE_STATES, plan__contains=named)
+    if flag.on and (aliases.exists() or plans.exists()):
+        raise ApprovalError(
+            f"The flag {name} decides for {', '.join(flag_users(name)[:5])}, and other people approve what"
+            " gets jobs there: it can only be switched off while that is so."
+        )
 
 
 def _check_number(name: str, before: Flag | None, number: int | None) -> None:

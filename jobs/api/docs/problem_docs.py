@@ -152,7 +152,9 @@ REFUSALS: Mapping[str, Kinds] = {
     ),
     "get flags": (errors.ModelNotAllowedError,),
     "get flags/{flag}": (*_OF_A_FLAG, registry_errors.FlagNotFoundError),
-    "put flags/{flag}": (*_OF_A_FLAG, *_WITH_BODY, registry_errors.FlagConflictError),
+    "put flags/{flag}": (
+        *_OF_A_FLAG, *_WITH_BODY, registry_errors.FlagConflictError, registry_errors.ApprovalError,
+    ),
     "delete flags/{flag}": (
         *_OF_A_FLAG, registry_errors.FlagNotFoundError, registry_errors.FlagConflictError,
         registry_errors.FlagInUseError,

@@ -19,6 +19,7 @@ from models_registry.core.rollouts.rollout_states import LIVE
 from models_registry.core.version import VersionInfo
 from models_registry.core.version_states import VersionState
 from models_registry.models import Alias, ModelVersion, RegisteredModel, Rollout
+from models_registry.services.flags import hold_flags
 from models_registry.services.rules import check_cohorts, check_sealing
 
 # What a worker measured is more than what the option says; where both are unknown, nothing is refused.
@@ -69,8 +70,8 @@ def check_pair(stable: ModelVersion, candidate: ModelVersion, plan: Plan) -> Non
     """Refuse a candidate that cannot answer for the stable version.
 
     RolloutPlanError where both are one; VersionStateError where it is not staged; RuleError where it protects
-    an input less, takes other inputs, or a cohort has no schema that can be used; AgreementError where the
-    outputs have nothing at the plan's pointer.
+    an input less, takes other inputs, or a cohort has an unknown flag or no schema that can be used;
+    AgreementError where the outputs have nothing at the plan's pointer.
     """
     if stable.pk == candidate.pk:
         raise RolloutPlanError(f"{candidate} is what the alias stands for already.")
@@ -83,6 +84,7 @@ def check_pair(stable: ModelVersion, candidate: ModelVersion, plan: Plan) -> Non
     check_sealing(old, new)
     # The judge puts the plan's rules in force, long after the person has gone.
     check_cohorts(plan.cohorts)
+    hold_flags(plan.cohorts)
     if plan.agreement is not None:
         check_agreement(plan.agreement, candidate.output_schema)
     if plan.schema == "same" and new.input_schema_text != old.input_schema_text:

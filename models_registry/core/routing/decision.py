@@ -192,14 +192,10 @@ def _cohort(rule: CompiledRule, ask: Ask) -> int | None:
 
 def _matcher(cohort: Cohort, flags: Mapping[str, FlagInForce]) -> Callable[[Any, Ask], bool]:
     """Return whether a job, as it is described, is of a cohort."""
-    fits = _anything if cohort.when is None else validator(cohort.when).is_valid
+    fits = None if cohort.when is None else validator(cohort.when).is_valid
     if cohort.flag is None:
-        return lambda seen, _: fits(seen)
+        return lambda seen, _: fits is None or fits(seen)
     flag = flags.get(cohort.flag)
     if flag is None:  # a rule in force keeps its flags from being removed
         return lambda _, __: False
-    return lambda seen, ask: flag.is_on(ask) and fits(seen)
-
-
-def _anything(_: Any) -> bool:
-    return True
+    return lambda seen, ask: flag.is_on(ask) and (fits is None or fits(seen))

@@ -98,7 +98,7 @@ class FlagDocument(Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class CompiledFlag:
-    """A flag in force, with the check of its description made once. Its share is drawn by its name.
+    """A flag in force, with what each job needs of it made once. Its share is drawn by its name.
 
     `number` counts its documents, from 1; 0 where it is not in force.
     """
@@ -106,27 +106,36 @@ class CompiledFlag:
     name: str
     document: FlagDocument
     number: int = 0
-    matches: Callable[[Any], bool] = field(init=False, compare=False, repr=False)
+    matches: Callable[[Any], bool] | None = field(init=False, compare=False, repr=False)
+    clients: frozenset[str] = field(init=False, compare=False, repr=False)
+    bound: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        when = self.document.when
-        object.__setattr__(self, "matches", _always if when is None else validator(when).is_valid)
+        flag = self.document
+        made = {
+            "matches": None if flag.when is None else validator(flag.when).is_valid,
+            "clients": frozenset(flag.clients),
+            "bound": round(flag.share * PPM),
+        }
+        for name, value in made.items():
+            object.__setattr__(self, name, value)  # the class is frozen
 
     def is_on(self, ask: Ask) -> bool:
         """Return whether it is on for a job; a share that grows keeps whom it had."""
-        return self.decide(ask).on
+        if not self.document.on:
+            return False
+        if ask.client in self.clients:
+            return True
+        if self.matches is not None and not self.matches(ask.described):
+            return False
+        return self.bound >= PPM or bucket_of(self.name, ask.key) < self.bound
 
     def decide(self, ask: Ask) -> FlagDecision:
-        """Return whether it is on for a job, and why."""
-        flag, bucket = self.document, bucket_of(self.name, ask.key)
-        if not flag.on:
-            return FlagDecision(on=False, why=FlagReason.OFF, bucket=bucket)
-        if ask.client in flag.clients:
-            return FlagDecision(on=True, why=FlagReason.CLIENT, bucket=bucket)
-        if not self.matches(ask.described):
-            return FlagDecision(on=False, why=FlagReason.WHEN, bucket=bucket)
-        return FlagDecision(on=bucket < round(flag.share * PPM), why=FlagReason.SHARE, bucket=bucket)
-
-
-def _always(_: Any) -> bool:
-    return True
+        """Return whether it is on for a job, and why, as a preview shows it."""
+        on, bucket = self.is_on(ask), bucket_of(self.name, ask.key)
+        if not self.document.on:
+            return FlagDecision(on, FlagReason.OFF, bucket)
+        if ask.client in self.clients:
+            return FlagDecision(on, FlagReason.CLIENT, bucket)
+        fits = self.matches is None or self.matches(ask.described)
+        return FlagDecision(on, FlagReason.SHARE if fits else FlagReason.WHEN, bucket)

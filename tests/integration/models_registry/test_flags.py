@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from models_registry import flag_reads, selectors
 from models_registry.core.registry_errors import (
+    ApprovalError,
     FlagConflictError,
     FlagError,
     FlagInUseError,
@@ -20,7 +21,7 @@ from models_registry.core.registry_errors import (
 )
 from models_registry.core.routing.decision import Ask, CompiledRule, decide
 from models_registry.core.routing.switches import Switch
-from models_registry.models import Flag, FlagChange, ModelVersion, Rollout
+from models_registry.models import Flag, FlagChange, ModelVersion, RegisteredModel, Rollout
 from models_registry.services.flags import flag_users, put_flag, remove_flag
 from models_registry.services.rules import put_rule
 from tests.support.flags import OWNED, flag
@@ -199,6 +200,31 @@ def test_a_flag_of_a_live_roll_out_is_not_removed_while_no_rule_names_it(
         remove_flag(name="beta", actor="olga")
     Rollout.objects.update(state="done")
     remove_flag(name="beta", actor="olga")
+
+
+def test_a_flag_of_a_roll_out_that_others_approve_can_only_be_switched_off(
+    versions: tuple[ModelVersion, ModelVersion],
+) -> None:
+    flag(share=0.1)
+    flag("other")
+    rule(**BETA)
+    RegisteredModel.objects.update(approvals=1)
+    with pytest.raises(ApprovalError, match="The flag beta decides for echo@default"):
+        flag(share=1.0)
+    flag("other", share=0.5)
+    assert flag(on=False).number == 2
+    with pytest.raises(ApprovalError):
+        flag()
+    put_rule(model="echo", alias="default", document={"stable": "1"}, actor="olga")
+    live = {"plan": {"cohorts": [{"flag": "beta", "arm": "candidate"}]}, "state": "held"}
+    Rollout.objects.create(
+        model=versions[0].model, alias="default", stable=versions[0], candidate=versions[1], sha256="",
+        salt="s", budget=50, actor="olga", **live,
+    )  # fmt: skip
+    with pytest.raises(ApprovalError, match="roll-out"):
+        flag()
+    Rollout.objects.update(state="done")
+    assert flag().number == 3
 
 
 def test_a_put_that_fails_half_way_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

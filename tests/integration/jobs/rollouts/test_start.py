@@ -78,6 +78,7 @@ def test_two_roll_outs_draw_their_shares_differently() -> None:
         ({"plan": {"agreement": {"at": "/a\0"}}}, RolloutPlanError),
         ({"plan": {"sticky": "metadata:/a\0"}}, RolloutPlanError),
         ({"plan": {"agreement": {"by": "entry_point"}}}, AgreementError),
+        ({"plan": {"cohorts": [{"flag": "unknown", "arm": "candidate"}]}}, RuleError),
         ({"plan": {"cohorts": [{"when": {"pattern": "(?=a)"}, "arm": "candidate"}]}}, RuleError),
         ({"plan": {"cohorts": [{"when": {"const": float("nan")}, "arm": "candidate"}]}}, RuleError),
         ({"plan": {"cohorts": [{"when": {"const": "a\0b"}, "arm": "stable"}]}}, RuleError),
