@@ -70,6 +70,23 @@ class RolledOut:
     failed_keys: int
 
 
+@dataclass(frozen=True, slots=True)
+class Shadowed:
+    """A shadow at the end: what became of its copies, and the `jobs` of its alias.
+
+    `answered` are jobs that were ever of its version, `stops` the Events of the platform's stops.
+    """
+
+    rule: int
+    run: int
+    dropped: int
+    lost: int
+    open: int
+    jobs: int
+    answered: int
+    stops: int
+
+
 @dataclass(frozen=True)
 class History:
     """What happened to each job, by its id and in order.
@@ -100,6 +117,7 @@ class Dump:
     ledger: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     rollouts: Sequence[RolledOut] = ()
     moved: Collection[str] = ()
+    shadows: Sequence[Shadowed] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +168,7 @@ def _counts(history: History, dump: Dump) -> dict[str, int]:
     }
     forgotten = len(history.accepted.keys() & set(history.forgotten))
     rolled = Counter(f"roll-outs {rollout.state}" for rollout in dump.rollouts)
+    again |= {"copies run": sum(shadow.run for shadow in dump.shadows)} if dump.shadows else {}
     return made | ({FORGOTTEN: forgotten} if history.forgotten else {}) | again | states | rolled
 
 
@@ -351,9 +370,24 @@ def evidence(_: History, dump: Dump) -> Iterator[Violation]:
             yield Violation("evidence", detail)
 
 
+def copies(_: History, dump: Dump) -> Iterator[Violation]:
+    """A shadow answers no job, a job is copied once at most, and a stop loses copies."""
+    for shadow in dump.shadows:
+        name = f"the shadow of rule {shadow.rule}"
+        made = shadow.run + shadow.dropped + shadow.lost + shadow.open
+        if shadow.answered:
+            yield Violation("shadow", f"{shadow.answered} jobs were of the version of {name}")
+        if made > shadow.jobs:
+            yield Violation("shadow", f"{name} counts {made} copies of {shadow.jobs} jobs")
+        if shadow.stops > shadow.lost:
+            yield Violation(
+                "shadow", f"{name} was stopped {shadow.stops} times, and lost {shadow.lost} copies"
+            )
+
+
 CHECKS: tuple[Check, ...] = (
     lost, stuck, results, verdicts, reaps, ledger, transitions, attempts, ends, innocents, dead_letters,
-    leftovers, exposure, evidence, versions,
+    leftovers, exposure, evidence, versions, copies,
 )  # fmt: skip
 
 
