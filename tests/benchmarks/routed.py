@@ -1,4 +1,4 @@
-"""What a rule, and one with a full shadow, cost a submit: the decision, a job inside the services, and a job over HTTP.
+"""What a rule costs a submit: the decision, a job inside the services, also with a full shadow, and over HTTP.
 
 Rounds of an alias without a rule and of one with a rule take turns, so that what else the machine does meets
 both alike. CPU is that of the server and of Postgres. `python -m tests.benchmarks.routed` prints the
@@ -59,12 +59,12 @@ def measure() -> Iterator[Figure]:
     yield at_most("decide, by a share", median(spent["decide"]), 20, "us")
     yield at_most("decide, past 3 cohorts", median(spent["cohorts"]), 20, "us")
     yield Figure("the key of an input, and deciding", f"{median(spent['ask']):.1f} us")
-    for road, (model, words) in product(("bulk", "single"), KINDS.items()):
+    for road, (model, how) in product(("bulk", "single"), KINDS.items()):
         plain, ruled = median(spent[f"{road} plain"]), median(spent[f"{road} {model}"])
-        yield Figure(f"{road}: CPU of a job, plain and {words}", f"{plain:.0f} and {ruled:.0f} us")
+        yield Figure(f"{road}: CPU of a job, plain and {how}", f"{plain:.0f} and {ruled:.0f} us")
         pairs = zip(spent[f"{road} plain"], spent[f"{road} {model}"], strict=True)
         yield at_least(
-            f"{road}: throughput {words} of plain", median(one / other for one, other in pairs), GOAL
+            f"{road}: throughput {how} of plain", median(one / other for one, other in pairs), GOAL
         )
     yield from _over_http()
 
