@@ -1,4 +1,4 @@
-"""What a rule costs a submit: the decision, a job inside the services, also with a full shadow, and over HTTP.
+"""What a rule costs a submit: the decision, a job inside the services, with a shadow too, and over HTTP.
 
 Rounds of an alias without a rule and of one with a rule take turns, so that what else the machine does meets
 both alike. CPU is that of the server and of Postgres. `python -m tests.benchmarks.routed` prints the
