@@ -35,8 +35,7 @@ from inference_client.calls import (
     Send,
 )
 from inference_client.calls_on_backtests import BacktestCalls
-from inference_client.calls_on_rollouts import RolloutCalls
-from inference_client.calls_on_shadows import ShadowCalls
+from inference_client.calls_on_rollouts import RolloutCalls, ShadowCalls
 from inference_client.events import EventReader
 from inference_client.files import OCTETS, File, Source
 from inference_client.model_file import Model, artifact_of
