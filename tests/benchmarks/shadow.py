@@ -72,9 +72,9 @@ def _register(ground: Bed, model: Model) -> None:
 
 def _measured(ground: Bed, model: Model) -> Iterator[Figure]:
     inputs = [value for value, _ in digit_models.unseen()] if model.name == "digits" else [{"text": "a"}]
-    _sent(ground, model, [inputs[0]] * 50)
     ground.manage("load_model", f"{model.name}:2")
     _put(ground, model, shadowed=True)
+    _sent(ground, model, [inputs[0]] * 50)
     wait_until(lambda: ground.one(RUN.format(model.name)) > 0, limit_s=120)
     rates: dict[bool, list[float]] = {False: [], True: []}
     for number in range(2 * ROUNDS):
