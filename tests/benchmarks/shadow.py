@@ -37,7 +37,7 @@ RUN = "SELECT COALESCE(sum(run), 0) FROM jobs_shadow WHERE model = '{}'"
 OPEN = "SELECT count(*) FROM jobs_outbox"
 TIMES = "SELECT extract(epoch FROM finished_at - created_at)::float8 FROM jobs_job WHERE id > '{}'"
 SPAN = "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float8 FROM jobs_job WHERE id > '{}'"
-LAST = "SELECT max(id)::text FROM jobs_job"
+LAST = "SELECT id::text FROM jobs_job ORDER BY id DESC LIMIT 1"
 
 
 class Model(NamedTuple):
@@ -72,8 +72,9 @@ def _register(ground: Bed, model: Model) -> None:
 
 def _measured(ground: Bed, model: Model) -> Iterator[Figure]:
     inputs = [value for value, _ in digit_models.unseen()] if model.name == "digits" else [{"text": "a"}]
+    ground.manage("load_model", f"{model.name}:2")
+    _put(ground, model, shadowed=True)
     _sent(ground, model, [inputs[0]] * 50)
-    _put(ground, model, shadowed=True)  # loads the second version, with the rule
     wait_until(lambda: ground.one(RUN.format(model.name)) > 0, limit_s=120)
     rates: dict[bool, list[float]] = {False: [], True: []}
     for number in range(2 * ROUNDS):

@@ -166,6 +166,10 @@ SIDE_ROWS = {
 SELECT count(*) FROM jobs_job job WHERE NOT EXISTS (SELECT FROM jobs_client WHERE id = job.client_id)
   OR NOT EXISTS (SELECT FROM models_registry_modelversion WHERE id = job.version_id)
 """,
+    "copies in the hand of workers that ended": """
+SELECT count(*) FROM jobs_shadowhand hand
+WHERE NOT EXISTS (SELECT FROM jobs_worker WHERE id = hand.worker AND ended_at IS NULL)
+""",
     "unpublished dead letters": "SELECT count(*) FROM jobs_deadletter WHERE due IS NOT NULL",
 }
 UNINSTALL = """
@@ -173,6 +177,18 @@ DROP FUNCTION chaos_made, chaos_moved, chaos_deleted, chaos_stored, chaos_failed
   chaos_end_of_worker CASCADE;
 DROP FUNCTION chaos_ground;
 DROP TABLE chaos_history, chaos_ended, chaos_suspect, chaos_touched;
+"""
+# Of each shadow: what became of its copies, the jobs that it may have copied, those that its version ran, and
+# how often the platform stopped it.
+SHADOWS = """
+SELECT shadow.rule, shadow.run, shadow.old + shadow.unwanted AS dropped, shadow.lost,
+  (SELECT count(*) FROM jobs_shadowcopy copy WHERE copy.rule = shadow.rule) AS open,
+  (SELECT count(*) FROM jobs_job job WHERE job.version_id = shadow.stable_id) AS jobs,
+  (SELECT count(DISTINCT history.job) FROM chaos_history history
+    WHERE history.version = shadow.version_id) AS answered,
+  (SELECT count(*) FROM jobs_event event WHERE event.kind = 'shadow' AND event.actor = 'platform'
+    AND (event.detail ->> 'rule')::bigint = shadow.rule) AS stops
+FROM jobs_shadow shadow ORDER BY shadow.rule
 """
 _NAMES = ("at", "kind", "job", "before", "after", "epoch", "attempts", "ground")
 

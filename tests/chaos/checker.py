@@ -74,6 +74,23 @@ class RolledOut:
     failed_keys: int
 
 
+@dataclass(frozen=True, slots=True)
+class Shadowed:
+    """A shadow at the end: what became of its copies, and the `jobs` of its alias.
+
+    `answered` are jobs that were ever of its version, `stops` the Events of the platform's stops.
+    """
+
+    rule: int
+    run: int
+    dropped: int
+    lost: int
+    open: int
+    jobs: int
+    answered: int
+    stops: int
+
+
 @dataclass(frozen=True)
 class History:
     """What happened to each job, by its id and in order.
@@ -108,6 +125,7 @@ class Dump:
     moved: Collection[str] = ()
     exposed: Mapping[str, bool] = field(default_factory=dict)
     feedback: Mapping[str, float] = field(default_factory=dict)
+    shadows: Sequence[Shadowed] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +178,7 @@ def _counts(history: History, dump: Dump) -> dict[str, int]:
     compared = {"jobs of the A/B test": len(dump.exposed)} if dump.exposed else {}
     rated = {"jobs with feedback": len(dump.feedback)} if dump.feedback else {}
     rolled = Counter(f"roll-outs {rollout.state}" for rollout in dump.rollouts)
+    again |= {"copies run": sum(shadow.run for shadow in dump.shadows)} if dump.shadows else {}
     return (
         made
         | ({FORGOTTEN: forgotten} if history.forgotten else {})
@@ -389,9 +408,24 @@ def feedback(history: History, dump: Dump) -> Iterator[Violation]:
             yield Violation("feedback", f"{values[0]} was acknowledged, and {stored} is stored", job)
 
 
+def copies(_: History, dump: Dump) -> Iterator[Violation]:
+    """A shadow answers no job, a job is copied once at most, and a stop loses copies."""
+    for shadow in dump.shadows:
+        name = f"the shadow of rule {shadow.rule}"
+        made = shadow.run + shadow.dropped + shadow.lost + shadow.open
+        if shadow.answered:
+            yield Violation("shadow", f"{shadow.answered} jobs were of the version of {name}")
+        if made > shadow.jobs:
+            yield Violation("shadow", f"{name} counts {made} copies of {shadow.jobs} jobs")
+        if shadow.stops > shadow.lost:
+            yield Violation(
+                "shadow", f"{name} was stopped {shadow.stops} times, and lost {shadow.lost} copies"
+            )
+
+
 CHECKS: tuple[Check, ...] = (
     lost, stuck, results, verdicts, reaps, ledger, transitions, attempts, ends, innocents, dead_letters,
-    leftovers, exposure, evidence, versions, arms, feedback,
+    leftovers, exposure, evidence, versions, arms, feedback, copies,
 )  # fmt: skip
 
 

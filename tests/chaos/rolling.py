@@ -16,6 +16,7 @@ import httpx
 
 from inference_site.stack.harness import Stack
 from tests.chaos.records import COMPARED
+from tests.chaos.shadowing import start_again
 from tests.support.app import manage, register
 
 MODEL, ALIAS, STABLE, CANDIDATE = "echo", "rolled", "rolled-1", "rolled-2"
@@ -83,6 +84,7 @@ class Rolling:
             self._end()
 
     def _look(self) -> None:
+        start_again(self._http)
         newest = self._newest()
         if newest is None or newest["state"] in ENDED:
             self._runs.clear()

@@ -65,7 +65,7 @@ class ArmShare(Struct, frozen=True, forbid_unknown_fields=True):
     share: Annotated[Share, about("Its share, from 0 to 1; those of all arms add up to 1 at most.")]
 
 
-class Shadow(Struct, frozen=True, forbid_unknown_fields=True):
+class ShadowShare(Struct, frozen=True, forbid_unknown_fields=True):
     """A version that runs copies of live jobs and answers none of them."""
 
     version: Annotated[VersionName, about("A version of this model.")]
@@ -114,7 +114,7 @@ class RuleDocument(Struct, frozen=True, forbid_unknown_fields=True):
         about("A light version answers first, and a heavy one where that is not sure.", default="none"),
     ] = None
     shadow: Annotated[
-        Shadow | None, about("A version that runs copies of jobs, and answers none.", default="none")
+        ShadowShare | None, about("A version that runs copies of jobs, and answers none.", default="none")
     ] = None
     schema: Annotated[
         Schema, about("`same`: both input schemas are equal; `both`: each input is checked against both.")

@@ -16,6 +16,7 @@ from tests.chaos.checker import (
     History,
     RolledOut,
     Row,
+    Shadowed,
     gather,
     judge,
 )
@@ -55,6 +56,7 @@ class World:
         self.exposed: dict[str, bool] = {}
         self.said: dict[str, list[float]] = {}
         self.feedback: dict[str, float] = {}
+        self.shadows: list[Shadowed] = []
         for name, story in (("plain", SUCCESS), ("reaped", REAPED), ("released", RELEASED)):
             self.add(name, story)
         self.add("buried", BURIED, expect=POISON)
@@ -88,7 +90,7 @@ class World:
         )
         dump = Dump(
             self.rows, self.leftovers, self.dead_letters, self.ledger, self.rollouts, self.moved,
-            self.exposed, self.feedback,
+            self.exposed, self.feedback, self.shadows,
         )  # fmt: skip
         verdict = judge(history, dump)
         return {(violation.rule, violation.job) for violation in verdict.violations}
@@ -297,6 +299,24 @@ def test_a_job_that_only_a_lost_primary_knew_is_told_apart_and_any_other_is_lost
     assert world.violations() == {("lost", "reaped")}
     history = History(world.accepted, world.changes, world.stored, forgotten=world.forgotten)
     assert judge(history, Dump(world.rows)).counts[FORGOTTEN] == 1
+
+
+SHADOWED = Shadowed(7, run=40, dropped=5, lost=3, open=2, jobs=60, answered=0, stops=1)
+
+
+def test_a_shadow_that_no_job_notices_passes_and_its_copies_are_counted(world: World) -> None:
+    world.shadows = [SHADOWED]
+    assert world.violations() == set()
+    history = History(world.accepted, world.changes, world.stored)
+    assert judge(history, Dump(world.rows, shadows=[SHADOWED])).counts["copies run"] == 40
+
+
+@pytest.mark.parametrize("fields", [{"answered": 1}, {"run": 51}, {"lost": 0}], ids=str)
+def test_a_shadow_that_answers_or_copies_twice_or_stops_without_a_loss_is_found(
+    world: World, fields: dict[str, Any]
+) -> None:
+    world.shadows = [dataclasses.replace(SHADOWED, **fields)]
+    assert {rule for rule, _ in world.violations()} == {"shadow"}
 
 
 ROLLED = RolledOut(1, "rolled_back", False, 50, 50, 40, 3, 50, 0, 48, 3)

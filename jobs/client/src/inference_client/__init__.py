@@ -88,8 +88,13 @@ from inference_client.flags.flag_answers import PreviewedFlag, RemoteFlag, Remot
 from inference_client.for_asyncio import AsyncClient
 from inference_client.for_threads import Client
 from inference_client.job_failed import JobFailedError
-from inference_client.rollout_answers import PreviewedRule, RemoteRollout, RemoteRule, RolloutChange
-from inference_client.shadow_answers import RemoteShadow
+from inference_client.rollout_answers import (
+    PreviewedRule,
+    RemoteRollout,
+    RemoteRule,
+    RemoteShadow,
+    RolloutChange,
+)
 
 __all__ = [
     "AsyncClient",

@@ -1,4 +1,4 @@
-"""The calls on rules and roll-outs, as generators like all others."""
+"""The calls on rules, their shadows and roll-outs, as generators like all others."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from inference_client.rollout_answers import (
     PreviewedRule,
     RemoteRollout,
     RemoteRule,
+    RemoteShadow,
     RolloutChange,
     RolloutList,
     RuleList,
@@ -86,6 +87,30 @@ class RolloutCalls(Calls):
         return msgspec.json.decode((yield from self._ask(send)), type=RemoteRollout)
 
 
+class ShadowCalls(Calls):
+    """The calls on shadows, each tried again as `patience` allows."""
+
+    def shadow(self, model: str, number: int, alias: str) -> Flow[RemoteShadow]:
+        """Read the shadow of a rule."""
+        return self._shadow(Send("GET", _shadow_url(model, number, alias)))
+
+    def act_on(self, model: str, number: int, alias: str, verb: str, reason: str) -> Flow[RemoteShadow]:
+        """Stop a shadow, or start it again."""
+        body = msgspec.json.encode({"reason": reason})
+        return self._shadow(Send("POST", _shadow_url(model, number, alias, f"/{verb}"), body, JSON))
+
+    def report_page(self, model: str, number: int, alias: str) -> Flow[str]:
+        """Read the report of a shadow as HTML."""
+        return (yield from self._ask(Send("GET", _shadow_url(model, number, alias, "/report.html")))).decode()
+
+    def picture(self, model: str, number: int, alias: str) -> Flow[bytes]:
+        """Read the service times of a shadow as a PNG."""
+        return (yield from self._ask(Send("GET", _shadow_url(model, number, alias, "/times.png"))))
+
+    def _shadow(self, send: Send) -> Flow[RemoteShadow]:
+        return msgspec.json.decode((yield from self._ask(send)), type=RemoteShadow)
+
+
 def _of(model: str) -> str:
     return f"/api/v1/models/{quote(model, safe='')}"
 
@@ -97,3 +122,7 @@ def _report(model: str, rule: int, alias: str, form: str) -> str:
 def _post(url: str, contents: Mapping[str, Any]) -> Send:
     given = {name: value for name, value in contents.items() if value is not None}
     return Send("POST", url, msgspec.json.encode(given), JSON)
+
+
+def _shadow_url(model: str, number: int, alias: str, what: str = "") -> str:
+    return str(httpx.URL(f"{_of(model)}/rules/{number}/shadow{what}", params={"alias": alias}))

@@ -8,9 +8,9 @@ The token needs the scope `roll_out`. PlatformRefusedError where a call is refus
 
 from __future__ import annotations
 
-from inference_client.calls_on_shadows import ShadowCalls
+from inference_client.calls_on_rollouts import ShadowCalls
+from inference_client.rollout_answers import RemoteShadow
 from inference_client.rollout_clients import RunFlow, RunFlowAsync
-from inference_client.shadow_answers import RemoteShadow
 
 
 class Shadows:

@@ -17,6 +17,7 @@ from jobs.services.shadow.shadow_views import report_of, view_of
 from jobs.services.submission.submit import submit_jobs
 from models_registry import flag_reads
 from models_registry.models import Flag, ModelVersion
+from tests.support import digit_models
 from tests.support.factories import make_version
 from tests.support.flags import flag
 from tests.support.rules import rule, two_versions
@@ -222,3 +223,24 @@ def test_inputs_that_are_gone_and_cancelled_jobs_are_counted(
     ShadowWorker(*versions).run(session)
     counted: dict[str, Any] = report_of(shadow_of(put))["jobs"]
     assert (counted["gone"], counted["cancelled"], shadow_of(put).run) == (1, 1, 5)
+
+
+def test_digits_the_labels_that_a_shadow_exchanges_are_named(session: sa.Connection) -> None:
+    made = [
+        make_version(
+            "digits", name, artifact=artifact, input_schema=digit_models.INPUT_SCHEMA,
+            output_schema=digit_models.OUTPUT_SCHEMA, options={"agreement": {"by": "label", "at": "/digit"}},
+        )
+        for name, artifact in (("1", digit_models.HEAVY), ("2", digit_models.EXCHANGED))
+    ]  # fmt: skip
+    put = shadow_rule("digits")
+    submitted("digits", [value for value, _ in digit_models.unseen()[:300]])
+    keep(session)
+    ShadowWorker(*made, entry_points=digit_models.ENTRY_POINTS).run(session)
+    view = view_of(shadow_of(put))
+    assert "The labels 3 and 8 are exchanged: " in view.sentence
+    agreement = view.report["agreement"]
+    assert 0.7 < agreement["share"] < 0.9
+    assert agreement["noise"]["agreed"] == agreement["noise"]["compared"]
+    assert view.report["copies"]["run"] == 300
+    assert max(row["size"] for row in view.report["service_times"]) > 8
