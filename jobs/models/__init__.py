@@ -29,8 +29,8 @@ from jobs.models.queue_standing import QueueStanding
 from jobs.models.quota_bucket import QuotaBucket
 from jobs.models.reuse import CacheEntry, Follower
 from jobs.models.rollouts.evidence import Evidence, FailedKey, RolloutPoint, Tally
+from jobs.models.rollouts.job_step import JobStep
 from jobs.models.rollouts.route import Route
-from jobs.models.rollouts.step import Step
 from jobs.models.rollouts.taking_back import TakeBack
 from jobs.models.rollouts.version_trial import Trial, TrialKind, TrialState
 from jobs.models.upload import Upload
@@ -64,6 +64,7 @@ __all__ = [
     "JobKey",
     "JobLabel",
     "JobResult",
+    "JobStep",
     "KnownKey",
     "Lease",
     "LeaseHolder",
@@ -77,7 +78,6 @@ __all__ = [
     "QuotaBucket",
     "RolloutPoint",
     "Route",
-    "Step",
     "Subject",
     "TakeBack",
     "Tally",

@@ -60,12 +60,17 @@ from inference_client.answers import (
 )
 from inference_client.backtest_answers import RemoteBacktest
 from inference_client.calls import Patience
-from inference_client.cascade_answers import RemoteCascade
 from inference_client.files import File, part
 from inference_client.for_asyncio import AsyncClient
 from inference_client.for_threads import Client
 from inference_client.job_failed import JobFailedError
-from inference_client.rollout_answers import PreviewedRule, RemoteRollout, RemoteRule, RolloutChange
+from inference_client.rollout_answers import (
+    PreviewedRule,
+    RemoteCascade,
+    RemoteRollout,
+    RemoteRule,
+    RolloutChange,
+)
 
 __all__ = [
     "AsyncClient",

@@ -35,8 +35,7 @@ from inference_client.calls import (
     Send,
 )
 from inference_client.calls_on_backtests import BacktestCalls
-from inference_client.calls_on_cascades import CascadeCalls
-from inference_client.calls_on_rollouts import RolloutCalls
+from inference_client.calls_on_rollouts import CascadeCalls, RolloutCalls
 from inference_client.cascade_clients import Cascades
 from inference_client.events import EventReader
 from inference_client.files import OCTETS, File, Source
