@@ -38,9 +38,9 @@ from jobs.models.rollouts.drift import (
 )
 from jobs.models.rollouts.evidence import Evidence, FailedKey, RolloutPoint, Tally
 from jobs.models.rollouts.feedback import Feedback
+from jobs.models.rollouts.job_step import JobStep
 from jobs.models.rollouts.route import Route
 from jobs.models.rollouts.shadow import Shadow, ShadowCopy, ShadowHand, ShadowState
-from jobs.models.rollouts.step import Step
 from jobs.models.rollouts.taking_back import TakeBack
 from jobs.models.rollouts.version_trial import Trial, TrialKind, TrialState
 from jobs.models.upload import Upload
@@ -81,6 +81,7 @@ __all__ = [
     "JobKey",
     "JobLabel",
     "JobResult",
+    "JobStep",
     "KnownKey",
     "Lease",
     "LeaseHolder",
@@ -98,7 +99,6 @@ __all__ = [
     "ShadowCopy",
     "ShadowHand",
     "ShadowState",
-    "Step",
     "Subject",
     "TakeBack",
     "Tally",

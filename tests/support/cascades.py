@@ -15,7 +15,7 @@ from jobs.core.batching.sealed_batch import SealedBatch, SealReason
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.db.engine import engine
-from jobs.models import Job, Outbox, Step
+from jobs.models import Job, JobStep, Outbox
 from jobs.services.lifecycle.settle import Verdict
 from jobs.worker.message_delivery import MessageDelivery, Parcel
 from jobs.worker.rollout_monitor import RolloutMonitor
@@ -136,5 +136,5 @@ def ran(job: Job, outcome: Success | Failure, **how: Any) -> Job:
 
 def steps_of(job: Job) -> list[tuple[int, str, str, float | None, str]]:
     """Return a job's steps: number, version, why it ended so, confidence, and what hindered the next one."""
-    rows = Step.objects.filter(job_id=job.id).select_related("version__model").order_by("epoch")
+    rows = JobStep.objects.filter(job_id=job.id).select_related("version__model").order_by("epoch")
     return [(row.number, str(row.version), row.why, row.confidence, row.hindrance) for row in rows]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.api.docs.cascade_examples import REQUESTS
+from jobs.api.docs.cascade_examples import PAGE, REQUESTS
 from jobs.api.docs.request_docs import body_of, header, schema_of
+from jobs.api.docs.response_docs import by_example
 
 _ACCEPT = header(
     "Accept",
@@ -16,7 +17,7 @@ _ACCEPT = header(
     "image/png",
 )
 _FORMS = {
-    "text/html": {"schema": {"type": "string"}},
+    "text/html": {"schema": {"type": "string"}, "examples": by_example(PAGE)},
     "image/png": {"schema": {"type": "string", "format": "binary"}},
 }
 CASCADE_DOC: dict[str, Any] = {"parameters": [_ACCEPT], "responses": {200: {"content": _FORMS}}}

@@ -226,9 +226,10 @@ LINEAGE = {
         "version": "2",
         "rule": 14,
         "rollout": 3,
-        "reroutes": [{"at": _STARTED, "what": "rescue", "version": "1"}],
+        "reroutes": [{"at": _STARTED, "what": "rescue", "version": "1", "model": "minilm"}],
         "sentence": "Asked minilm, routed to minilm:2 as candidate by rule 14, rescued by minilm:1.",
     },
+    "steps": [],
     "history": [{"at": AT, "what": "submit", **dict.fromkeys(_OF_AN_ATTEMPT)}],
 }
 _STAGES = {

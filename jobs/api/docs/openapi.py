@@ -19,7 +19,7 @@ from jobs.api.problems import STATUS
 from jobs.core.errors import PlatformError
 
 # Media types whose examples stand with the request that asks for them.
-OF_THEIR_OWN = frozenset({"application/x-npy", "application/octet-stream", "text/markdown"})
+OF_THEIR_OWN = frozenset({"application/x-npy", "application/octet-stream", "text/markdown", "image/png"})
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 CLASS_SUFFIX = "Schema"  # keeps a class from sharing a model's name; clients see names without it
 
@@ -87,7 +87,7 @@ def _with_answers(name: str, call: dict[str, Any]) -> None:
         response = call["responses"][status]
         response["description"] = answer.means
         for kind, content in response.get("content", {}).items():
-            if kind not in OF_THEIR_OWN:
+            if kind not in OF_THEIR_OWN and "examples" not in content:
                 content["examples"] = by_example(answer.examples)
         if headers := headers_of(name, status):
             response["headers"] = headers

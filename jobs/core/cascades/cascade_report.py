@@ -29,7 +29,7 @@ class SeenStep(Struct, frozen=True, gc=False):
     device_s: float | None = None
 
 
-class SeenJob(Struct, frozen=True, gc=False):
+class CascadeJob(Struct, frozen=True, gc=False):
     """A job's steps in their order; `first` and `last` are its first answer's label and its result's.
 
     A label is None where the answer is gone, cannot be read, or has none. `truth` is the right one.
@@ -63,7 +63,7 @@ class StepFigures(Struct, frozen=True):
     device_s_per_job: float | None
 
 
-class CurvePoint(Struct, frozen=True):
+class ThresholdFigures(Struct, frozen=True):
     """What a threshold would do; accuracies are None where no job has a right label."""
 
     below: float
@@ -92,10 +92,10 @@ class CascadeReport(Struct, frozen=True):
     last_accuracy: float | None
     changed_share: float | None
     threshold: float
-    curve: list[CurvePoint]
+    curve: list[ThresholdFigures]
 
 
-def cascade_report(jobs: Sequence[SeenJob], *, threshold: float) -> CascadeReport:
+def cascade_report(jobs: Sequence[CascadeJob], *, threshold: float) -> CascadeReport:
     """Return the report on jobs of one cascade, whose first check has this threshold."""
     escalated = sum(job.went_on for job in jobs)
     device_s = sum(_device_s(job) for job in jobs)
@@ -118,7 +118,7 @@ def cascade_report(jobs: Sequence[SeenJob], *, threshold: float) -> CascadeRepor
     )
 
 
-def _steps(jobs: Sequence[SeenJob]) -> list[StepFigures]:
+def _steps(jobs: Sequence[CascadeJob]) -> list[StepFigures]:
     by_version: dict[str, list[SeenStep]] = {}
     for job in jobs:
         for step in job.steps:
@@ -134,7 +134,7 @@ def _figures(version: str, steps: Sequence[SeenStep]) -> StepFigures:
     return StepFigures(version, len(steps), ends, sum(known), fmean(known) if known else None)
 
 
-def _curve(jobs: Sequence[SeenJob], threshold: float) -> list[CurvePoint]:
+def _curve(jobs: Sequence[CascadeJob], threshold: float) -> list[ThresholdFigures]:
     if not jobs:
         return []
     later = [_later_s(job) for job in jobs if job.went_on]
@@ -142,7 +142,7 @@ def _curve(jobs: Sequence[SeenJob], threshold: float) -> list[CurvePoint]:
     return [_point(jobs, below, typical_s) for below in _thresholds(jobs, threshold)]
 
 
-def _thresholds(jobs: Sequence[SeenJob], threshold: float) -> list[float]:
+def _thresholds(jobs: Sequence[CascadeJob], threshold: float) -> list[float]:
     """Return the thresholds of the curve: of confidences as many as are drawn, and the one in force."""
     seen = sorted({c for job in jobs if (c := job.steps[0].confidence) is not None})
     if len(seen) > MOST_POINTS:
@@ -150,12 +150,12 @@ def _thresholds(jobs: Sequence[SeenJob], threshold: float) -> list[float]:
     return sorted({*seen, threshold})
 
 
-def _point(jobs: Sequence[SeenJob], below: float, typical_s: float) -> CurvePoint:
+def _point(jobs: Sequence[CascadeJob], below: float, typical_s: float) -> ThresholdFigures:
     on = [job for job in jobs if (c := job.steps[0].confidence) is None or c < below]
     cost_s = sum(job.steps[0].device_s or 0.0 for job in jobs)
     cost_s += sum(_later_s(job) if job.went_on else typical_s for job in on)
     rights = [_right(job, below) for job in jobs if job.truth is not None]
-    return CurvePoint(
+    return ThresholdFigures(
         below,
         len(on) / len(jobs),
         cost_s / len(jobs),
@@ -164,7 +164,7 @@ def _point(jobs: Sequence[SeenJob], below: float, typical_s: float) -> CurvePoin
     )
 
 
-def _right(job: SeenJob, below: float) -> bool | None:
+def _right(job: CascadeJob, below: float) -> bool | None:
     """Return whether a job would be right under a threshold; None where that is not known."""
     confidence = job.steps[0].confidence
     goes_on = confidence is None or confidence < below
@@ -174,11 +174,11 @@ def _right(job: SeenJob, below: float) -> bool | None:
     return None if label is None else label == job.truth
 
 
-def _device_s(job: SeenJob) -> float:
+def _device_s(job: CascadeJob) -> float:
     return sum(step.device_s or 0.0 for step in job.steps)
 
 
-def _later_s(job: SeenJob) -> float:
+def _later_s(job: CascadeJob) -> float:
     return sum(step.device_s or 0.0 for step in job.steps[1:])
 
 

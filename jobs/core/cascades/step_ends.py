@@ -10,7 +10,7 @@ import msgspec
 
 from jobs.core.payloads.stored_output import is_bytes
 from models_registry.core.agreement.pointers import ABSENT
-from models_registry.core.routing.cascade_plan import Judged, Plan, judged
+from models_registry.core.routing.cascade_plan import Plan, StepJudgement, judged
 
 
 class StepEnd(StrEnum):
@@ -79,7 +79,7 @@ class CascadeRestart(NamedTuple):
     rule: int | None
 
 
-def judged_output(state: CascadeState, stored: bytes) -> Judged:
+def judged_output(state: CascadeState, stored: bytes) -> StepJudgement:
     """Return what the checks of a job's step say of its output, as it is stored in clear.
 
     An output of bytes has no JSON, and so no confidence.
@@ -88,7 +88,7 @@ def judged_output(state: CascadeState, stored: bytes) -> Judged:
     return judged(state.plan[state.at], output)
 
 
-def ended_step(state: CascadeState, found: Judged) -> StepVerdict:
+def ended_step(state: CascadeState, found: StepJudgement) -> StepVerdict:
     """Return the verdict on a step that answered, before anything hinders the next one."""
     if found.check is None or found.reason is None:
         return StepVerdict(

@@ -10,10 +10,10 @@ import msgspec
 from jobs.core.cascades.report_request import CascadeAsk, parse_ask
 from jobs.core.errors import MalformedRequestError, ResourceNotFoundError
 from jobs.management.rollouts.printed import as_json
-from jobs.services.rollouts.cascades.page import report_page
-from jobs.services.rollouts.cascades.picture import curve_picture
-from jobs.services.rollouts.cascades.report import RuleReport, rule_report
-from jobs.services.rollouts.cascades.words import curve_rows, headline, step_rows
+from jobs.services.rollouts.cascades.cascade_page import report_page
+from jobs.services.rollouts.cascades.cascade_words import curve_rows, headline, step_rows
+from jobs.services.rollouts.cascades.rule_report import RuleReport, rule_report
+from jobs.services.rollouts.cascades.threshold_picture import curve_picture
 from models_registry.models import Rule
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from jobs.db.statement import Statement, fetch_all
 
 
-class StepRow(NamedTuple):
+class StepView(NamedTuple):
     """A step that ended; `device_s` is the job's part of its batch's run, None where that is not known."""
 
     number: int
@@ -34,10 +34,10 @@ LEFT JOIN models_registry_rule u ON u.id = s.rule
 LEFT JOIN jobs_batch b ON b.id = s.batch_id LEFT JOIN jobs_worker w ON w.id = b.worker_id
 WHERE s.job_id = %(id)s ORDER BY s.epoch
 """,
-    StepRow,
+    StepView,
 )
 
 
-def job_steps(job_id: UUID) -> list[StepRow]:
+def job_steps(job_id: UUID) -> list[StepView]:
     """Return the steps of a job that have ended, in order; none of a job without a cascade."""
     return fetch_all(_STEPS, {"id": job_id})

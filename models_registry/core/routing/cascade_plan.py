@@ -51,7 +51,7 @@ class PlannedStep(Struct, frozen=True):
     checks: tuple[Check, ...] = ()
 
 
-class Judged(Struct, frozen=True):
+class StepJudgement(Struct, frozen=True):
     """What a step's checks say of its answer: no `check` where it is enough."""
 
     check: Check | None = None
@@ -79,15 +79,15 @@ def plan_of(
     return plan
 
 
-def judged(step: PlannedStep, output: Any) -> Judged:
+def judged(step: PlannedStep, output: Any) -> StepJudgement:
     """Return what the checks of a step say of its output as JSON."""
     confidence = None
     for number, check in enumerate(step.checks):
         reason, seen = escalation(Escalate(check.pointer, check.below), output)
         if reason is not None:
-            return Judged(check, reason, seen)
+            return StepJudgement(check, reason, seen)
         confidence = confidence if number else seen
-    return Judged(confidence=confidence)
+    return StepJudgement(confidence=confidence)
 
 
 def plan_json(plan: Plan) -> list[Any]:

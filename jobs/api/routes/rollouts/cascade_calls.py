@@ -16,9 +16,9 @@ from jobs.api.responses import json_answer
 from jobs.api.router import rollouts_router
 from jobs.core.access.scopes import Scope
 from jobs.core.cascades.report_request import MOST_JOBS, CascadeAsk, parse_ask
-from jobs.services.rollouts.cascades.page import report_page
-from jobs.services.rollouts.cascades.picture import curve_picture
-from jobs.services.rollouts.cascades.report import RuleReport, rule_report
+from jobs.services.rollouts.cascades.cascade_page import report_page
+from jobs.services.rollouts.cascades.rule_report import RuleReport, rule_report
+from jobs.services.rollouts.cascades.threshold_picture import curve_picture
 from models_registry.core.refs import DEFAULT_ALIAS
 
 HTML, PNG = "text/html", "image/png"

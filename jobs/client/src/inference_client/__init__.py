@@ -81,7 +81,6 @@ from inference_client.answers import (
 )
 from inference_client.backtest_answers import RemoteBacktest
 from inference_client.calls import Patience
-from inference_client.cascade_answers import RemoteCascade
 from inference_client.drift.drift_answers import RemoteDrift
 from inference_client.files import File, part
 from inference_client.flags.flag_answers import PreviewedFlag, RemoteFlag, RemoteFlagChange, ShownFlag
@@ -90,6 +89,7 @@ from inference_client.for_threads import Client
 from inference_client.job_failed import JobFailedError
 from inference_client.rollout_answers import (
     PreviewedRule,
+    RemoteCascade,
     RemoteRollout,
     RemoteRule,
     RemoteShadow,

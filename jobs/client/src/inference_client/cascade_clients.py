@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from inference_client.calls_on_cascades import HTML, PNG, CascadeCalls, asked
-from inference_client.cascade_answers import RemoteCascade
+from inference_client.calls_on_rollouts import HTML, PNG, CascadeCalls, asked
+from inference_client.rollout_answers import RemoteCascade
 from inference_client.rollout_clients import RunFlow, RunFlowAsync
 
 Labels = Mapping[UUID | str, Any]

@@ -36,8 +36,7 @@ from inference_client.calls import (
     Send,
 )
 from inference_client.calls_on_backtests import BacktestCalls
-from inference_client.calls_on_cascades import CascadeCalls
-from inference_client.calls_on_rollouts import RolloutCalls, ShadowCalls
+from inference_client.calls_on_rollouts import CascadeCalls, RolloutCalls, ShadowCalls
 from inference_client.cascade_clients import Cascades
 from inference_client.drift.drift_clients import DriftCalls, DriftViews
 from inference_client.events import EventReader

@@ -43,7 +43,7 @@ ORDER BY job.id FOR UPDATE OF job SKIP LOCKED
 )
 
 
-class _Moved(NamedTuple):
+class _Escalated(NamedTuple):
     id: UUID
     before: int
     to: int
@@ -61,7 +61,7 @@ JOIN models_registry_registeredmodel model ON model.id = version.model_id
 WHERE job.id = given.id
 RETURNING job.id, old.version_id AS before, version.id AS to, model.name AS model, old.epoch
 """,
-    _Moved,
+    _Escalated,
 )
 NOTE = Statement("""
 INSERT INTO jobs_event (job_id, kind, actor, epoch, detail)
@@ -108,5 +108,5 @@ def escalate(connection: sa.Connection, steps: Sequence[EndedStep], *, batch: UU
     run(connection, _WAKE, {"channel": SUBMITTED, "models": sorted({row.model for row in moved})})
 
 
-def _detail(row: _Moved, why: str, confidence: float | None) -> dict[str, object]:
+def _detail(row: _Escalated, why: str, confidence: float | None) -> dict[str, object]:
     return {"from": row.before, "to": row.to, "why": why, "confidence": confidence}

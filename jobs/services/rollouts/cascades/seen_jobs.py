@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from jobs.core.cascades.cascade_report import SeenJob, SeenStep
+from jobs.core.cascades.cascade_report import CascadeJob, SeenStep
 from jobs.core.cascades.step_ends import StepEnd
 from jobs.core.errors import PayloadUnreadableError
 from jobs.core.payloads.job_keys import JobIdentity
@@ -25,7 +25,7 @@ from models_registry.core.agreement.pointers import part_at
 CHUNK = 500
 
 
-class _Row(NamedTuple):
+class _StepRow(NamedTuple):
     job: UUID
     number: int
     version: str | None
@@ -50,7 +50,7 @@ LEFT JOIN models_registry_registeredmodel model ON model.id = version.model_id
 LEFT JOIN jobs_batch batch ON batch.id = s.batch_id
 WHERE job.finished_at IS NOT NULL ORDER BY s.job_id, s.epoch
 """,
-    _Row,
+    _StepRow,
 )
 
 
@@ -82,12 +82,12 @@ WHERE job.id = ANY(%(jobs)s::uuid[])
 )
 
 
-def seen_jobs(rule: int, *, most: int) -> list[SeenJob]:
+def seen_jobs(rule: int, *, most: int) -> list[CascadeJob]:
     """Return the newest ended jobs of a rule's cascade, up to `most`, without labels."""
     return list(_lives(fetch_all(_STEPS, {"rule": rule, "most": most})))
 
 
-def labelled_jobs(jobs: Sequence[SeenJob], truths: Mapping[UUID, str], *, at: str) -> list[SeenJob]:
+def labelled_jobs(jobs: Sequence[CascadeJob], truths: Mapping[UUID, str], *, at: str) -> list[CascadeJob]:
     """Return the jobs with their right labels, and those of their answers, which the pointer `at` names.
 
     Only the answers of jobs with a right label are read, and no encrypted ones.
@@ -100,7 +100,7 @@ def labelled_jobs(jobs: Sequence[SeenJob], truths: Mapping[UUID, str], *, at: st
     return [_labelled(job, found.get(job.job), truths.get(job.job)) for job in jobs]
 
 
-def _lives(rows: Sequence[_Row]) -> Iterator[SeenJob]:
+def _lives(rows: Sequence[_StepRow]) -> Iterator[CascadeJob]:
     """Yield each job with the steps since it last began its cascade."""
     for job, group in groupby(rows, key=attrgetter("job")):
         steps = list[SeenStep]()
@@ -110,15 +110,15 @@ def _lives(rows: Sequence[_Row]) -> Iterator[SeenJob]:
             if row.number:
                 steps.append(_step(row))
         if steps:
-            yield SeenJob(job, tuple(steps))
+            yield CascadeJob(job, tuple(steps))
 
 
-def _step(row: _Row) -> SeenStep:
+def _step(row: _StepRow) -> SeenStep:
     hindered = bool(row.hindrance)
     return SeenStep(row.version or "", StepEnd(row.why), row.confidence, hindered, row.device_s)
 
 
-def _labelled(job: SeenJob, found: tuple[str | None, str | None] | None, truth: str | None) -> SeenJob:
+def _labelled(job: CascadeJob, found: tuple[str | None, str | None] | None, truth: str | None) -> CascadeJob:
     first, last = found or (None, None)
     if not job.went_on:
         first = last

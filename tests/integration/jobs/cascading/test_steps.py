@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from jobs.core.states import State
 from jobs.db.session import open_session
-from jobs.models import Batch, DeadLetter, Event, Job, JobResult, Outbox, Route, Step
+from jobs.models import Batch, DeadLetter, Event, Job, JobResult, JobStep, Outbox, Route
 from jobs.services.lifecycle.reap import expire, reap
 from jobs.services.lifecycle.replay import replay_job
 from jobs.services.reads.job_timeline import read_timeline
@@ -77,7 +77,7 @@ def test_one_that_is_not_goes_to_the_next_version_of_another_model() -> None:
     assert (done.state, str(done.version)) == (State.SUCCEEDED, "heavy:1")
     assert result_of(job) == (answer(0.2, label=7).body, None, 3)
     assert steps_of(job) == [(1, "light:1", "below", 0.3, ""), (2, "heavy:1", "enough", None, "")]
-    first = Step.objects.get(job_id=job.id, number=1)
+    first = JobStep.objects.get(job_id=job.id, number=1)
     assert bytes(first.body or b"") == answer(0.3).body
     assert first.expires_at is not None
     batches = Batch.objects.order_by("claimed_at").values_list("succeeded", "failed", "fenced")
@@ -116,7 +116,7 @@ def test_a_second_step_that_fails_leaves_the_first_answer_marked_so() -> None:
     kinds = list(Event.objects.filter(job_id=job.id).order_by("id").values_list("kind", flat=True))
     assert kinds[1:] == ["escalate", "failed", "degrade", "failed"]
     assert [why for _, _, why, *_ in steps_of(job)] == ["below", "failed"]
-    assert done.batch_id == Step.objects.get(job_id=job.id, number=1).batch_id
+    assert done.batch_id == JobStep.objects.get(job_id=job.id, number=1).batch_id
 
 
 def test_or_the_job_fails_where_its_cascade_says_so() -> None:
@@ -286,11 +286,11 @@ def test_a_replay_begins_at_the_first_step_of_the_rule_in_force() -> None:
     assert [(number, why) for number, _, why, *_ in steps_of_all(job)] == [
         (1, "below"), (2, "failed"), (0, "replayed"), (1, "enough"),
     ]  # fmt: skip
-    assert Step.objects.filter(job_id=job.id).latest("epoch").rule == rule.pk
+    assert JobStep.objects.filter(job_id=job.id).latest("epoch").rule == rule.pk
 
 
 def steps_of_all(job: Job) -> list[tuple[int, str, str, float | None, str]]:
-    rows = Step.objects.filter(job_id=job.id).order_by("epoch")
+    rows = JobStep.objects.filter(job_id=job.id).order_by("epoch")
     return [(row.number, "", row.why, row.confidence, row.hindrance) for row in rows]
 
 

@@ -10,7 +10,7 @@ from jobs.models.batch import Batch
 from models_registry.models import ModelVersion
 
 
-class Step(models.Model):
+class JobStep(models.Model):
     """One step of a cascade that ended, written with what became of its job.
 
     `body` is the step's answer as it would be stored as a result, where it may still become one or be
@@ -44,6 +44,7 @@ class Step(models.Model):
     at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        db_table = "jobs_step"
         constraints = [models.UniqueConstraint(fields=["job_id", "epoch"], name="step_once_per_claim")]
         indexes = [models.Index("rule", "id", name="step_by_rule")]
 

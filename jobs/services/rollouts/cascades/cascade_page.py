@@ -6,9 +6,9 @@ from base64 import b64encode
 
 from django.template.loader import render_to_string
 
-from jobs.services.rollouts.cascades.picture import curve_picture
-from jobs.services.rollouts.cascades.report import RuleReport
-from jobs.services.rollouts.cascades.words import curve_rows, figure_rows, headline, step_rows
+from jobs.services.rollouts.cascades.cascade_words import curve_rows, figure_rows, headline, step_rows
+from jobs.services.rollouts.cascades.rule_report import RuleReport
+from jobs.services.rollouts.cascades.threshold_picture import curve_picture
 
 
 def report_page(seen: RuleReport) -> str:
