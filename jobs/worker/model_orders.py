@@ -24,7 +24,7 @@ from jobs.core.queue_names import queues_of
 from jobs.db.engine import engine
 from jobs.services.lifecycle import worker_row
 from jobs.services.lifecycle.order_models import LOAD, OrderRow, end_order
-from jobs.worker.consumed_queues import queues_for
+from jobs.worker.consumed_queues import queues_for, refuse_without_slow_lane
 from jobs.worker.process import WorkerProcess
 from jobs.worker.stages.persist import persist
 from models_registry import selectors
@@ -95,6 +95,7 @@ class ModelOrders:
 
     def _load(self, ref: str, consumer: Any) -> str:
         info = selectors.resolve(ref)
+        refuse_without_slow_lane([info.model], self._process.lane)
         self.unwanted.discard(info.model)
         self._process.loader.load(info.id, anew=True)
         with broker.connected(settings.INFERENCE.broker_url) as own:

@@ -91,10 +91,10 @@ def locked(table: str, url: str) -> Iterator[None]:
 def test_a_slow_lane_is_counted_by_itself_with_the_workers_that_take_it(db: str) -> None:
     make_version("echo", p95_goal_s=1.5)
     slow = make_version("echo", "slow", options={"lane": "slow"})
-    sized = make_version("echo", "sized", pads=True, options={"slow_above_s": 1.0})
-    both, _fast, _slow = (
-        make_worker(f"gpu-{n}@here", lane=lane) for n, lane in enumerate(("", "fast", "slow"))
-    )
+    sized = make_version("echo", "sized", padded=True, options={"slow_above_s": 1.0})
+    both = make_worker("gpu-0@here")
+    for number, lane in enumerate(("fast", "slow"), 1):
+        make_worker(f"gpu-{number}@here", lane=lane)
     now = timezone.now()
     for number, (size, ran_s) in enumerate([(100, 0.3), (400, 1.2), (200, 0.6)], 1):
         Batch.objects.create(
@@ -110,11 +110,11 @@ def test_a_slow_lane_is_counted_by_itself_with_the_workers_that_take_it(db: str)
     make_jobs(2)
     survey(2)
     rows = {row.model: row for row in QueueStanding.objects.filter(model__startswith="echo")}
-    own, lane = rows["echo"], rows["echo.slow"]
+    own, other = rows["echo"], rows["echo.slow"]
     assert (sum(own.waiting), own.workers, own.busy, own.goal_s) == (2, 2, 0, 1.5)
-    assert (sum(lane.waiting), lane.workers, lane.busy, lane.goal_s) == (4, 2, 1, None)
+    assert (sum(other.waiting), other.workers, other.busy, other.goal_s) == (4, 2, 1, None)
     assert own.slow_from == {str(slow.id): 0, str(sized.id): 334}
-    assert lane.slow_from == {}
+    assert other.slow_from == {}
 
 
 def test_a_job_s_place_is_that_in_its_own_queue(db: str) -> None:

@@ -63,7 +63,6 @@ def test_a_pruned_attempt_says_so() -> None:
 def test_the_waits_of_a_slow_job_name_its_lane(part: JobStage, is_open: bool) -> None:  # noqa: FBT001
     piece = TimelinePart(part, ZERO, ZERO + timedelta(seconds=1), is_open)
     attempt = TimelineAttempt(number=1, outcome="succeeded", parts=[piece])
-    assert sentence(attempt, piece, BatchWords(1, "full", "w", slow=True)).endswith(
-        " It is in the slow lane."
-    )
+    slow = BatchWords(1, "full", "w", slow=True)
+    assert sentence(attempt, piece, slow).endswith(" It is in the slow lane.")
     assert "slow lane" not in sentence(attempt, piece, BatchWords(1, "full", "w"))
