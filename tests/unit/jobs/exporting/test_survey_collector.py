@@ -103,9 +103,9 @@ def test_a_page_has_how_far_each_field_is_from_its_reference_and_how_many_drift(
     assert shown == {
         'inference_drift_fields{model="echo",version="2"}': 2.0,
         'inference_drift_fields{model="echo",version="1"}': 0.0,
-        'inference_drift_psi_ratio{model="echo",version="2",field="output:label"}': 0.5,
-        'inference_drift_psi_ratio{model="echo",version="2",field="input:/age"}': 0.3,
-        'inference_drift_psi_ratio{model="echo",version="1",field="input:bytes"}': 0.01,
+        'inference_drift_psi_ratio{field="output:label",model="echo",version="2"}': 0.5,
+        'inference_drift_psi_ratio{field="input:/age",model="echo",version="2"}': 0.3,
+        'inference_drift_psi_ratio{field="input:bytes",model="echo",version="1"}': 0.01,
     }
 
 
