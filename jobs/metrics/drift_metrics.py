@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from jobs.metrics.metric_kinds import counter, read_gauge
 
-DRIFT_ALARMS = counter("inference_drift_alarms_total", "Alarms of drift, one an hour and version.", "model")
+# Without names of models: a page has room for few series, and the gauges below have them.
+DRIFT_ALARMS = counter("inference_drift_alarms_total", "Alarms of drift, one an hour and version.")
 DRIFT_SAMPLED = counter(
     "inference_drift_sampled_jobs_total",
     "Jobs that a worker sampled for drift, by outcome: read, unreadable, or dropped to keep it cheap.",
-    "model",
     "outcome",
 )
 DRIFT_CPU = counter(

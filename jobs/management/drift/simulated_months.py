@@ -88,14 +88,16 @@ CASES: Mapping[str, TrafficCase] = {
     "hours wander by 0.3 deviations, reference of a week": TrafficCase(
         effect=wandering(0.3), reference_hours=7 * DAY
     ),
-    "the same, reference of a week": TrafficCase(effect=daily(0.5), reference_hours=7 * DAY),
+    "a daily cycle of 0.5 deviations, reference of a week": TrafficCase(
+        effect=daily(0.5), reference_hours=7 * DAY
+    ),
     "a daily cycle of 1 deviation, reference of a week": TrafficCase(
         effect=daily(1.0), reference_hours=7 * DAY
     ),
     "a shift of 1 deviation, 60 jobs an hour": TrafficCase(jobs=60, shift=1.0),
     "a shift of 1 deviation, 100 jobs an hour": TrafficCase(jobs=100, shift=1.0),
     "a shift of 1 deviation, 500 jobs an hour": TrafficCase(shift=1.0),
-    "the same, and 1 deviation of a daily cycle of 0.3, reference of a week": TrafficCase(
+    "a shift of 1 deviation in a daily cycle of 0.3, reference of a week": TrafficCase(
         effect=daily(0.3), reference_hours=7 * DAY, shift=1.0
     ),
     "a shift of 0.5 deviations, 500 jobs an hour": TrafficCase(shift=0.5),

@@ -153,6 +153,6 @@ def _raise_alarm(compared: _Hour, began: dict[str, dict[str, Any]]) -> bool:
         AuditKind.DRIFT, actor=PLATFORM, act="alarm", model=info.model, version=info.version,
         hour=moment_words(compared.hour), **shown,
     )  # fmt: skip
-    metrics.DRIFT_ALARMS.labels(info.model).inc()
+    metrics.DRIFT_ALARMS.inc()
     log.warning("%s drifts at %s: %s", info, moment_words(compared.hour), ", ".join(sorted(began)))
     return True

@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import cache, partial
+from functools import partial
 from queue import Empty, Full, Queue
 from threading import Event, Lock, Thread
 from typing import Any, NamedTuple
@@ -19,7 +19,6 @@ from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
-from prometheus_client import Counter
 
 from jobs import metrics
 from jobs.core.drift.field_values import values_of
@@ -59,7 +58,6 @@ class DriftSampler:
         """Prepare to sample; `run` ends with `stop`."""
         self._engine, self._worker, self._stop = engine, worker, stop
         self._monitors: dict[int, Monitor] = {}
-        self._models: dict[int, str] = {}
         self._paces: dict[int, SamplePace] = {}
         self._samples = Queue[Sample](MOST_WAITING)
         self._sketches, self._lock = HourSketches(), Lock()
@@ -79,7 +77,6 @@ class DriftSampler:
         """Remember what is watched of the batch's version."""
         version = int(str(batch.key))
         if version not in self._monitors and batch.loaded is not None:
-            self._models[version] = batch.model
             self._monitors[version] = batch.loaded.info.platform_options.monitor
 
     def offer(self, batch: ClaimedBatch, verdicts: Sequence[Verdict]) -> None:
@@ -95,7 +92,7 @@ class DriftSampler:
             try:
                 self._samples.put_nowait(Sample(version, job, outputs.get(job.job)))
             except Full:
-                _outcomes(batch.model, "dropped").inc()
+                metrics.DRIFT_SAMPLED.labels("dropped").inc()
 
     def flush(self) -> None:
         """Store what changed; what a failing database does not take is stored with the next flush."""
@@ -153,7 +150,7 @@ class DriftSampler:
             log.debug("a sample cannot be read: %s", type(error).__name__)
             outcome = "unreadable"
         self.read += 1
-        _outcomes(self._models[sample.version], outcome).inc()
+        metrics.DRIFT_SAMPLED.labels(outcome).inc()
 
 
 def _timed(work: Callable[[], None]) -> float:
@@ -187,8 +184,3 @@ def _output(body: bytes | None) -> Any:
         return bytes_output(body) if is_bytes(body) else msgspec.json.decode(body)
     except (PlatformError, msgspec.MsgspecError):
         return ABSENT
-
-
-@cache
-def _outcomes(model: str, outcome: str) -> Counter:
-    return metrics.DRIFT_SAMPLED.labels(model, outcome)
