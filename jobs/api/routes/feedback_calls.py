@@ -69,7 +69,7 @@ def give(request: ApiRequest, job_id: UUID) -> HttpResponse:
     the versions of an A/B test, and stored for any other job too.
     """
     said = read_one(read_body(request, limit_bytes=SMALL_BYTES), job_id)
-    (outcome,) = store_feedback(client=request.auth.id, items=[said])
+    (outcome,) = store_feedback(client=request.auth.reach, items=[said])
     if isinstance(outcome, PlatformError):
         raise outcome
     return json_answer(_shown(outcome), HTTPStatus.CREATED if outcome.is_new else HTTPStatus.OK)
@@ -85,7 +85,7 @@ def give(request: ApiRequest, job_id: UUID) -> HttpResponse:
 def give_many(request: ApiRequest) -> HttpResponse:
     """Store up to 1,000 values; each item has its own outcome, and a refused one changes no other."""
     items = read_many(read_body(request, limit_bytes=settings.INFERENCE.max_body_bytes))
-    outcomes = store_feedback(client=request.auth.id, items=items)
+    outcomes = store_feedback(client=request.auth.reach, items=items)
     shown = [_item(index, outcome) for index, outcome in enumerate(outcomes)]
     rejected = sum("problem" in item for item in shown)
     return json_answer({"accepted": len(shown) - rejected, "rejected": rejected, "feedback": shown})

@@ -40,7 +40,9 @@ _LOCK = Statement(
     """
 SELECT id, queue AS model, version_id AS version, state, finished_at, erased_at IS NOT NULL AS is_erased,
   statement_timestamp() AS now
-FROM jobs_job WHERE id = ANY(%(jobs)b::uuid[]) AND client_id = %(client)s ORDER BY id FOR NO KEY UPDATE
+FROM jobs_job
+WHERE id = ANY(%(jobs)b::uuid[]) AND (%(client)s::bigint IS NULL OR client_id = %(client)s)
+ORDER BY id FOR NO KEY UPDATE
 """,
     _NamedJob,
 )
@@ -55,9 +57,9 @@ SELECT * FROM unnest(%(jobs)b::uuid[], %(names)b::text[], %(values)b::float8[], 
 
 
 def store_feedback(
-    *, client: int, items: Sequence[FeedbackSaid | PlatformError]
+    *, client: int | None, items: Sequence[FeedbackSaid | PlatformError]
 ) -> list[StoredFeedback | PlatformError]:
-    """Store feedback on jobs of a client, and return what became of each item, in order.
+    """Store feedback on jobs of a client, None for any client, and return what became of each item, in order.
 
     An item that is an error already stays one. The same value again is no error, and stores nothing.
     """
@@ -73,7 +75,7 @@ def store_feedback(
 
 @transaction.atomic
 def _store(
-    client: int, jobs: Sequence[UUID], items: Sequence[FeedbackSaid | PlatformError]
+    client: int | None, jobs: Sequence[UUID], items: Sequence[FeedbackSaid | PlatformError]
 ) -> tuple[list[StoredFeedback | PlatformError], list[tuple[str, bool]]]:
     execute(PATIENCE)
     rows = execute(_LOCK, {"jobs": list(jobs), "client": client}) if jobs else []

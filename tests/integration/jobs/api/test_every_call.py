@@ -21,7 +21,7 @@ from jobs.models import BulkAct, Event, Job, JobResult
 from jobs.models.rollouts.version_trial import Trial
 from jobs.services.access.tokens import create_token
 from models_registry.core.rollouts.rollout_plan import Plan
-from models_registry.models import Rollout
+from models_registry.models import Rollout, Rule
 from tests.integration.jobs.api.calls import Call, documented
 from tests.support.factories import job_id, make_client, make_job, make_version
 from tests.support.flags import flag
@@ -46,8 +46,11 @@ PROMISED = {
     "POST /api/v1/bulk-acts/cancel": Scope.CANCEL,
     "POST /api/v1/bulk-acts/replay": Scope.REPLAY,
     "POST /api/v1/bulk-acts/discard": Scope.ADMIN,
+    "POST /api/v1/jobs/{job_id}/feedback": Scope.SUBMIT,
+    "POST /api/v1/feedback": Scope.SUBMIT,
     "POST /api/v1/models/{name}/rules": Scope.ROLL_OUT,
     "GET /api/v1/models/{name}/rules/{number}/cascade": Scope.ROLL_OUT,
+    "GET /api/v1/models/{name}/rules/{number}/report": Scope.ROLL_OUT,
     "POST /api/v1/models/{name}/rollouts": Scope.ROLL_OUT,
     "POST /api/v1/models/{name}/backtests": Scope.ROLL_OUT,
     "GET /api/v1/backtests/{backtest_id}": Scope.ROLL_OUT,
@@ -77,6 +80,11 @@ def send(request: pytest.FixtureRequest, echo: None) -> Iterator[Send]:
         state="cancelled", budget=50, actor="app",
     )  # fmt: skip
     flag("beta")
+    arms = [{"version": "1", "share": 0.5}, {"version": "2", "share": 0.5}]
+    Rule.objects.create(  # no alias follows it
+        model="echo", alias="default", number=1, document={"stable": "1", "arms": arms}, sha256="0" * 64,
+        actor="app",
+    )  # fmt: skip
     Trial.objects.create(pk=1, kind="backtest", model="echo", candidate=version, actor="app")
     with _sender(request) as made:
         yield made
