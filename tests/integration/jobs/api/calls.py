@@ -23,7 +23,10 @@ BODIES: dict[str, Any] = {
     "/api/v1/rollouts/{rollout_id}/budget": {"budget": 100},
 }
 # What stands in a path but a job's id.
-PARTS = {"{act_id}": "1", "{backtest_id}": "1", "{rollout_id}": "1", "{name}": "echo", "{version}": "1"}
+PARTS = {
+    "{act_id}": "1", "{backtest_id}": "1", "{rollout_id}": "1", "{name}": "echo", "{version}": "1",
+    "{number}": "1",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from django.test import Client
 
 from jobs.core.access.scopes import Scope
 from jobs.core.states import State
-from jobs.models import BulkAct, Event, Job, JobResult
+from jobs.models import BulkAct, Event, Job, JobResult, Shadow
 from jobs.models.rollouts.version_trial import Trial
 from jobs.services.access.tokens import create_token
 from models_registry.core.rollouts.rollout_plan import Plan
@@ -46,6 +46,8 @@ PROMISED = {
     "POST /api/v1/bulk-acts/replay": Scope.REPLAY,
     "POST /api/v1/bulk-acts/discard": Scope.ADMIN,
     "POST /api/v1/models/{name}/rules": Scope.ROLL_OUT,
+    "POST /api/v1/models/{name}/rules/{number}/shadow/stop": Scope.ROLL_OUT,
+    "POST /api/v1/models/{name}/rules/{number}/shadow/start": Scope.ROLL_OUT,
     "POST /api/v1/models/{name}/rollouts": Scope.ROLL_OUT,
     "POST /api/v1/models/{name}/backtests": Scope.ROLL_OUT,
     "GET /api/v1/backtests/{backtest_id}": Scope.ROLL_OUT,
@@ -73,6 +75,16 @@ def send(request: pytest.FixtureRequest, echo: None) -> Iterator[Send]:
         pk=1, model=version.model, alias="default", stable=version, candidate=version, plan=Plan().document,
         state="cancelled", budget=50, actor="app",
     )  # fmt: skip
+    Shadow.objects.create(
+        rule=1,
+        model="echo",
+        alias="default",
+        number=1,
+        stable=version,
+        version=version,
+        share=1.0,
+        batch_s=0.05,
+    )
     Trial.objects.create(pk=1, kind="backtest", model="echo", candidate=version, actor="app")
     with _sender(request) as made:
         yield made
