@@ -72,6 +72,7 @@ def _register(ground: Bed, model: Model) -> None:
 
 def _measured(ground: Bed, model: Model) -> Iterator[Figure]:
     inputs = [value for value, _ in digit_models.unseen()] if model.name == "digits" else [{"text": "a"}]
+    _all_ended(ground, _sent(ground, model, [inputs[0]] * 50))
     ground.manage("load_model", f"{model.name}:2")
     _put(ground, model, shadowed=True)
     _sent(ground, model, [inputs[0]] * 50)

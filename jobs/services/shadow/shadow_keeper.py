@@ -101,7 +101,9 @@ UPDATE jobs_shadow SET open = counted.open, takes = (state = 'running' AND count
 FROM (
   SELECT shadow.rule, (SELECT count(*) FROM jobs_shadowcopy copy WHERE copy.rule = shadow.rule)::int AS open
   FROM jobs_shadow shadow WHERE shadow.state <> 'ended' OR shadow.open > 0
-) AS counted WHERE jobs_shadow.rule = counted.rule
+) AS counted
+WHERE jobs_shadow.rule = counted.rule AND (jobs_shadow.open, takes) IS DISTINCT FROM
+  (counted.open, state = 'running' AND counted.open < %(most_open)s)
 """
 )
 

@@ -64,7 +64,7 @@ class ShadowRun:
         """
         began = False
         try:
-            while desk.is_quiet() and self._run_some(desk):
+            while not desk.place.stopping() and desk.is_quiet() and self._run_some(desk):
                 began = True
                 if time.monotonic() - self._counted_at >= COUNT_EVERY_S:
                     self._count(desk)

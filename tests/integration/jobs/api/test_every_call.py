@@ -17,7 +17,7 @@ from django.test import Client
 
 from jobs.core.access.scopes import Scope
 from jobs.core.states import State
-from jobs.models import BulkAct, Event, Job, JobResult
+from jobs.models import BulkAct, Event, Job, JobResult, Shadow
 from jobs.models.rollouts.version_trial import Trial
 from jobs.services.access.tokens import create_token
 from models_registry.core.rollouts.rollout_plan import Plan
@@ -51,6 +51,8 @@ PROMISED = {
     "POST /api/v1/models/{name}/rules": Scope.ROLL_OUT,
     "GET /api/v1/models/{name}/rules/{number}/cascade": Scope.ROLL_OUT,
     "GET /api/v1/models/{name}/rules/{number}/report": Scope.ROLL_OUT,
+    "POST /api/v1/models/{name}/rules/{number}/shadow/stop": Scope.ROLL_OUT,
+    "POST /api/v1/models/{name}/rules/{number}/shadow/start": Scope.ROLL_OUT,
     "POST /api/v1/models/{name}/rollouts": Scope.ROLL_OUT,
     "POST /api/v1/models/{name}/backtests": Scope.ROLL_OUT,
     "GET /api/v1/backtests/{backtest_id}": Scope.ROLL_OUT,
@@ -85,6 +87,16 @@ def send(request: pytest.FixtureRequest, echo: None) -> Iterator[Send]:
         model="echo", alias="default", number=1, document={"stable": "1", "arms": arms}, sha256="0" * 64,
         actor="app",
     )  # fmt: skip
+    Shadow.objects.create(
+        rule=1,
+        model="echo",
+        alias="default",
+        number=1,
+        stable=version,
+        version=version,
+        share=1.0,
+        batch_s=0.05,
+    )
     Trial.objects.create(pk=1, kind="backtest", model="echo", candidate=version, actor="app")
     with _sender(request) as made:
         yield made
