@@ -91,7 +91,8 @@ class Dump:
     """The database and the broker at the end; no `dead_letters` (job, epoch) where these are not compared.
 
     `ledger` has of each batch how many successes it counts, and how many jobs succeeded under its claim.
-    `moved` are jobs that changed their version without an Event that says so.
+    `moved` are jobs that changed their version without an Event that says so, and `steps` says of jobs in
+    cascades why their steps do not lead to what became of them.
     """
 
     rows: Mapping[str, Row]
@@ -100,6 +101,7 @@ class Dump:
     ledger: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     rollouts: Sequence[RolledOut] = ()
     moved: Collection[str] = ()
+    steps: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,9 +336,15 @@ def exposure(_: History, dump: Dump) -> Iterator[Violation]:
 
 
 def versions(_: History, dump: Dump) -> Iterator[Violation]:
-    """A job's version changes by a rescue, a take-back or a replay only."""
+    """A job's version changes by a rescue, a take-back, a replay or a cascade's step only."""
     for job in dump.moved:
-        yield Violation("version", "it changed without a rescue, take-back or replay", job)
+        yield Violation("version", "it changed without a rescue, take-back, replay or step", job)
+
+
+def steps(_: History, dump: Dump) -> Iterator[Violation]:
+    """The steps of a job in a cascade follow each other, each with an Event, and end with its result."""
+    for job, detail in dump.steps.items():
+        yield Violation("steps", detail, job)
 
 
 def evidence(_: History, dump: Dump) -> Iterator[Violation]:
@@ -353,7 +361,7 @@ def evidence(_: History, dump: Dump) -> Iterator[Violation]:
 
 CHECKS: tuple[Check, ...] = (
     lost, stuck, results, verdicts, reaps, ledger, transitions, attempts, ends, innocents, dead_letters,
-    leftovers, exposure, evidence, versions,
+    leftovers, exposure, evidence, versions, steps,
 )  # fmt: skip
 
 

@@ -195,7 +195,8 @@ class Round:
         counts = {batch: (counted, jobs) for batch, counted, jobs in ground.rows(audit.LEDGER)}
         rollouts = [RolledOut(*columns) for columns in ground.rows(audit.ROLLOUTS, audit.LATE_S)]
         moved = [job for (job,) in ground.rows(audit.MOVED)]
-        dump = Dump(rows, _leftovers(ground), ground.dead_letters(), counts, rollouts, moved)
+        steps = dict(ground.rows(audit.STEPS))
+        dump = Dump(rows, _leftovers(ground), ground.dead_letters(), counts, rollouts, moved, steps)
         verdict = judge(history, dump)
         spans = [waits(history, passed.since, passed.healed) for passed in self.passed]
         return Outcome(self.passed, verdict, drained_s, spans)

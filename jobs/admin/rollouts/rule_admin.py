@@ -8,14 +8,19 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from jobs.admin.filters import ColumnFilter, ModelNameFilter
 from jobs.admin.links import one_line, registry_link
+from jobs.admin.rollouts.cascade_cells import CURVE, cascade_cells
 from jobs.admin.rollouts.rollout_columns import rule_link
 from jobs.admin.rollouts.rule_moment import AnswerRow, MomentForm, answered_at
+from jobs.services.rollouts.cascades.rule_report import report_of
+from jobs.services.rollouts.cascades.threshold_picture import curve_picture
 from models_registry.core.routing.rule_changes import rule_changes, share_text
 from models_registry.models import Alias, Rule
 from models_registry.shared.admin_moment import aged, moment
@@ -54,9 +59,24 @@ class RuleAdmin(ReadOnlyAdmin):
     list_filter = (ModelNameFilter, AliasFilter)
     ordering = ("-id",)
     fields = ("model", "alias", "number", "changes", "rollout_of", "actor", "address", "reason", "approvals",
-              "since", "whole", "sha256")  # fmt: skip
-    readonly_fields = ("changes", "rollout_of", "since", "whole")
+              "since", "whole", "sha256", "cascade")  # fmt: skip
+    readonly_fields = ("changes", "rollout_of", "since", "whole", "cascade")
     change_list_template = "admin/jobs/rollouts/rules.html"
+
+    def get_urls(self) -> list[Any]:
+        """Return the addresses, with the one of a cascade's curve."""
+        view = self.admin_site.admin_view(self.curve)
+        return [path("<int:key>/curve.svg", view, name=CURVE), *super().get_urls()]
+
+    def curve(self, request: HttpRequest, key: int) -> HttpResponse:
+        """Return the curve of a cascade over its threshold, as SVG."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        rule = get_object_or_404(Rule, pk=key, steps__isnull=False)
+        report = report_of(rule).report
+        if not report.jobs:
+            raise Http404
+        return HttpResponse(curve_picture(report, "svg"), content_type="image/svg+xml")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002  # Django's signature
         """Return the list that knows the form."""
@@ -109,6 +129,11 @@ class RuleAdmin(ReadOnlyAdmin):
     def whole(self, rule: Rule) -> SafeString:
         """Return the whole document."""
         return bounded_text(pretty(rule.document))
+
+    @admin.display(description="cascade")
+    def cascade(self, rule: Rule) -> SafeString | str:
+        """Return what its cascade did, with the curve over the threshold."""
+        return cascade_cells(rule) if rule.steps else NONE
 
 
 def diff(before: dict[str, Any] | None, after: dict[str, Any]) -> SafeString:

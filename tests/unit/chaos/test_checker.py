@@ -52,6 +52,7 @@ class World:
         self.dead_letters: set[tuple[str, int]] | None = None
         self.rollouts: list[RolledOut] = []
         self.moved: set[str] = set()
+        self.steps: dict[str, str] = {}
         for name, story in (("plain", SUCCESS), ("reaped", REAPED), ("released", RELEASED)):
             self.add(name, story)
         self.add("buried", BURIED, expect=POISON)
@@ -77,7 +78,9 @@ class World:
         history = History(
             self.accepted, self.changes, self.stored, {"cancelled"}, self.failed, self.forgotten
         )
-        dump = Dump(self.rows, self.leftovers, self.dead_letters, self.ledger, self.rollouts, self.moved)
+        dump = Dump(
+            self.rows, self.leftovers, self.dead_letters, self.ledger, self.rollouts, self.moved, self.steps
+        )
         verdict = judge(history, dump)
         return {(violation.rule, violation.job) for violation in verdict.violations}
 
@@ -320,3 +323,15 @@ def test_a_proven_candidate_has_no_budget(world: World) -> None:
 def test_a_version_that_changed_without_an_event_is_found(world: World) -> None:
     world.moved = {"plain"}
     assert world.violations() == {("version", "plain")}
+
+
+def test_steps_that_do_not_lead_to_a_job_s_end_are_found(world: World) -> None:
+    world.steps = {"plain": "its steps have a gap"}
+    assert world.violations() == {("steps", "plain")}
+
+
+def test_a_cascade_s_escalation_and_its_earlier_answer_are_legal(world: World) -> None:
+    world.add("escalated", [SUCCESS[0], SUCCESS[1], ("running", "queued", 2, 0), ("queued", "running", 3, 1),
+                            ("running", "succeeded", 4, 1)])  # fmt: skip
+    world.stored["escalated"] = [4]
+    assert world.violations() == set()

@@ -83,6 +83,7 @@ INDEXES = {
     "jobs_failedkey": {"pkey (id)", "unique (rollout, kind, key)"},
     "jobs_rolloutpoint": {"pkey (id)", "(rollout, id)"},
     "jobs_route": {"pkey (job_id)"},
+    "jobs_step": {"pkey (id)", "unique (job_id, epoch)", "(rule, id)"},
     "jobs_takeback": {"pkey (rollout)"},
     "jobs_tally": {"pkey (id)", "(rollout, id)"},
     "jobs_trial": {
