@@ -141,7 +141,7 @@ CROSS JOIN LATERAL (
 ) claims
 ORDER BY rollout.id
 """
-# Jobs that changed their version more often than they were rescued, taken back or replayed.
+# Jobs that changed their version more often than Events say.
 MOVED = """
 SELECT step.job::text FROM (
   SELECT job, version, lag(version) OVER (PARTITION BY job ORDER BY seq) AS before
@@ -149,7 +149,33 @@ SELECT step.job::text FROM (
 ) step WHERE step.version <> step.before GROUP BY step.job
 HAVING count(*) > (
   SELECT count(*) FROM jobs_event event
-  WHERE event.job_id = step.job AND event.kind IN ('rescue', 'take_back', 'replay'))
+  WHERE event.job_id = step.job
+    AND event.kind IN ('rescue', 'take_back', 'replay', 'escalate', 'degrade'))
+"""
+# Jobs of cascades whose steps do not lead to what became of them. A replay begins another life.
+STEPS = """
+WITH step AS (
+  SELECT s.*, count(*) FILTER (WHERE number = 0) OVER (PARTITION BY job_id ORDER BY epoch) AS life
+  FROM jobs_step s
+), life AS (
+  SELECT job_id, life, count(*) FILTER (WHERE number > 0) AS steps, COALESCE(max(number), 0) AS highest,
+    count(*) FILTER (WHERE why IN ('below', 'no_confidence') AND hindrance = '') AS onward
+  FROM step GROUP BY job_id, life
+), whole AS (
+  SELECT job_id, bool_and(steps = highest) AS gapless, sum(onward) AS onward FROM life GROUP BY job_id
+)
+SELECT route.job_id::text, CASE
+  WHEN NOT COALESCE(whole.gapless, true) THEN 'its steps have a gap'
+  WHEN COALESCE(whole.onward, 0) <> (
+    SELECT count(*) FROM jobs_event event WHERE event.job_id = route.job_id AND event.kind = 'escalate'
+  ) THEN 'its steps and its escalations differ'
+  ELSE 'it succeeded without a step' END
+FROM jobs_route route JOIN jobs_job job ON job.id = route.job_id
+LEFT JOIN whole ON whole.job_id = route.job_id
+WHERE route.arm = 'cascade' AND (NOT COALESCE(whole.gapless, true) OR COALESCE(whole.onward, 0) <> (
+    SELECT count(*) FROM jobs_event event WHERE event.job_id = route.job_id AND event.kind = 'escalate')
+  OR (job.state = 'succeeded' AND whole.job_id IS NULL AND NOT EXISTS (
+    SELECT FROM jobs_jobresult result WHERE result.job_id = job.id AND result.source IS NOT NULL)))
 """
 # What the jobs of the A/B test were given to: one Route each; those in an arm began at the version of it.
 EXPOSED = """

@@ -115,6 +115,7 @@ class Dump:
     `ledger` has of each batch how many successes it counts, and how many jobs succeeded under its claim.
     `moved` are jobs that changed their version without an Event that says so. `exposed` are the jobs of the
     A/B test with a Route, and whether they began at the version that it names; `feedback` is what is stored.
+    `steps` says of jobs in cascades why their steps do not lead to what became of them.
     """
 
     rows: Mapping[str, Row]
@@ -126,6 +127,7 @@ class Dump:
     exposed: Mapping[str, bool] = field(default_factory=dict)
     feedback: Mapping[str, float] = field(default_factory=dict)
     shadows: Sequence[Shadowed] = ()
+    steps: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,9 +373,15 @@ def exposure(_: History, dump: Dump) -> Iterator[Violation]:
 
 
 def versions(_: History, dump: Dump) -> Iterator[Violation]:
-    """A job's version changes by a rescue, a take-back or a replay only."""
+    """A job's version changes by a rescue, a take-back, a replay or a cascade's step only."""
     for job in dump.moved:
-        yield Violation("version", "it changed without a rescue, take-back or replay", job)
+        yield Violation("version", "it changed without a rescue, take-back, replay or step", job)
+
+
+def steps(_: History, dump: Dump) -> Iterator[Violation]:
+    """The steps of a job in a cascade follow each other, each with an Event, and end with its result."""
+    for job, detail in dump.steps.items():
+        yield Violation("steps", detail, job)
 
 
 def evidence(_: History, dump: Dump) -> Iterator[Violation]:
@@ -425,7 +433,7 @@ def copies(_: History, dump: Dump) -> Iterator[Violation]:
 
 CHECKS: tuple[Check, ...] = (
     lost, stuck, results, verdicts, reaps, ledger, transitions, attempts, ends, innocents, dead_letters,
-    leftovers, exposure, evidence, versions, arms, feedback, copies,
+    leftovers, exposure, evidence, versions, arms, feedback, copies, steps,
 )  # fmt: skip
 
 

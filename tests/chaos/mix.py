@@ -11,15 +11,15 @@ from tests.chaos.records import ANY, COMPARED, FINE, POISON
 BULK = {
     "echo": (20, 120), "echo:faulty": (20, 60), "sleeper": (20, 120), "sleeper:slow": (20, 60),
     "sleeper:shared": (20, 60), "minilm": (4, 12), "echo@rolled": (20, 120), COMPARED: (20, 60),
-    "echo@shadowed": (20, 120),
+    "echo@shadowed": (20, 120), "echo@cascaded": (20, 120),
 }  # fmt: skip
 SINGLES = {
     "echo": 4, "sleeper": 3, "sleeper:slow": 1, "sleeper:shared": 1, "minilm": 2, "echo:faulty": 1,
-    "echo@rolled": 2, COMPARED: 2, "echo@shadowed": 2,
+    "echo@rolled": 2, COMPARED: 2, "echo@shadowed": 2, "echo@cascaded": 2,
 }  # fmt: skip
 BULKS = {
     "echo": 4, "sleeper": 4, "sleeper:slow": 4, "sleeper:shared": 2, "minilm": 1, "echo:faulty": 1,
-    "echo@rolled": 3, COMPARED: 1, "echo@shadowed": 3,
+    "echo@rolled": 3, COMPARED: 1, "echo@shadowed": 3, "echo@cascaded": 3,
 }  # fmt: skip
 BULK_SHARE, HURRIED_SHARE, CANCEL_SHARE, REPLAY_SHARE, POISON_SHARE = 0.55, 0.06, 0.06, 0.3, 0.06
 FEEDBACK_SHARE = 0.5

@@ -195,10 +195,13 @@ class Round:
         counts = {batch: (counted, jobs) for batch, counted, jobs in ground.rows(audit.LEDGER)}
         rollouts = [RolledOut(*columns) for columns in ground.rows(audit.ROLLOUTS, audit.LATE_S)]
         moved = [job for (job,) in ground.rows(audit.MOVED)]
+        steps = dict(ground.rows(audit.STEPS))
         shadows = [Shadowed(*columns) for columns in ground.rows(audit.SHADOWS)]
         dump = Dump(rows, _leftovers(ground), ground.dead_letters(), counts, rollouts, moved)
         exposed = dict(ground.rows(audit.EXPOSED, COMPARED))
-        dump = replace(dump, exposed=exposed, feedback=dict(ground.rows(audit.FEEDBACK)), shadows=shadows)
+        dump = replace(
+            dump, exposed=exposed, feedback=dict(ground.rows(audit.FEEDBACK)), shadows=shadows, steps=steps
+        )
         verdict = judge(history, dump)
         spans = [waits(history, passed.since, passed.healed) for passed in self.passed]
         return Outcome(self.passed, verdict, drained_s, spans)

@@ -9,16 +9,20 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from jobs.admin.filters import ColumnFilter, ModelNameFilter
 from jobs.admin.links import one_line, registry_link
+from jobs.admin.rollouts.cascade_cells import CURVE, cascade_cells
 from jobs.admin.rollouts.rollout_columns import rule_link
 from jobs.admin.rollouts.rule_moment import AnswerRow, MomentForm, answered_at
 from jobs.services.ab_tests.ab_page import PAGE_POLICY, ab_page
 from jobs.services.ab_tests.read_ab_report import read_ab_report
+from jobs.services.rollouts.cascades.rule_report import report_of
+from jobs.services.rollouts.cascades.threshold_picture import curve_picture
 from models_registry.core.routing.rule_changes import rule_changes
 from models_registry.core.routing.rule_document import RuleDocument
 from models_registry.core.routing.rule_words import rule_words
@@ -60,18 +64,32 @@ class RuleAdmin(ReadOnlyAdmin):
     list_filter = (ModelNameFilter, AliasFilter)
     ordering = ("-id",)
     fields = ("model", "alias", "number", "changes", "rollout_of", "actor", "address", "reason", "approvals",
-              "since", "ab_test", "whole", "sha256")  # fmt: skip
-    readonly_fields = ("changes", "rollout_of", "since", "ab_test", "whole")
+              "since", "ab_test", "whole", "sha256", "cascade")  # fmt: skip
+    readonly_fields = ("changes", "rollout_of", "since", "ab_test", "whole", "cascade")
     change_list_template = "admin/jobs/rollouts/rules.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the curve of a cascade and the page of an A/B test before Django's own pages."""
+        curve, report = (self.admin_site.admin_view(view) for view in (self.curve, self.show_report))
+        return [
+            path("<int:key>/curve.svg", curve, name=CURVE),
+            path("<int:key>/report/", report, name=REPORT),
+            *super().get_urls(),
+        ]
+
+    def curve(self, request: HttpRequest, key: int) -> HttpResponse:
+        """Return the curve of a cascade over its threshold, as SVG."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        rule = get_object_or_404(Rule, pk=key, steps__isnull=False)
+        report = report_of(rule).report
+        if not report.jobs:
+            raise Http404
+        return HttpResponse(curve_picture(report, "svg"), content_type="image/svg+xml")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002  # Django's signature
         """Return the list that knows the form."""
         return RuleChangeList
-
-    def get_urls(self) -> list[URLPattern]:
-        """Return the page of an A/B test before Django's own pages."""
-        view = self.admin_site.admin_view(self.show_report)
-        return [path("<int:key>/report/", view, name=REPORT), *super().get_urls()]
 
     def show_report(self, request: HttpRequest, key: int) -> HttpResponse:
         """Return what the A/B test of a rule has shown, as a page with pictures; 404 where it is none."""
@@ -140,6 +158,11 @@ class RuleAdmin(ReadOnlyAdmin):
     def whole(self, rule: Rule) -> SafeString:
         """Return the whole document."""
         return bounded_text(pretty(rule.document))
+
+    @admin.display(description="cascade")
+    def cascade(self, rule: Rule) -> SafeString | str:
+        """Return what its cascade did, with the curve over the threshold."""
+        return cascade_cells(rule) if rule.steps else NONE
 
 
 def diff(before: dict[str, Any] | None, after: dict[str, Any]) -> SafeString:

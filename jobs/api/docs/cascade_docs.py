@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.api.docs.cascade_examples import PAGE, REQUESTS
+from jobs.api.docs.cascade_examples import PAGE, PICTURE, REQUESTS
 from jobs.api.docs.request_docs import body_of, header, schema_of
 from jobs.api.docs.response_docs import by_example
 
@@ -18,7 +18,7 @@ _ACCEPT = header(
 )
 _FORMS = {
     "text/html": {"schema": {"type": "string"}, "examples": by_example(PAGE)},
-    "image/png": {"schema": {"type": "string", "format": "binary"}},
+    "image/png": {"schema": {"type": "string", "format": "binary"}, "examples": by_example(PICTURE)},
 }
 CASCADE_DOC: dict[str, Any] = {"parameters": [_ACCEPT], "responses": {200: {"content": _FORMS}}}
 LABELLED_DOC: dict[str, Any] = CASCADE_DOC | {

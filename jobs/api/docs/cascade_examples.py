@@ -45,3 +45,4 @@ REPORT: dict[str, Any] = {
     },
 }  # fmt: skip
 PAGE: Examples = {"a page": "<!doctype html><title>Cascade of digits@default, rule 15</title>"}
+PICTURE: Examples = {"a picture": "the bytes of a PNG"}

@@ -72,6 +72,16 @@ class StepVerdict(msgspec.Struct, frozen=True, gc=False):
     falls_back: bool = False
 
 
+class StepCounts(NamedTuple):
+    """Jobs of cascades: `onward` went on to the next step, `fallen` failed and have an earlier answer."""
+
+    onward: int = 0
+    fallen: int = 0
+
+
+NO_STEPS = StepCounts()
+
+
 class CascadeRestart(NamedTuple):
     """A job that goes by the cascade of the rule `rule` from its replay on; None: by no cascade any more."""
 

@@ -18,14 +18,13 @@ import sqlalchemy as sa
 from jobs.core.cascades.step_ends import StepEnd
 from jobs.core.channels import SETTLED
 from jobs.core.failures import FailureKind
-from jobs.core.job_error import DEADLINE_CODE
 from jobs.core.retry.quarantine import groups_after_death
 from jobs.core.states import State, Verb, sources, target
 from jobs.db.statement import Statement, run
 from jobs.services.lifecycle.bury import remember
 from jobs.services.lifecycle.cascading.degrade import Fall, degrade, falls_back
 from jobs.services.lifecycle.end_times import EndedJob
-from jobs.services.lifecycle.enqueue import WITHDRAW, enqueue, isolate
+from jobs.services.lifecycle.enqueue import enqueue, isolate
 from jobs.services.lifecycle.rerouting import deaths
 from jobs.services.lifecycle.worker_row import DEVICE_LOST, HUNG, SILENT
 
@@ -167,20 +166,6 @@ WHERE id = %(batch)s AND finished_at IS NULL
 """)
 
 
-class _Overdue(NamedTuple):
-    id: UUID
-    model: str
-    falls_back: bool
-
-
-_LOCK_OVERDUE = Statement(
-    f"""
-SELECT id, queue AS model, {falls_back("jobs_job.id")} AS falls_back FROM jobs_job
-WHERE id = ANY(%(jobs)s::uuid[]) AND state = ANY(%(waiting)s::text[]) AND deadline < now()
-ORDER BY id FOR UPDATE SKIP LOCKED
-""",  # noqa: S608  # built from our own constants
-    _Overdue,
-)
 _NOTIFY = Statement("""
 SELECT pg_notify(jobs_channel(%(channel)s), 'job:' || id) FROM unnest(%(jobs)s::uuid[]) AS ended(id)
 """)
@@ -287,31 +272,16 @@ def _note(connection: sa.Connection, batch: UUID, failure: Death, jobs: Sequence
 def _bury(connection: sa.Connection, jobs: Sequence[UUID], failure: Death) -> None:
     if not jobs:
         return
-    _end(connection, jobs, State.DEAD, failure.kind, failure.code)
+    end_jobs(connection, jobs, State.DEAD, failure.kind, failure.code)
     fingerprint = f"{failure.kind}:{failure.code}:-"
     run(connection, _BURY, {"jobs": jobs, "fingerprint": fingerprint, **failure._asdict()})
     remember(connection, jobs)
     notify_ended(connection, jobs)
 
 
-def expire(connection: sa.Connection, jobs: Sequence[UUID]) -> list[EndedJob]:
-    """Expire those of `jobs` that still wait and whose deadline passed; return them.
-
-    One that waits for a later step of its cascade gets the answer of the step before, and is not among them.
-    """
-    waiting = [state for state in sources(Verb.EXPIRE) if state != State.RUNNING]
-    overdue = run(connection, _LOCK_OVERDUE, {"jobs": jobs, "waiting": waiting})
-    falls = [Fall(job.id) for job in overdue if job.falls_back]
-    fallen = degrade(connection, falls, why=StepEnd.EXPIRED, actor="sweeper")
-    expired = [EndedJob(job.id, job.model) for job in overdue if job.id not in fallen]
-    if ids := [job.id for job in expired]:
-        _end(connection, ids, target(Verb.EXPIRE), FailureKind.TIMEOUT, DEADLINE_CODE)
-        run(connection, WITHDRAW, {"jobs": ids})
-        notify_ended(connection, ids)
-    return expired
-
-
-def _end(connection: sa.Connection, jobs: Sequence[UUID], state: State, kind: FailureKind, code: str) -> None:
+def end_jobs(
+    connection: sa.Connection, jobs: Sequence[UUID], state: State, kind: FailureKind, code: str
+) -> None:
     """End jobs that this transaction has locked."""
     run(connection, _END, {"jobs": jobs, "state": state, "kind": kind, "code": code})
 

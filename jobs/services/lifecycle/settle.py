@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
-from jobs.core.cascades.step_ends import StepVerdict
+from jobs.core.cascades.step_ends import NO_STEPS, StepCounts, StepVerdict
 from jobs.core.channels import SETTLED
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.job_error import DEADLINE_CODE
@@ -32,8 +32,7 @@ EVENT_CHARS = 500  # of a message
 class Verdict(msgspec.Struct, frozen=True, gc=False):
     """The outcome of one attempt, and for a failure what follows; `attempt` is its number.
 
-    `suspect` is True where the job raised alone at its last attempt. `step` is what the end of a cascade's
-    step means, None of other jobs and before a retry.
+    `suspect` is True where the job raised alone at its last attempt, `step` what a cascade's step comes to.
     """
 
     job: UUID
@@ -71,7 +70,7 @@ class SettledRow(NamedTuple):
 # A result keeps the epoch of its verdict, not of the row: a broken fence shows, because the two differ.
 # A claim that a crash or a failover of the database lost leaves its epoch to the next one, which has another
 # batch. Fewer than `least` rows that can be settled now: none of them is.
-_RULING: LiteralString = """
+RULING: LiteralString = """
 WITH verdict AS (
   SELECT * FROM unnest(%(jobs)b::uuid[], %(epochs)b::int[], %(states)b::text[], %(bodies)b::bytea[],
                        %(kinds)b::text[], %(codes)b::text[], %(encodings)b::text[], %(claims)b::uuid[])
@@ -81,7 +80,7 @@ WITH verdict AS (
          CASE WHEN job.deadline <= now() THEN %(expired)s ELSE verdict.state END AS state
   FROM jobs_job job JOIN verdict USING (id, epoch, batch_id)
   WHERE job.state = ANY(%(sources)b::text[])
-  ORDER BY job.id FOR UPDATE OF job SKIP LOCKED
+  ORDER BY job.id FOR UPDATE OF job SKIP _LOCKED
 ), settled AS (
   UPDATE jobs_job job
   SET state = locked.state,
@@ -92,25 +91,11 @@ WITH verdict AS (
   FROM locked WHERE job.id = locked.id AND (SELECT count(*) FROM locked) >= %(least)s
   RETURNING job.id, job.batch_id, job.keep_days, locked.claim, job.state, locked.body, locked.encoding
 )"""
-SETTLE: LiteralString = f"""{_RULING}, stored AS (
+SETTLE: LiteralString = f"""{RULING}, stored AS (
   INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, encoding)
-  SELECT id, keep_days, claim, body, encoding FROM settled WHERE state = %(succeeded)s
-)
+  SELECT id, keep_days, claim, body, encoding FROM settled WHERE state = %(succeeded)s)
 """  # noqa: S608  # built from a constant
 _SETTLE = Statement(f"{SETTLE} SELECT id, state FROM settled", SettledRow)  # noqa: S608
-# An answer that was not enough is no answer for the next identical job.
-_SETTLE_DEGRADED = Statement(
-    f"""{_RULING}, stored AS (
-  INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, encoding, degraded)
-  SELECT id, keep_days, claim, body, encoding, true FROM settled WHERE state = %(succeeded)s
-), forgotten AS (
-  DELETE FROM jobs_cacheentry WHERE job_id IN (SELECT id FROM settled)
-)
-SELECT id, state FROM settled
-""",  # noqa: S608  # built from a constant
-    SettledRow,
-)
-
 # Of those that were not settled, the ones that still are this claim's: a lock was in the way.
 _LOCKED = Statement(
     """
@@ -125,7 +110,7 @@ _CLOSE = Statement("""
 UPDATE jobs_batch
 SET finished_at = CASE WHEN %(done)s THEN now() END, claim_s = %(claim_s)s, lane_s = %(lane_s)s,
     ran_s = %(ran_s)s, succeeded = succeeded + %(succeeded)s, failed = failed + %(failed)s,
-    fenced = fenced + %(fenced)s
+    released = released + %(released)s, fenced = fenced + %(fenced)s
 WHERE id = %(batch)s AND finished_at IS NULL
 """)
 
@@ -161,14 +146,9 @@ def store(
     batch: UUID,
     verdicts: Sequence[Verdict],
     worker: str,
-    degraded: bool = False,
 ) -> list[Settled]:
-    """Store `verdicts` and what follows from them; return what changed. `close` is to follow.
-
-    `degraded` says that all are answers which their cascades mark as not enough.
-    """
-    statement = _SETTLE_DEGRADED if degraded else _SETTLE
-    rows = run(connection, statement, arrays(verdicts, [batch] * len(verdicts)))
+    """Store `verdicts` and what follows from them; return what changed. `close` is to follow."""
+    rows = run(connection, _SETTLE, arrays(verdicts, [batch] * len(verdicts)))
     settled = [Settled(row.id, State(row.state)) for row in rows]
     states = {row.job: row.state for row in settled}
     _follow_failures(connection, origin_of(batch, worker), states, verdicts)
@@ -182,13 +162,14 @@ def close(
     verdicts: Sequence[Verdict],
     settled: Sequence[Settled],
     times: StageTimes,
+    steps: StepCounts = NO_STEPS,
 ) -> set[UUID]:
     """Count in the row of `batch` what its `verdicts` changed, end it, notify; return the locked jobs.
 
     It stays open while some are locked.
     """
     locked = set[UUID]() if len(settled) == len(verdicts) else _locked(connection, batch, verdicts, settled)
-    succeeded = sum(row.state is State.SUCCEEDED for row in settled)
+    succeeded = sum(row.state is State.SUCCEEDED for row in settled) - steps.fallen
     run(
         connection,
         _CLOSE,
@@ -196,7 +177,8 @@ def close(
             "batch": batch,
             **times._asdict(),
             "succeeded": succeeded,
-            "failed": len(settled) - succeeded,
+            "failed": len(settled) - succeeded - steps.onward,
+            "released": steps.onward,
             "fenced": len(verdicts) - len(settled) - len(locked),
             "done": not locked,
         },
@@ -263,8 +245,7 @@ def note_failed(
     connection: sa.Connection, origin: dict[str, str], states: Mapping[UUID, State], failed: Sequence[Verdict]
 ) -> None:
     """Append the Events of failed attempts, given the state that each job is in now."""
-    if failed:
-        run_many(connection, _NOTE, [_event(v, states[v.job], origin) for v in failed])
+    run_many(connection, _NOTE, [_event(v, states[v.job], origin) for v in failed])
 
 
 def _delay_s(verdict: Verdict) -> float:

@@ -23,7 +23,7 @@ from jobs.db.listen_loop import ListenLoop, first_line
 from jobs.db.troubles import IN_THE_WAY, trouble_of
 from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle.end_times import EndedJob, observe_ends
-from jobs.services.lifecycle.overdue import OverdueJobs
+from jobs.services.lifecycle.overdue import OverdueJobs, expire
 from jobs.services.lifecycle.reap import Orphan
 from jobs.services.reads.traced_ends import trace_ends, trace_losses
 
@@ -136,7 +136,7 @@ class Rescuer(ListenLoop):
         expired = 0
         while jobs := self._overdue.find(session, MOST_JOBS):
             leases.keep(session)
-            ended = self._spared(partial(sweep.expire, session, jobs), session, list[EndedJob]())
+            ended = self._spared(partial(expire, session, jobs), session, list[EndedJob]())
             observe_ends(ended, State.EXPIRED)
             expired += len(ended)
             if tracing.on:

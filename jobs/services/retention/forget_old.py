@@ -21,6 +21,7 @@ from jobs.db.session import open_session, transaction
 from jobs.db.session_settings import Use
 from jobs.db.statement import Statement, run
 from jobs.services.access.audit import note_in
+from jobs.services.retention.old_steps import FORGET_STEPS
 
 PAGE = 2_000
 _START = {"uuid": str(UUID(int=0)), "bigint": "0", "text": ""}
@@ -79,22 +80,6 @@ WITH page AS MATERIALIZED (
   WHERE finished_at < now() - make_interval(days => %(days)s) ORDER BY id FOR UPDATE SKIP LOCKED
 ), gone AS (
   UPDATE jobs_job job SET idempotency_key = NULL, request_digest = NULL FROM old WHERE job.id = old.id
-  RETURNING 1
-)
-SELECT (SELECT id::text FROM page ORDER BY id DESC LIMIT 1) AS upto, (SELECT count(*) FROM gone) AS rows
-""",
-    _Page,
-)
-# Of a live or dead job they stay, as its input does: a replay of the same version may fall back on them.
-_FORGET_STEPS = Statement(
-    """
-WITH page AS MATERIALIZED (
-  SELECT id FROM jobs_step WHERE id > %(after)s::text::bigint ORDER BY id LIMIT %(most)s
-), gone AS (
-  UPDATE jobs_step old SET body = NULL FROM page
-  WHERE old.id = page.id AND old.expires_at < now() AND old.body IS NOT NULL AND EXISTS (
-    SELECT FROM jobs_job job
-    WHERE job.id = old.job_id AND job.finished_at IS NOT NULL AND job.state <> 'dead')
   RETURNING 1
 )
 SELECT (SELECT id::text FROM page ORDER BY id DESC LIMIT 1) AS upto, (SELECT count(*) FROM gone) AS rows
@@ -163,7 +148,7 @@ _RULES: Final = (
         _delete("jobs_joblabel", "old.expires_at < now()", type_="bigint"),
         "bigint",
     ),
-    _Rule("answers of earlier steps", "", _FORGET_STEPS, "bigint"),
+    _Rule("answers of earlier steps", "", Statement(FORGET_STEPS, _Page), "bigint"),
     _Rule(
         "acts on many jobs",
         "ledger_days",

@@ -20,7 +20,9 @@ from jobs.db.statement import Statement, run
 from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle.end_times import EndedJob
 from jobs.services.lifecycle.enqueue import enqueue
+from jobs.services.lifecycle.overdue import expire
 from jobs.services.reuse.cache import appoint, other_leader
+from jobs.services.reuse.cascade_followers import without_its_cascade
 from models_registry.core.rollouts.rollout_states import RolloutState
 from models_registry.core.routing.decision import Arm
 
@@ -133,14 +135,6 @@ WHERE job.id = ANY(%(jobs)s::uuid[]) AND NOT EXISTS (
 """,
     UUID,
 )
-# Jobs of a cascade share a key by its rule: the leader's answer is theirs, whichever step gave it.
-_OF_CASCADES = Statement(
-    """
-SELECT route.job_id FROM jobs_route route JOIN jobs_route theirs ON theirs.job_id = %(leader)s
-WHERE route.job_id = ANY(%(jobs)s::uuid[]) AND route.arm = %(arm)s AND theirs.arm = %(arm)s
-""",
-    UUID,
-)
 _LEAVE = Statement("DELETE FROM jobs_follower WHERE job_id = ANY(%(jobs)s::uuid[])")
 
 _ANSWER = Statement("""
@@ -219,7 +213,7 @@ def land(connection: sa.Connection, leader: UUID, *, most: int = MOST) -> Landed
     if FollowerFate.WAIT in fates.values():
         return Landed()
     fates |= dict.fromkeys(_left_alone(connection, locked.get(leader), waiting, fates), FollowerFate.LEAD)
-    expired = sweep.expire(connection, [job.id for job in waiting if job.late])
+    expired = expire(connection, [job.id for job in waiting if job.late])
     late = {job.id for job in expired}
     by_fate: dict[FollowerFate, list[_LockedJob]] = {each: [] for each in FollowerFate}
     for job in waiting:
@@ -245,9 +239,7 @@ def _left_alone(
         return []
     others = [job.id for job in waiting if job.version != leader.version]
     if others:
-        values = {"jobs": others, "leader": leader.id, "arm": Arm.CASCADE}
-        alike = set(run(connection, _OF_CASCADES, values))
-        others = [job for job in others if job not in alike]
+        others = without_its_cascade(connection, leader.id, others)
     dying = [job.id for job in waiting if fates[job.id] is FollowerFate.DIE]
     if dying:
         values = {"jobs": dying, "leader": leader.id, "arm": Arm.CANDIDATE, "done": RolloutState.DONE}

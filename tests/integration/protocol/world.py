@@ -35,7 +35,7 @@ from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle import worker_row
 from jobs.services.lifecycle.cancel import cancel_job
 from jobs.services.lifecycle.claim import BatchRow, Claimed, claim
-from jobs.services.lifecycle.overdue import OverdueJobs
+from jobs.services.lifecycle.overdue import OverdueJobs, expire
 from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.replay import replay_job
 from jobs.services.lifecycle.settle import Settled, Verdict, settle
@@ -114,7 +114,7 @@ class World:
             for orphan in self._ask(lambda c: sweep.orphaned_batches(c, 100)):
                 self._reap(orphan.id)
             overdue = self._ask(lambda c: OverdueJobs().find(c, 500))
-            self.count(expired=len(self._ask(partial(sweep.expire, jobs=overdue))))
+            self.count(expired=len(self._ask(partial(expire, jobs=overdue))))
 
     def _reap(self, batch: UUID) -> None:
         with engine().begin() as connection:

@@ -57,6 +57,7 @@ class World:
         self.said: dict[str, list[float]] = {}
         self.feedback: dict[str, float] = {}
         self.shadows: list[Shadowed] = []
+        self.steps: dict[str, str] = {}
         for name, story in (("plain", SUCCESS), ("reaped", REAPED), ("released", RELEASED)):
             self.add(name, story)
         self.add("buried", BURIED, expect=POISON)
@@ -90,7 +91,7 @@ class World:
         )
         dump = Dump(
             self.rows, self.leftovers, self.dead_letters, self.ledger, self.rollouts, self.moved,
-            self.exposed, self.feedback, self.shadows,
+            self.exposed, self.feedback, self.shadows, self.steps,
         )  # fmt: skip
         verdict = judge(history, dump)
         return {(violation.rule, violation.job) for violation in verdict.violations}
@@ -383,3 +384,15 @@ def test_the_records_of_the_load_say_what_was_acknowledged() -> None:
     assert history.accepted["a"].compared
     assert history.said == {"a": [1.0]}
     assert not gather([accepted | {"model": "echo"}]).accepted["a"].compared
+
+
+def test_steps_that_do_not_lead_to_a_job_s_end_are_found(world: World) -> None:
+    world.steps = {"plain": "its steps have a gap"}
+    assert world.violations() == {("steps", "plain")}
+
+
+def test_a_cascade_s_escalation_and_its_earlier_answer_are_legal(world: World) -> None:
+    world.add("escalated", [SUCCESS[0], SUCCESS[1], ("running", "queued", 2, 0), ("queued", "running", 3, 1),
+                            ("running", "succeeded", 4, 1)])  # fmt: skip
+    world.stored["escalated"] = [4]
+    assert world.violations() == set()

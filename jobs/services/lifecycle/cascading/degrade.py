@@ -59,6 +59,12 @@ WITH last AS MATERIALIZED (
   INSERT INTO jobs_step (job_id, epoch, number, rule, version_id, batch_id, why)
   SELECT ended.id, ended.now, last.number + 1, last.rule, ended.before, ended.batch_id, %(why)s
   FROM ended JOIN last ON last.job_id = ended.id
+), counted AS (
+  UPDATE jobs_batch batch SET succeeded = batch.succeeded + theirs.jobs,
+    released = GREATEST(batch.released - theirs.jobs, 0)
+  FROM (
+    SELECT last.batch_id, count(*) AS jobs FROM ended JOIN last ON last.job_id = ended.id GROUP BY 1
+  ) AS theirs WHERE batch.id = theirs.batch_id
 ), forgotten AS (
   DELETE FROM jobs_cacheentry WHERE job_id = ANY(%(jobs)s::uuid[])
 )

@@ -14,13 +14,14 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
-from jobs.core.cascades.step_ends import SENTENCES, Hindrance, StepEnd, StepVerdict, hindered
+from jobs.core.cascades.step_ends import SENTENCES, Hindrance, StepCounts, StepEnd, StepVerdict, hindered
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.retry.policy import Bury
 from jobs.core.stages import NO_TIMES, StageTimes
 from jobs.core.states import State, Verb, target
 from jobs.services.lifecycle.cascading.degrade import Fall, degrade
 from jobs.services.lifecycle.cascading.escalate import LockedStep, escalate, lock_steps
+from jobs.services.lifecycle.cascading.settle_degraded import store_degraded
 from jobs.services.lifecycle.cascading.step_rows import EndedStep, insert_steps
 from jobs.services.lifecycle.rerouting.settle_watched import count_firsts, rescue_failed
 from jobs.services.lifecycle.rerouting.tallies import WatchedBatch
@@ -68,7 +69,8 @@ def settle_steps(
     _note_ends(connection, [*some.plain, *some.degraded], ends, batch=batch.batch, version=version)
     settled += ends
     count_firsts(connection, batch, settled)
-    left = close(connection, batch=batch.batch, verdicts=verdicts, settled=settled, times=times)
+    counts = StepCounts(len(some.onward), len(fallen))
+    left = close(connection, batch=batch.batch, verdicts=verdicts, settled=settled, times=times, steps=counts)
     return settled, left
 
 
@@ -140,7 +142,8 @@ def _fall_back(
 ) -> set[UUID]:
     done = degrade(connection, [Fall(verdict.job, origin) for verdict in verdicts], why=why, actor="worker")
     failed = [v for v in verdicts if v.job in done and isinstance(v.outcome, Failure)]
-    note_failed(connection, origin, dict.fromkeys((v.job for v in failed), State.SUCCEEDED), failed)
+    if failed:
+        note_failed(connection, origin, dict.fromkeys((v.job for v in failed), State.SUCCEEDED), failed)
     return done
 
 
@@ -149,7 +152,7 @@ def _stored(connection: sa.Connection, batch: UUID, some: _Sorted, worker: str) 
     if some.plain:
         ends += store(connection, batch=batch, verdicts=some.plain, worker=worker)
     if some.degraded:
-        ends += store(connection, batch=batch, verdicts=some.degraded, worker=worker, degraded=True)
+        ends += store_degraded(connection, batch, some.degraded)
     return ends
 
 

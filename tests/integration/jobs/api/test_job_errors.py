@@ -22,7 +22,7 @@ from jobs.core.states import State
 from jobs.db.session import transaction
 from jobs.models import DeadLetter, Job
 from jobs.services.lifecycle.cancel import cancel_job
-from jobs.services.lifecycle.reap import expire
+from jobs.services.lifecycle.overdue import expire
 from jobs.services.lifecycle.settle import Verdict, settle
 from tests.integration.jobs.api.test_servers import Serve
 from tests.support.factories import make_batch, make_client, make_job, make_version, make_worker

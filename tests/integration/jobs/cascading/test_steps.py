@@ -12,7 +12,8 @@ from django.utils import timezone
 from jobs.core.states import State
 from jobs.db.session import open_session
 from jobs.models import Batch, DeadLetter, Event, Job, JobResult, JobStep, Outbox, Route
-from jobs.services.lifecycle.reap import expire, reap
+from jobs.services.lifecycle.overdue import expire
+from jobs.services.lifecycle.reap import reap
 from jobs.services.lifecycle.replay import replay_job
 from jobs.services.reads.job_timeline import read_timeline
 from jobs.services.reads.job_views import job_view
@@ -116,6 +117,10 @@ def test_a_second_step_that_fails_leaves_the_first_answer_marked_so() -> None:
     kinds = list(Event.objects.filter(job_id=job.id).order_by("id").values_list("kind", flat=True))
     assert kinds[1:] == ["escalate", "failed", "degrade", "failed"]
     assert [why for _, _, why, *_ in steps_of(job)] == ["below", "failed"]
+    assert done.batch_id is not None
+    first = Batch.objects.get(id=done.batch_id)
+    assert (first.succeeded, first.failed, first.released) == (1, 0, 0), "its answer is the result"
+    assert list(Batch.objects.exclude(id=first.id).values_list("succeeded", "failed")) == [(0, 1), (0, 1)]
     assert done.batch_id == JobStep.objects.get(job_id=job.id, number=1).batch_id
 
 

@@ -93,6 +93,7 @@ INDEXES = {
     "jobs_shadow": {"pkey (rule)", "unique (model, alias, number)"},
     "jobs_shadowcopy": {"pkey (job_id)"},
     "jobs_shadowhand": {"pkey (worker)"},
+    "jobs_step": {"pkey (id)", "unique (job_id, epoch)", "(rule, id)"},
     "jobs_takeback": {"pkey (rollout)"},
     "jobs_tally": {"pkey (id)", "(rollout, id)"},
     "jobs_trial": {
