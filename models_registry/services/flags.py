@@ -58,9 +58,7 @@ def put_flag(
             return before
         _check_number(name, before, number)
         _check_approved(name, flag)
-        change = _append(name, flag.document, digest, actor, reason, address)
-        _check_end(flag, before, change.at)
-        row = _write(before, change, flag)
+        change, row = _stored(before, name, flag, digest, (actor, reason, address))
         announce("flag", actor=actor, flag=name, number=change.number, sha256=digest, on=flag.on,
                  share=flag.share, **({"reason": reason} if reason else {}))  # fmt: skip
         _forget()
@@ -85,7 +83,11 @@ def remove_flag(
                 f"The flag {name} decides for {', '.join(users[:5])}: put a rule in force that does not name"
                 " it first, or let the roll-out end."
             )
-        change = _append(name, None, "", actor, reason, address)
+        try:
+            with transaction.atomic():
+                change = _append(name, None, "", actor, reason, address)
+        except IntegrityError:  # a first put that began before the flag was there
+            raise _changed_meanwhile(name) from None
         row.delete()
         announce("flag_removed", actor=actor, flag=name, number=change.number,
                  **({"reason": reason} if reason else {}))  # fmt: skip
@@ -165,6 +167,19 @@ def _check_end(flag: FlagDocument, before: Flag | None, now: datetime) -> None:
         raise FlagError(f"expires_at is {flag.expires_at.isoformat()}, which is over.")
 
 
+def _stored(
+    before: Flag | None, name: str, flag: FlagDocument, digest: str, by: tuple[str, str, str | None]
+) -> tuple[FlagChange, Flag]:
+    """Append a change and put it in force; of several first puts at once, all but one are refused."""
+    try:
+        with transaction.atomic():
+            change = _append(name, flag.document, digest, *by)
+            _check_end(flag, before, change.at)
+            return change, _write(before, change, flag)
+    except IntegrityError:
+        raise _changed_meanwhile(name) from None
+
+
 def _write(before: Flag | None, change: FlagChange, flag: FlagDocument) -> Flag:
     row = before or Flag(name=change.name)
     row.number, row.sha256, row.expires_at = change.number, change.sha256, flag.expires_at
@@ -172,6 +187,10 @@ def _write(before: Flag | None, change: FlagChange, flag: FlagDocument) -> Flag:
     row.actor, row.reason, row.at = change.actor, change.reason, change.at
     row.save()
     return row
+
+
+def _changed_meanwhile(name: str) -> FlagConflictError:
+    return FlagConflictError(f"The flag {name} was changed at the same time: read it again.")
 
 
 def _forget() -> None:
@@ -182,13 +201,9 @@ def _forget() -> None:
 def _append(
     name: str, document: dict[str, Any] | None, digest: str, actor: str, reason: str, address: str | None
 ) -> FlagChange:
-    """Append a change. Who puts a flag at the same time as another one waits here, and is refused."""
+    """Append a change. Who puts a flag for the first time while another person does waits here."""
     last = FlagChange.objects.filter(name=name).aggregate(last=Max("number"))["last"] or 0
-    try:
-        with transaction.atomic():
-            return FlagChange.objects.create(
-                name=name, number=last + 1, document=document, sha256=digest, actor=actor[:127],
-                reason=reason, address=address,
-            )  # fmt: skip
-    except IntegrityError:
-        raise FlagConflictError(f"The flag {name} was changed at the same time: read it again.") from None
+    return FlagChange.objects.create(
+        name=name, number=last + 1, document=document, sha256=digest, actor=actor[:127], reason=reason,
+        address=address,
+    )  # fmt: skip
