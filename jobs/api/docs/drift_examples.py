@@ -40,7 +40,7 @@ FROZEN = {
         _VERSION | {
             "sentence": "No hour has been compared with its reference yet.", "drifting": [], "jobs": 81_400,
             "reference": {
-                "origin": "its jobs from 2026-01-19 00:00:00 UTC to 2026-01-26 00:00:00 UTC", "jobs": 81_400,
+                "origin": "its jobs of 2026-01-19 00:00:00 UTC to 2026-01-26 00:00:00 UTC", "jobs": 81_400,
                 "compared_from": "2026-01-26T00:00:00Z", "actor": "client:operators", "frozen_at": DONE,
             },
             "fields": [_FIELD | {"drifts": False, "last": None, "hours": []}],

@@ -127,7 +127,7 @@ def _of_period(info: VersionInfo, asked: DriftReferenceRequest) -> _Frozen:
             f"{jobs} jobs of {info} were sampled in this period, and a reference needs {LEAST_JOBS}:"
             " name a longer one."
         )
-    return _Frozen(f"its jobs from {moment_words(since)} to {moment_words(until)}", until, fields)
+    return _Frozen(f"its jobs of {moment_words(since)} to {moment_words(until)}", until, fields)
 
 
 def moment_words(at: datetime) -> str:
@@ -161,5 +161,5 @@ def _freeze(info: VersionInfo, frozen: _Frozen, *, actor: str, **detail: Any) ->
     )
     note(
         AuditKind.DRIFT, actor=actor, act="freeze", model=info.model, version=info.version,
-        origin=frozen.origin, jobs=jobs, **detail,
+        of=frozen.origin, jobs=jobs, **detail,
     )  # fmt: skip
