@@ -77,8 +77,9 @@ def test_a_rule_without_arms_is_an_error_in_words(put: Rule) -> None:
         rules("report", "echo", str(plain.number))
     with pytest.raises(CommandError, match="There is no rule 99 of echo@default"):
         rules("report", "echo", "99")
-    assert f"rule {put.number} of default: A/B test of 50.00% to 1, 50.00% to 2; stable 1" in rules(
-        "history", "echo"
+    assert (
+        f"rule {put.number} of default: echo:1, in an A/B test of echo:1 for 50 % and echo:2 for 50 %"
+        in rules("history", "echo")
     )
 
 
