@@ -77,6 +77,7 @@ def _measured(ground: Bed, model: Model) -> Iterator[Figure]:
     _put(ground, model, shadowed=True)
     _sent(ground, model, [inputs[0]] * 50)
     wait_until(lambda: ground.one(RUN.format(model.name)) > 0, limit_s=120)
+    _drained(ground, model, inputs)  # the first backlog teaches relay and worker how long batches take
     rates: dict[bool, list[float]] = {False: [], True: []}
     for number in range(2 * ROUNDS):
         shadowed = (number + number // 2) % 2 == 0
