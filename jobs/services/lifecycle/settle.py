@@ -80,7 +80,7 @@ WITH verdict AS (
          CASE WHEN job.deadline <= now() THEN %(expired)s ELSE verdict.state END AS state
   FROM jobs_job job JOIN verdict USING (id, epoch, batch_id)
   WHERE job.state = ANY(%(sources)b::text[])
-  ORDER BY job.id FOR UPDATE OF job SKIP _LOCKED
+  ORDER BY job.id FOR UPDATE OF job SKIP LOCKED
 ), settled AS (
   UPDATE jobs_job job
   SET state = locked.state,
