@@ -15,13 +15,16 @@ from django.test import Client
 
 from jobs.core.cascades.cascade_report import CascadeReport
 from jobs.core.cascades.report_request import CascadeAsk
+from jobs.core.failures import Success
 from jobs.models import Batch
 from jobs.services.access.tokens import create_token
+from jobs.services.rollouts.cascades.feedback import RIGHT_LABEL
 from jobs.services.rollouts.cascades.rule_report import rule_report
 from models_registry import selectors
 from models_registry.models import Rule
 from models_registry.services.rules import put_rule
 from tests.support import cascade_digits, cascade_languages
+from tests.support.ab_tests import say
 from tests.support.cascade_runs import run_all, submitted
 from tests.support.cascades import answer as made_answer
 from tests.support.cascades import light_and_heavy, put_cascade, ran, submit
@@ -166,3 +169,20 @@ def test_the_command_prints_and_draws_the_report(answered: Rule, tmp_path: Path)
         call_command("rules", "cascade", "light", picture=str(tmp_path / "curve.gif"))
     with pytest.raises(CommandError, match="No rule of this alias"):
         call_command("rules", "cascade", "heavy")
+
+
+@pytest.mark.parametrize(("at", "right", "wrong"), [("/name", "seven", "one"), ("/digit", 7, 1)])
+def test_a_report_without_labels_takes_those_of_feedback(
+    db: str, at: str, right: float | str, wrong: float | str
+) -> None:
+    assert db
+    light_and_heavy()
+    put_cascade()
+    jobs = [submit(str(number)) for number in range(3)]
+    body = json.dumps({"confidence": 0.9, "name": "seven", "digit": 7}).encode()
+    for job in jobs:
+        ran(job, Success(body, "application/json", "identity"))
+    say(jobs[:2], [right, wrong], name=RIGHT_LABEL)
+    say(jobs[2:], [right], name="another")
+    seen = rule_report(model="light", number=1, asked=CascadeAsk(at=at)).report
+    assert (seen.labelled, seen.last_accuracy) == (2, 0.5)
