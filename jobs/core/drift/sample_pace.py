@@ -8,7 +8,7 @@ MOST_PER_S: Final = 20.0
 MOST_AT_ONCE: Final = 20.0
 MOST_SHARE: Final = 0.01  # of a core's time, for all versions together
 MOST_OF_WORKER: Final = 0.015  # of the time of a core that the whole worker takes meanwhile
-FIRST_S: Final = 0.05  # before the worker has done anything
+FIRST_S: Final = 0.01  # before the worker has done anything
 
 
 class SamplePace:
