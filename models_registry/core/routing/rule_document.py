@@ -29,6 +29,9 @@ VersionName = Annotated[
 ]
 
 
+_NESTED = ("$.cohorts[", "$.shadow.")  # faults inside these are named by their path
+
+
 class Cohort(Struct, frozen=True, forbid_unknown_fields=True):
     """Jobs that a JSON Schema describes, and the arm that they get, whatever the shares are."""
 
@@ -128,8 +131,8 @@ class RuleDocument(Struct, frozen=True, forbid_unknown_fields=True):
         try:
             return msgspec.convert(document, cls)
         except msgspec.ValidationError as error:
-            inside_a_cohort = "$.cohorts[" in str(error)
-            fault = "" if inside_a_cohort else first_fault(cls, document, noun="field")
+            is_nested = any(part in str(error) for part in _NESTED)
+            fault = "" if is_nested else first_fault(cls, document, noun="field")
             raise RuleError(fault or f"The rule is wrong: {error}.") from None
 
     @property
