@@ -29,6 +29,8 @@ VersionName = Annotated[
 ]
 
 
+_NESTED = ("$.cohorts[", "$.cascade", "$.shadow.")  # faults inside these are named by their path
+
 FlagName = Annotated[
     str,
     Meta(
@@ -147,8 +149,8 @@ class RuleDocument(Struct, frozen=True, forbid_unknown_fields=True):
         try:
             return msgspec.convert(document, cls)
         except msgspec.ValidationError as error:
-            is_deeper = any(part in str(error) for part in ("$.cohorts[", "$.cascade"))
-            fault = "" if is_deeper else first_fault(cls, document, noun="field")
+            is_nested = any(part in str(error) for part in _NESTED)
+            fault = "" if is_nested else first_fault(cls, document, noun="field")
             raise RuleError(fault or f"The rule is wrong: {error}.") from None
 
     @property

@@ -225,6 +225,8 @@ def test_a_version_that_workers_have_not_loaded_gets_no_share(
     note_ready(node="gpu-0@a", version=versions[0].pk, memory_bytes=1, load_s=0.1)
     with pytest.raises(RuleError, match=r"echo:2 is not loaded on gpu-0@a: manage\.py load_model echo:2"):
         rule()
+    with pytest.raises(RuleError, match=r"echo:2 is not loaded on gpu-0@a"):
+        put({"stable": "1", "shadow": {"version": "2"}})
     note_ready(node="gpu-0@a", version=versions[1].pk, memory_bytes=1, load_s=0.1)
     rule()
 

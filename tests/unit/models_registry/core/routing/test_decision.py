@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_registry.core.routing.decision import SAMPLE, Arm, Ask, CompiledRule, Decision, bucket_of, decide
+from models_registry.core.routing.decision import (
+    SAMPLE,
+    Arm,
+    Ask,
+    CompiledRule,
+    Decision,
+    bucket_of,
+    decide,
+    is_copied,
+)
 from models_registry.core.routing.flag_document import CompiledFlag, FlagDocument
 from models_registry.core.routing.rule_document import PPM, RuleDocument
 from models_registry.core.version import VersionInfo
@@ -182,6 +191,20 @@ def test_a_shadow_is_resident_and_answers_no_job() -> None:
     assert compiled.versions == (STABLE,)
     assert compiled.resident == (STABLE, CANDIDATE)
     assert {decision.version for decision in decided(compiled, KEYS[:99])} == {STABLE}
+
+
+def test_a_full_shadow_copies_all_jobs_and_a_share_that_grows_keeps_its_keys() -> None:
+    def copied(share: float) -> set[bytes]:
+        shadow = {"version": "2", "share": share}
+        document = RuleDocument.of({"stable": "1", "shadow": shadow, "salt": "salt"})
+        compiled = CompiledRule(3, 1, None, document, STABLE, None, shadow=CANDIDATE)
+        return {key for key in KEYS[:500] if is_copied(compiled, key)}
+
+    assert copied(0.0) == set()
+    assert copied(1.0) == set(KEYS[:500])
+    assert copied(0.1) < copied(0.4)
+    assert 130 < len(copied(0.4)) < 270
+    assert copied(0.1) != {key for key in KEYS[:500] if bucket_of("salt", key) < 100_000}
 
 
 def test_a_cohort_is_of_the_jobs_for_which_its_flag_is_on_by_the_key_of_the_rule() -> None:
