@@ -83,9 +83,11 @@ def send(request: pytest.FixtureRequest, echo: None) -> Iterator[Send]:
     )  # fmt: skip
     flag("beta")
     arms = [{"version": "1", "share": 0.5}, {"version": "2", "share": 0.5}]
+    check = {"pointer": "/confidence", "below": 0.5, "goto": 1, "degrades": True}
+    steps = [{"version": "echo:1", "id": version.pk, "checks": [check]}, {"version": "echo:2"}]
     Rule.objects.create(  # no alias follows it
-        model="echo", alias="default", number=1, document={"stable": "1", "arms": arms}, sha256="0" * 64,
-        actor="app",
+        model="echo", alias="default", number=1, document={"stable": "1", "arms": arms}, steps=steps,
+        sha256="0" * 64, actor="app",
     )  # fmt: skip
     Shadow.objects.create(
         rule=1,

@@ -181,7 +181,7 @@ def test_a_report_without_labels_takes_those_of_feedback(
     jobs = [submit(str(number)) for number in range(3)]
     body = json.dumps({"confidence": 0.9, "name": "seven", "digit": 7}).encode()
     for job in jobs:
-        ran(job, Success(body, "application/json", "identity"))
+        ran(job, Success(body))
     say(jobs[:2], [right, wrong], name=RIGHT_LABEL)
     say(jobs[2:], [right], name="another")
     seen = rule_report(model="light", number=1, asked=CascadeAsk(at=at)).report
