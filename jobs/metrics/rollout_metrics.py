@@ -49,11 +49,10 @@ ROLLOUT_HELD = read_gauge(
 )
 CASCADE_STEPS = counter(
     "inference_cascade_steps_total",
-    "Answers in cascades: `enough`, `below` the threshold, or `no_confidence`; and what hindered the next"
-    " step: `no_time`, `circuit` or `switched_off`.",
+    "Answers in cascades: `enough`, `below` the threshold or `no_confidence`, or what hindered the next step:"
+    " `no_time`, `circuit` or `switched_off`.",
     "model",
     "answer",
-    "hindrance",
 )
 FLAG_EXPIRED = read_gauge(
     "inference_flag_expired_seconds",

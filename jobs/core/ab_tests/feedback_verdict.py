@@ -39,7 +39,7 @@ class StoredFeedback(Struct, frozen=True, gc=False):
     is_new: bool
 
 
-class Desk:
+class FeedbackDesk:
     """Takes feedback one by one, each beside what was stored before it, in the same call too."""
 
     def __init__(

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from jobs import metrics
 from jobs.core.ab_tests.feedback_request import Content, FeedbackSaid
-from jobs.core.ab_tests.feedback_verdict import Desk, StoredFeedback, ToldJob
+from jobs.core.ab_tests.feedback_verdict import FeedbackDesk, StoredFeedback, ToldJob
 from jobs.core.errors import PlatformError
 from jobs.db.statement import Statement, execute, once_more
 from jobs.services.lifecycle.lock_job import PATIENCE
@@ -82,7 +82,7 @@ def _store(
     named = {row.id: row for row in rows}
     before = execute(_BEFORE, {"jobs": list(named)}) if named else []  # a new snapshot, after the locks
     now = rows[0].now if rows else datetime.min  # noqa: DTZ901  # of no job, so it is not looked at
-    desk = Desk(dict(_told(rows)), ((row.job, row.name, _content(row)) for row in before), now)
+    desk = FeedbackDesk(dict(_told(rows)), ((row.job, row.name, _content(row)) for row in before), now)
     outcomes = desk.take_all(items)
     taken = [outcome for outcome in outcomes if isinstance(outcome, StoredFeedback)]
     _insert([stored.said for stored in taken if stored.is_new])

@@ -57,7 +57,7 @@ class StepJudge:
         by = self._hindrance(step, verdict.job, client=client, left_s=left_s) if step.goto else None
         if by is not None:
             step = hindered(step, by)
-        metrics.CASCADE_STEPS.labels(model, step.why.value, by.value if by else "").inc()
+        metrics.CASCADE_STEPS.labels(model, (by or step.why).value).inc()
         if by is not None and not step.degraded:
             return refused(verdict, step)
         return msgspec.structs.replace(verdict, step=step)

@@ -62,7 +62,6 @@ How good an answer was is said afterwards, and compared between the versions of 
         print(client.rollouts.ab_report("iris", 7).sentence)
 """
 
-from inference_client.ab_answers import GivenFeedback, RemoteAbReport, RemoteFeedbackOutcome
 from inference_client.answers import (
     BulkItem,
     JobError,
@@ -95,6 +94,7 @@ from inference_client.rollout_answers import (
     RemoteShadow,
     RolloutChange,
 )
+from inference_client.rules.ab_answers import GivenFeedback, RemoteAbReport, RemoteFeedbackOutcome
 
 __all__ = [
     "AsyncClient",

@@ -17,7 +17,6 @@ from uuid import UUID, uuid4
 import httpx
 import msgspec
 
-from inference_client.ab_answers import FeedbackOutcomes, GivenFeedback, RemoteFeedbackOutcome, Value
 from inference_client.answers import (
     Bulk,
     BulkItem,
@@ -32,6 +31,7 @@ from inference_client.answers import (
     UploadedFile,
 )
 from inference_client.files import File, Source, UploadBody, form, upload_body
+from inference_client.rules.ab_answers import FeedbackOutcomes, GivenFeedback, RemoteFeedbackOutcome, Value
 
 BULK_JOBS = 10_000
 FEEDBACK_ITEMS = 1_000

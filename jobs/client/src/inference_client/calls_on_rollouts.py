@@ -10,7 +10,6 @@ from uuid import UUID
 import httpx
 import msgspec
 
-from inference_client.ab_answers import RemoteAbReport
 from inference_client.calls import JSON, Calls, Flow, Send
 from inference_client.rollout_answers import (
     PreviewedRule,
@@ -22,6 +21,7 @@ from inference_client.rollout_answers import (
     RolloutList,
     RuleList,
 )
+from inference_client.rules.ab_answers import RemoteAbReport
 
 ROLLOUTS = "/api/v1/rollouts"
 HTML, PNG = "text/html", "image/png"

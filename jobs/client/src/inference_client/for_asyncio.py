@@ -11,7 +11,6 @@ from uuid import UUID
 
 import httpx
 
-from inference_client.ab_answers import GivenFeedback, RemoteFeedbackOutcome
 from inference_client.answers import (
     BulkItem,
     JobEvent,
@@ -37,7 +36,6 @@ from inference_client.calls import (
 )
 from inference_client.calls_on_backtests import BacktestCalls
 from inference_client.calls_on_rollouts import CascadeCalls, RolloutCalls, ShadowCalls
-from inference_client.cascade_clients import AsyncCascades
 from inference_client.drift.drift_clients import AsyncDriftViews, DriftCalls
 from inference_client.events import EventReader
 from inference_client.files import OCTETS, File, Source, UploadBody
@@ -45,7 +43,9 @@ from inference_client.flags.calls_on_flags import FlagCalls
 from inference_client.flags.flag_clients import AsyncFlags
 from inference_client.model_file import Model, artifact_of
 from inference_client.rollout_clients import AsyncRollouts
-from inference_client.shadow_clients import AsyncShadows
+from inference_client.rules.ab_answers import GivenFeedback, RemoteFeedbackOutcome
+from inference_client.rules.cascade_clients import AsyncCascades
+from inference_client.rules.shadow_clients import AsyncShadows
 from inference_client.submit_connection import submit_connection
 from inference_client.submit_flow import SubmitFlow
 from inference_client.submitting import WINDOW, AsyncSubmitting

@@ -14,12 +14,12 @@ from typing import Any, Protocol
 
 import msgspec
 
-from inference_client.ab_answers import RemoteAbReport
 from inference_client.answers import JobEvent
 from inference_client.calls import Answer, Flow
 from inference_client.calls_on_rollouts import ROLLOUTS, RolloutCalls
 from inference_client.events import EventReader
 from inference_client.rollout_answers import ENDED, PreviewedRule, RemoteRollout, RemoteRule, RolloutChange
+from inference_client.rules.ab_answers import RemoteAbReport
 
 Document = Mapping[str, Any]
 

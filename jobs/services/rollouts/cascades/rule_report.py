@@ -10,7 +10,7 @@ from jobs.core.cascades.cascade_report import CascadeReport, cascade_report
 from jobs.core.cascades.report_request import CascadeAsk
 from jobs.core.errors import ResourceNotFoundError
 from jobs.db.statement import storable
-from jobs.services.rollouts.cascades.feedback import feedback_labels
+from jobs.services.rollouts.cascades.right_labels import feedback_labels
 from jobs.services.rollouts.cascades.seen_jobs import labelled_jobs, seen_jobs
 from models_registry.core.refs import DEFAULT_ALIAS
 from models_registry.core.routing.cascade_plan import plan_from

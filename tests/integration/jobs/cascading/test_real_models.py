@@ -18,7 +18,7 @@ from jobs.core.cascades.report_request import CascadeAsk
 from jobs.core.failures import Success
 from jobs.models import Batch
 from jobs.services.access.tokens import create_token
-from jobs.services.rollouts.cascades.feedback import RIGHT_LABEL
+from jobs.services.rollouts.cascades.right_labels import RIGHT_LABEL
 from jobs.services.rollouts.cascades.rule_report import rule_report
 from models_registry import selectors
 from models_registry.models import Rule
