@@ -85,12 +85,13 @@ def append_rule(
     """
     rules = Rule.objects.filter(model=model.name, alias=alias)
     number = (rules.aggregate(last=Max("number"))["last"] or 0) + 1
+    contents = document.document
     rule = Rule.objects.create(
         model=model.name,
         alias=alias,
         number=number,
-        document=document.document,
-        sha256=sha256(_ENCODER.encode(document)).hexdigest(),
+        document=contents,
+        sha256=sha256(_ENCODER.encode(contents)).hexdigest(),
         steps=plan_json(plan) if plan else None,
         rollout=by.rollout,
         actor=by.actor[:127],

@@ -29,6 +29,7 @@ VersionName = Annotated[
 ]
 
 
+_LATER = ("arms", "cascade", "shadow")  # the release before knows no rule that names one of these
 _NESTED = ("$.cohorts[", "$.cascade", "$.shadow.")  # faults inside these are named by their path
 
 FlagName = Annotated[
@@ -155,6 +156,6 @@ class RuleDocument(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def document(self) -> dict[str, Any]:
-        """Return the rule as JSON, with every field."""
+        """Return the rule as JSON, with every field but for arms, cascade and shadow that it has not."""
         document: dict[str, Any] = msgspec.to_builtins(self)
-        return document
+        return {name: value for name, value in document.items() if value or name not in _LATER}

@@ -240,3 +240,12 @@ def test_a_cohort_is_written_without_what_it_does_not_name() -> None:
 def flag(**fields: Any) -> CompiledFlag:
     owned = {"owner": "us", "expires_at": "2027-03-01T00:00:00Z"}
     return CompiledFlag("beta", FlagDocument.of(owned | fields))
+
+
+def test_a_rule_without_the_later_parts_is_written_as_the_release_before_reads_it() -> None:
+    plain = {"stable": "1", "candidate": "2", "share": 0.5, "salt": "salt"}
+    known = {"stable", "candidate", "share", "baseline", "sticky", "cohorts", "schema", "salt"}
+    assert RuleDocument.of(plain).document.keys() == known
+    shadowed = RuleDocument.of({**plain, "shadow": {"version": "3"}}).document
+    assert shadowed.keys() == known | {"shadow"}
+    assert RuleDocument.of(shadowed).document == shadowed
