@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import psycopg
 
@@ -18,6 +18,9 @@ from jobs.services.rollouts.rollout_figures import RolloutFigures, read_figures
 from jobs.services.shadow.shadow_figures import ShadowFigures, read_shadows
 
 log = logging.getLogger(__name__)
+Session: TypeAlias = psycopg.Connection[Any]
+Read = TypeVar("Read")
+Other = TypeVar("Other")
 
 
 class PageReading(NamedTuple):
@@ -35,25 +38,26 @@ class PageReading(NamedTuple):
 
 
 def read_page() -> PageReading:
-    """Read all that a page shows; psycopg.Error.
+    """Read all that a page shows; psycopg.Error where the last count cannot be read.
 
+    What else cannot be read, because its table is locked or this is another make of a database, is left out.
     The connection is closed again, because between two pages it would be idle for many seconds.
     """
     with connect("metrics", Use.PAGE, direct=True) as session:
         return PageReading(
             read_survey(session),
-            read_figures(session),
-            read_shadows(session),
-            read_drift(session),
-            read_expired_flags(session),
-            copies_or_none(session),
+            read_or(session, read_figures, ()),
+            read_or(session, read_shadows, ()),
+            read_or(session, read_drift, ()),
+            read_or(session, read_expired_flags, ()),
+            read_or(session, copies_of, None),
         )
 
 
-def copies_or_none(session: psycopg.Connection[Any]) -> ServerCopies | None:
-    """Return None where the database, maybe another make of it, does not say: the rest is shown."""
+def read_or(session: Session, read: Callable[[Session], Read], otherwise: Other) -> Read | Other:
+    """Return what a read returns, or `otherwise` where the database refuses it."""
     try:
-        return copies_of(session)
+        return read(session)
     except psycopg.Error as error:
-        log.debug("the archive and the standbys cannot be read: %s", error)
-        return None
+        log.debug("%s could not be read: %s", read.__name__, error)
+        return otherwise

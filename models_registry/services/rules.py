@@ -201,7 +201,7 @@ def _check_approved(model: RegisteredModel, alias: str, compiled: CompiledRule) 
         return
     moves = Promotion.objects.filter(model=model.name, alias=alias).values_list("before", flat=True)
     stood_for = {_alias(model.name, alias).version.version, *moves}
-    new = {version.version for version in compiled.versions} - {compiled.stable.version}
+    new = {version.id for version in compiled.versions} - {compiled.stable.id}  # steps may be other models'
     if new or compiled.stable.version not in stood_for:
         raise ApprovalError(
             f"A version of {model.name} gets jobs by a roll-out that other people approve: start one. A rule"

@@ -178,6 +178,12 @@ def test_a_step_is_loaded_on_the_workers_of_its_model_before_it_gets_jobs() -> N
         put_cascade("light:1", "heavy:2")
 
 
+def test_another_model_s_version_of_the_same_name_needs_approval_too() -> None:
+    RegisteredModel.objects.filter(name="light").update(approvals=1)
+    with pytest.raises(ApprovalError, match="start one"):
+        put_cascade("light:1", "heavy:1")
+
+
 def test_a_step_of_a_model_with_approvals_needs_a_rollout_first() -> None:
     RegisteredModel.objects.filter(name="heavy").update(approvals=1)
     make_version("heavy", "2")

@@ -131,3 +131,12 @@ def test_a_job_s_place_is_that_in_its_own_queue(db: str) -> None:
         expected = expected_of(model, version, 4, client, age_s=0.0, job=jobs[0].id)
         assert expected is not None
         assert expected.position == ahead
+
+
+def test_a_table_of_drift_that_is_locked_leaves_its_figures_out_alone(db: str) -> None:
+    make_version("echo")
+    survey()
+    with locked("jobs_drifthour", db):
+        read = read_page()
+    assert read.drift == ()
+    assert [row.queue for row in read.queues] == ["echo"]

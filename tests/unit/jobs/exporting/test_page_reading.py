@@ -1,4 +1,4 @@
-"""A page shows the rest where the database does not say how its copies are."""
+"""A page shows the rest where something cannot be read."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Any, NoReturn
 
 import psycopg
 
-from jobs.exporting.page_reading import copies_or_none
+from jobs.exporting.page_reading import read_or
+from jobs.services.drift.drift_figures import read_drift
+from jobs.services.reads.server_copies import copies_of
 
 
 class Refusing:
-    """A session of a database of another make."""
+    """A session of a database of another make, or one whose tables are locked."""
 
     def __getattr__(self, name: str) -> NoReturn:
         raise psycopg.errors.UndefinedFunction(name)
@@ -18,4 +20,5 @@ class Refusing:
 
 def test_what_a_database_does_not_say_is_left_out() -> None:
     session: Any = Refusing()
-    assert copies_or_none(session) is None
+    assert read_or(session, copies_of, None) is None
+    assert read_or(session, read_drift, ()) == ()
