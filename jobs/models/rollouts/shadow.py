@@ -21,7 +21,7 @@ class Shadow(models.Model):
     """The shadow of one rule, and what it has shown so far.
 
     A copy that was made waits (`open`), was run, or was dropped: too `old`, `unwanted` because the shadow
-    does not run any more, or `lost` with its worker.
+    does not run any more, or `lost`: with its worker, or because that got other work before it ran the copy.
     """
 
     rule = models.BigIntegerField(primary_key=True)

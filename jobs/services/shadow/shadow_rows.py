@@ -67,7 +67,9 @@ SELECT job_id FROM taken ORDER BY job_id
 _PUT_DOWN = Statement("DELETE FROM jobs_shadowhand WHERE worker = %(worker)s RETURNING size", int)
 _COUNTS = Statement("SELECT counts FROM jobs_shadow WHERE rule = %(rule)s FOR UPDATE", dict)
 _COUNT: Statement[None] = Statement("""
-UPDATE jobs_shadow SET counts = %(counts)s::jsonb, run = run + %(size)s, ran_at = now() WHERE rule = %(rule)s
+UPDATE jobs_shadow SET counts = %(counts)s::jsonb, run = run + %(size)s, lost = lost + %(lost)s,
+  ran_at = now()
+WHERE rule = %(rule)s
 """)
 _NOTE: Statement[None] = Statement("UPDATE jobs_shadow SET counts = %(counts)s::jsonb WHERE rule = %(rule)s")
 _RELEASE: Statement[None] = Statement("""
@@ -98,8 +100,11 @@ def take(
     return run(session, _TAKE, {**names, "oldest": oldest, "most": most})
 
 
-def count(session: sa.Connection, rule: int, worker: UUID, more: ShadowCounts) -> bool:
-    """Add what a worker's copies have shown, and empty its hand; False where they were given up meanwhile."""
+def count(session: sa.Connection, rule: int, worker: UUID, more: ShadowCounts, *, lost: int) -> bool:
+    """Add what a worker's copies have shown, and empty its hand; False where they were given up meanwhile.
+
+    `lost` copies of the hand have not run.
+    """
     with transaction(session):
         # The shadow's row first, as the keeper locks them.
         rows = run(session, _COUNTS, {"rule": rule})
@@ -107,7 +112,8 @@ def count(session: sa.Connection, rule: int, worker: UUID, more: ShadowCounts) -
         if not rows or not sizes:
             return False
         counts = ShadowCounts.of(rows[0]).plus(more)
-        run(session, _COUNT, {"rule": rule, "counts": json.dumps(counts.document), "size": sizes[0]})
+        names = {"rule": rule, "counts": json.dumps(counts.document)}
+        run(session, _COUNT, {**names, "size": sizes[0] - lost, "lost": lost})
     return True
 
 

@@ -170,6 +170,22 @@ def test_no_copy_is_taken_while_the_worker_is_not_quiet(
     assert (copies(), shadow_of(put).run) == (0, 3)
 
 
+def test_copies_in_hand_are_given_up_where_the_worker_gets_other_work(
+    versions: tuple[ModelVersion, ModelVersion], session: sa.Connection
+) -> None:
+    put = shadow_rule()
+    submitted("echo", range(3))
+    keep(session)
+    looks = iter([True, True, False])  # a job comes once copies are in hand
+    ShadowWorker(*versions, quiet=lambda: next(looks, True)).run(session)
+    shadow = shadow_of(put)
+    assert (copies(), shadow.run, shadow.lost, ShadowHand.objects.count()) == (2, 0, 1, 0)
+    ShadowWorker(*versions).run(session)
+    shadow = shadow_of(put)
+    assert (copies(), shadow.run, shadow.lost, shadow.state) == (0, 2, 1, "running")
+    assert report_of(shadow)["copies"]["made"] == 3
+
+
 def test_copies_that_are_too_old_are_dropped_and_counted(
     session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
