@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from jobs.core.queue_names import slow_queue
 from jobs.core.submission.request import JobRequest
 from jobs.models import Batch, Event, Job, JobInput, JobResult, Outbox, Route, ShadowCopy, ShadowHand
 from jobs.services.erasure.erase_job import erase_job
@@ -148,6 +149,9 @@ def test_no_copy_is_taken_while_a_job_of_the_worker_waits(
     worker.run(session)
     assert copies() == 1
     Outbox.objects.update(published=1)
+    worker.run(session)
+    assert copies() == 1
+    Outbox.objects.update(model=slow_queue("echo"))
     worker.run(session)
     assert copies() == 1
     Outbox.objects.all().delete()
