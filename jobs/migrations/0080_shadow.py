@@ -19,6 +19,9 @@ class Migration(migrations.Migration):
                 ('job', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, primary_key=True, related_name='+', serialize=False, to='jobs.job')),
                 ('rule', models.BigIntegerField()),
             ],
+            options={
+                'indexes': [models.Index(fields=['rule', 'job'], name='copies_of_shadow')],
+            },
         ),
         migrations.CreateModel(
             name='ShadowHand',
@@ -43,6 +46,7 @@ class Migration(migrations.Migration):
                 ('actor', models.CharField(blank=True, db_default='', help_text='Who stopped it or started it again, last.', max_length=127)),
                 ('takes', models.BooleanField(db_default=True, help_text='Whether new jobs are copied: it runs, and not too many copies wait.')),
                 ('open', models.IntegerField(db_default=0, help_text='Copies that waited when they were last counted.')),
+                ('looked_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text='When its keeper last looked, to 10 s: without one no job is copied.')),
                 ('run', models.BigIntegerField(db_default=0)),
                 ('old', models.BigIntegerField(db_default=0)),
                 ('unwanted', models.BigIntegerField(db_default=0)),

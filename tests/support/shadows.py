@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from jobs.db.session import open_session
 from jobs.models import Outbox, Shadow
 from jobs.services.shadow.shadow_keeper import ShadowKeeper
 from jobs.services.submission.submitted import Submitted
@@ -51,11 +52,16 @@ class ShadowWorker:
         self.runner.step(session, ())
 
 
-def shadow_rule(model: str = "echo", *, version: str = "2", share: float = 1.0, **fields: Any) -> Rule:
-    """Put a rule in force whose shadow gets copies; `fields` are others of the shadow."""
+def shadow_rule(
+    model: str = "echo", *, version: str = "2", share: float = 1.0, begun: bool = True, **fields: Any
+) -> Rule:
+    """Put a rule in force with a shadow, which gets copies if it has `begun`; `fields` are others of it."""
     shadow = {"version": version, "share": share} | fields
     put = put_rule(model=model, alias="default", document={"stable": "1", "shadow": shadow}, actor="olga")
     selectors.forget()
+    if begun:
+        with open_session() as session:
+            keep(session)
     return put
 
 

@@ -21,7 +21,7 @@ class Shadow(models.Model):
     """The shadow of one rule, and what it has shown so far.
 
     A copy that was made waits (`open`), was run, or was dropped: too `old`, `unwanted` because the shadow
-    does not run any more, or `lost` with its worker.
+    does not run any more, or `lost`: with its worker, or because that got other work before it ran the copy.
     """
 
     rule = models.BigIntegerField(primary_key=True)
@@ -41,6 +41,9 @@ class Shadow(models.Model):
         db_default=True, help_text="Whether new jobs are copied: it runs, and not too many copies wait."
     )
     open = models.IntegerField(db_default=0, help_text="Copies that waited when they were last counted.")
+    looked_at = models.DateTimeField(
+        db_default=Now(), help_text="When its keeper last looked, to 10 s: without one no job is copied."
+    )
     run = models.BigIntegerField(db_default=0)
     old = models.BigIntegerField(db_default=0)
     unwanted = models.BigIntegerField(db_default=0)
@@ -67,6 +70,9 @@ class ShadowCopy(models.Model):
         Job, models.DO_NOTHING, primary_key=True, related_name="+", db_constraint=False
     )
     rule = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["rule", "job"], name="copies_of_shadow")]
 
     def __str__(self) -> str:
         return f"copy of {self.job_id}"

@@ -43,7 +43,7 @@ INSERT INTO jobs_shadow AS shadow
   (rule, model, alias, number, stable_id, version_id, share, batch_s, state, counts)
 VALUES (%(rule)s, %(model)s, %(alias)s, %(number)s, %(stable)s, %(version)s, %(share)s, %(batch_s)s,
   'running', '{}')
-ON CONFLICT (rule) DO UPDATE SET state = 'running', takes = true, changed_at = now()
+ON CONFLICT (rule) DO UPDATE SET state = 'running', takes = true, changed_at = now(), looked_at = now()
 WHERE shadow.state = 'ended'
 """)
 _END: Statement[None] = Statement("""
@@ -97,13 +97,16 @@ RETURNING (counted.old + counted.unwanted) AS dropped
 
 _STANDING: Statement[None] = Statement(
     """
-UPDATE jobs_shadow SET open = counted.open, takes = (state = 'running' AND counted.open < %(most_open)s)
-FROM (
-  SELECT shadow.rule, (SELECT count(*) FROM jobs_shadowcopy copy WHERE copy.rule = shadow.rule)::int AS open
-  FROM jobs_shadow shadow WHERE shadow.state <> 'ended' OR shadow.open > 0
-) AS counted
-WHERE jobs_shadow.rule = counted.rule AND (jobs_shadow.open, takes) IS DISTINCT FROM
-  (counted.open, state = 'running' AND counted.open < %(most_open)s)
+WITH waiting AS (SELECT rule, count(*)::int AS open FROM jobs_shadowcopy GROUP BY rule), counted AS (
+  SELECT shadow.rule, COALESCE(waiting.open, 0) AS open FROM jobs_shadow shadow LEFT JOIN waiting USING (rule)
+  WHERE shadow.state <> 'ended' OR shadow.open > 0
+)
+UPDATE jobs_shadow SET open = counted.open, takes = (state = 'running' AND counted.open < %(most_open)s),
+  looked_at = now()
+FROM counted WHERE jobs_shadow.rule = counted.rule AND (
+  (jobs_shadow.open, takes)
+    IS DISTINCT FROM (counted.open, state = 'running' AND counted.open < %(most_open)s)
+  OR looked_at < now() - interval '10 seconds')
 """
 )
 

@@ -14,6 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from jobs.core.ids import first_id_at
+from jobs.core.queue_names import queues_of
 from jobs.core.shadow.shadow_counts import ShadowCounts
 from jobs.db import database_clock
 from jobs.db.session import transaction
@@ -43,9 +44,9 @@ WHERE state = 'running' AND model = ANY(%(models)s::text[]) ORDER BY rule
 )
 # What is published waits in the broker or at a worker; a retry that is due later waits for nothing.
 _NOTHING_WAITS: LiteralString = """
-NOT EXISTS (SELECT FROM jobs_outbox WHERE queue = ANY(%(models)s::text[]) AND published > 0)
+NOT EXISTS (SELECT FROM jobs_outbox WHERE queue = ANY(%(queues)s::text[]) AND published > 0)
   AND NOT EXISTS (
-    SELECT FROM jobs_outbox WHERE queue = ANY(%(models)s::text[]) AND published = 0 AND due <= now())
+    SELECT FROM jobs_outbox WHERE queue = ANY(%(queues)s::text[]) AND published = 0 AND due <= now())
 """
 _TAKE = Statement(
     f"""
@@ -67,7 +68,9 @@ SELECT job_id FROM taken ORDER BY job_id
 _PUT_DOWN = Statement("DELETE FROM jobs_shadowhand WHERE worker = %(worker)s RETURNING size", int)
 _COUNTS = Statement("SELECT counts FROM jobs_shadow WHERE rule = %(rule)s FOR UPDATE", dict)
 _COUNT: Statement[None] = Statement("""
-UPDATE jobs_shadow SET counts = %(counts)s::jsonb, run = run + %(size)s, ran_at = now() WHERE rule = %(rule)s
+UPDATE jobs_shadow SET counts = %(counts)s::jsonb, run = run + %(size)s, lost = lost + %(lost)s,
+  ran_at = now()
+WHERE rule = %(rule)s
 """)
 _NOTE: Statement[None] = Statement("UPDATE jobs_shadow SET counts = %(counts)s::jsonb WHERE rule = %(rule)s")
 _RELEASE: Statement[None] = Statement("""
@@ -92,14 +95,21 @@ def running(session: sa.Connection, models: Collection[str]) -> list[RunningShad
 def take(
     session: sa.Connection, shadow: RunningShadow, *, worker: UUID, models: Collection[str], most: int
 ) -> list[UUID]:
-    """Take up to `most` copies, oldest first, and return their jobs; none while a job of `models` waits."""
+    """Take up to `most` copies, oldest first, and return their jobs; none while a job of `models` waits.
+
+    A job of a model's slow lane counts as well, also at a worker that takes none of these.
+    """
     oldest = first_id_at(database_clock.now_ms() - int(OLDEST_S * 1_000))
-    names = {"rule": shadow.rule, "models": sorted(models), "worker": worker}
+    queues = [queue for model in sorted(models) for queue in queues_of(model)]
+    names = {"rule": shadow.rule, "queues": queues, "worker": worker}
     return run(session, _TAKE, {**names, "oldest": oldest, "most": most})
 
 
-def count(session: sa.Connection, rule: int, worker: UUID, more: ShadowCounts) -> bool:
-    """Add what a worker's copies have shown, and empty its hand; False where they were given up meanwhile."""
+def count(session: sa.Connection, rule: int, worker: UUID, more: ShadowCounts, *, lost: int) -> bool:
+    """Add what a worker's copies have shown, and empty its hand; False where they were given up meanwhile.
+
+    `lost` copies of the hand have not run.
+    """
     with transaction(session):
         # The shadow's row first, as the keeper locks them.
         rows = run(session, _COUNTS, {"rule": rule})
@@ -107,7 +117,8 @@ def count(session: sa.Connection, rule: int, worker: UUID, more: ShadowCounts) -
         if not rows or not sizes:
             return False
         counts = ShadowCounts.of(rows[0]).plus(more)
-        run(session, _COUNT, {"rule": rule, "counts": json.dumps(counts.document), "size": sizes[0]})
+        names = {"rule": rule, "counts": json.dumps(counts.document)}
+        run(session, _COUNT, {**names, "size": sizes[0] - lost, "lost": lost})
     return True
 
 

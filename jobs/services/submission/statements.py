@@ -53,9 +53,12 @@ ROUTES_OF_GIVEN: LiteralString = f"""routes AS (
     (SELECT %(counts)b::bool[])[g.route], (SELECT %(asked)b::text[])[g.route]
   FROM job JOIN given g USING (id) WHERE g.route IS NOT NULL
 ), """  # noqa: S608  # built from our own constants
-# Copies for the shadow of a rule, as long as it takes any.
+# Copies for the shadow of a rule, as long as it takes any and has a keeper, which alone drops some.
 COPIES: LiteralString = "INSERT INTO jobs_shadowcopy (job_id, rule)"
-TAKES_COPIES: LiteralString = "NOT EXISTS (SELECT FROM jobs_shadow s WHERE s.rule = {} AND NOT s.takes)"
+TAKES_COPIES: LiteralString = """
+EXISTS (SELECT FROM jobs_shadow s
+  WHERE s.rule = {} AND s.takes AND s.looked_at > now() - interval '60 seconds')
+"""
 COPY_ARRAYS: LiteralString = ", %(shadow)b::bigint[]"
 COPY_NAMES: LiteralString = ", shadow"
 _COPY_OF_ONE: LiteralString = f"""copies AS (

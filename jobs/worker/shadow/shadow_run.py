@@ -31,9 +31,13 @@ NOISE_SHARE = 0.1
 COUNT_EVERY_S = 2.0
 
 
+class WorkerBusyError(Exception):
+    """The worker has got other work, so copies in hand are given up: a hand must not stay open meanwhile."""
+
+
 @dataclass(frozen=True, slots=True)
 class ShadowDesk:
-    """What a worker lends to its shadows, on a session of their own; `place.turn` has their turns alone."""
+    """What a worker lends to its shadows, on a session of their own."""
 
     place: TrialPlace
     session: sa.Connection
@@ -41,9 +45,11 @@ class ShadowDesk:
     is_quiet: Callable[[], bool]
 
     def wait_for_turn(self) -> None:
-        """Wait until the worker has nothing else to do; TrialStoppedError where it stops before."""
-        if not self.place.turn.wait(self.place.stopping):
+        """Let a batch run at once, or raise TrialStoppedError (it stops) or WorkerBusyError (it has work)."""
+        if self.place.stopping():
             raise TrialStoppedError
+        if not self.is_quiet():
+            raise WorkerBusyError
 
 
 class ShadowRun:
@@ -54,6 +60,7 @@ class ShadowRun:
         self.shadow, self._pace = shadow, pace
         self._candidate, self._stable = candidate, stable
         self._counts, self._in_hand, self._counted_at = ShadowCounts(), False, time.monotonic()
+        self._unrun = 0  # copies in hand whose batch has not run
         self._by = _comparison(candidate, stable)
         self._too_long_s = ShadowCounts.of(shadow.counts).too_long_s
 
@@ -70,6 +77,8 @@ class ShadowRun:
                     self._count(desk)
         except WorkerBrokenError:
             raise
+        except WorkerBusyError:
+            began = True
         except (TrialStoppedError, PlatformError):
             self._count(desk)
             raise
@@ -96,13 +105,16 @@ class ShadowRun:
         skipped = self._counts.pairs.skipped
         skipped.gone += sum(row.body is None for row in rows)
         skipped.cancelled += len(jobs) - len(rows)
+        self._unrun = len(stored)
         is_noise = random.random() < NOISE_SHARE  # noqa: S311  # a sample, not a secret
         ours = self._stable if is_noise else self._candidate
         try:
             for run in paired_runs(desk, stored, ours, self._stable):
+                self._unrun -= len(run.pairs) + len(run.unreadable)
                 self._add(run, is_noise=is_noise)
         except PayloadUnavailableError:  # a copy is not tried again
-            skipped.unreadable += len(stored)
+            skipped.unreadable += self._unrun
+            self._unrun = 0
 
     def _add(self, run: PairedRun, *, is_noise: bool) -> None:
         pairs, seconds = self._counts.pairs, run.seconds
@@ -123,8 +135,9 @@ class ShadowRun:
             return
         self._counts.too_long_s = self._too_long_s
         more, self._counts = self._counts, ShadowCounts()
+        lost, self._unrun = self._unrun, 0
         self._in_hand, self._counted_at = False, time.monotonic()
-        shadow_rows.count(desk.session, self.shadow.rule, desk.place.worker, more)
+        shadow_rows.count(desk.session, self.shadow.rule, desk.place.worker, more, lost=lost)
 
     def _note_too_long(self, desk: ShadowDesk, most: int) -> None:
         """Store, where that changes, that already one copy takes too long to run."""

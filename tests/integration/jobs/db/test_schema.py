@@ -91,7 +91,7 @@ INDEXES = {
     "jobs_feedback": {"pkey (job_id, name)"},
     "jobs_route": {"pkey (job_id)", "(rule, job_id) INCLUDE (version, key) WHERE ((arm)::text = 'ab'::text)"},
     "jobs_shadow": {"pkey (rule)", "unique (model, alias, number)"},
-    "jobs_shadowcopy": {"pkey (job_id)"},
+    "jobs_shadowcopy": {"pkey (job_id)", "(rule, job_id)"},
     "jobs_shadowhand": {"pkey (worker)"},
     "jobs_step": {"pkey (id)", "unique (job_id, epoch)", "(rule, id)"},
     "jobs_takeback": {"pkey (rollout)"},

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from django.utils import timezone
 
+from jobs.core.queue_names import slow_queue
 from jobs.core.submission.request import JobRequest
-from jobs.models import Batch, Event, Job, JobInput, JobResult, Outbox, Route, ShadowCopy, ShadowHand
+from jobs.models import (
+    Batch,
+    Event,
+    Job,
+    JobInput,
+    JobResult,
+    Outbox,
+    Route,
+    Shadow,
+    ShadowCopy,
+    ShadowHand,
+)
 from jobs.services.erasure.erase_job import erase_job
 from jobs.services.lifecycle.cancel import cancel_job
-from jobs.services.shadow import copying
+from jobs.services.shadow import copying, shadow_keeper
 from jobs.services.shadow.shadow_rows import OLDEST_S
 from jobs.services.shadow.shadow_views import report_of, view_of
 from jobs.services.submission.submit import submit_jobs
@@ -150,6 +164,9 @@ def test_no_copy_is_taken_while_a_job_of_the_worker_waits(
     Outbox.objects.update(published=1)
     worker.run(session)
     assert copies() == 1
+    Outbox.objects.update(model=slow_queue("echo"))
+    worker.run(session)
+    assert copies() == 1
     Outbox.objects.all().delete()
     worker.run(session)
     assert copies() == 0
@@ -168,6 +185,22 @@ def test_no_copy_is_taken_while_the_worker_is_not_quiet(
     quiet = True
     worker.run(session)
     assert (copies(), shadow_of(put).run) == (0, 3)
+
+
+def test_copies_in_hand_are_given_up_where_the_worker_gets_other_work(
+    versions: tuple[ModelVersion, ModelVersion], session: sa.Connection
+) -> None:
+    put = shadow_rule()
+    submitted("echo", range(3))
+    keep(session)
+    looks = iter([True, True, False])  # a job comes once copies are in hand
+    ShadowWorker(*versions, quiet=lambda: next(looks, True)).run(session)
+    shadow = shadow_of(put)
+    assert (copies(), shadow.run, shadow.lost, ShadowHand.objects.count()) == (2, 0, 1, 0)
+    ShadowWorker(*versions).run(session)
+    shadow = shadow_of(put)
+    assert (copies(), shadow.run, shadow.lost, shadow.state) == (0, 2, 1, "running")
+    assert report_of(shadow)["copies"]["made"] == 3
 
 
 def test_copies_that_are_too_old_are_dropped_and_counted(
@@ -198,6 +231,31 @@ def test_with_too_many_waiting_copies_jobs_are_not_copied(
     keep(session)
     submitted("echo", [8])
     assert copies() == 1
+
+
+def test_jobs_are_not_copied_while_no_keeper_would_drop_copies(session: sa.Connection) -> None:
+    put = shadow_rule()
+    Shadow.objects.update(looked_at=timezone.now() - timedelta(seconds=61))
+    submitted("echo", [1])
+    submit_jobs(owner=owner(), requests=[JobRequest(model="echo", input=n) for n in range(3)])
+    assert copies() == 0
+    keep(session)
+    submitted("echo", [2])
+    assert (copies(), shadow_of(put).state) == (1, "running")
+
+
+def test_the_copies_of_all_shadows_are_counted_in_one_pass(session: sa.Connection) -> None:
+    put = shadow_rule()
+    submitted("echo", range(3))
+    for name in ("1", "2"):
+        make_version("other", name, artifact=ECHO)
+    second = shadow_rule("other")
+    submitted("other", range(5))
+    keep(session)
+    assert (shadow_of(put).open, shadow_of(second).open) == (3, 5)
+    explain = "EXPLAIN " + shadow_keeper._STANDING.sql.replace("%(most_open)s", "10000")
+    plan = [line for (line,) in session.exec_driver_sql(explain)]
+    assert not [line for line in plan if "SubPlan" in line], plan
 
 
 def test_a_rule_that_replaces_it_ends_a_shadow_and_drops_its_copies(session: sa.Connection) -> None:

@@ -65,12 +65,14 @@ def test_a_worker_that_stops_in_order_does_not_stop_the_shadow(session: sa.Conne
 def test_a_person_stops_a_shadow_and_starts_it_again(
     versions: tuple[ModelVersion, ModelVersion], session: sa.Connection
 ) -> None:
-    put = shadow_rule()
+    put = shadow_rule(begun=False)
     of = {"model": "echo", "alias": "default", "number": put.number, "actor": "olga"}
     submitted("echo", range(3))
     with pytest.raises(ResourceNotFoundError, match="has not begun"):
         stop_shadow(**of, reason="")  # type: ignore[arg-type]  # the names of one rule
+    assert not ShadowCopy.objects.exists()
     keep(session)
+    submitted("echo", range(3))
     stop_shadow(**of, reason="too warm")  # type: ignore[arg-type]
     with pytest.raises(WrongStateError, match="is stopped, so you cannot stop it"):
         stop_shadow(**of, reason="")  # type: ignore[arg-type]

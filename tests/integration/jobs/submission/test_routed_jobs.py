@@ -23,6 +23,7 @@ from jobs.core.submission.request import JobRequest
 from jobs.core.submission.routed_job import key_of
 from jobs.db import statement as statements
 from jobs.db.connections import options, pin_async
+from jobs.db.session import open_session
 from jobs.db.session_settings import Use
 from jobs.db.statement import Statement
 from jobs.models import Job, JobInput, Outbox, Route, ShadowCopy
@@ -40,6 +41,7 @@ from models_registry.models import ModelVersion
 from models_registry.services.rules import put_rule
 from tests.support.factories import make_version
 from tests.support.rules import route_of, rule, two_versions
+from tests.support.shadows import keep
 from tests.support.submit import owner, submit_to
 
 SHARED: Any = {"cache_ttl_s": 60}
@@ -197,6 +199,8 @@ def test_each_road_stores_the_copies_of_a_shadow_in_the_statement_of_the_jobs(
     make_version("watched", "3", options=options)
     document = {"stable": "1", "shadow": {"version": "3"}, **candidate}
     put = put_rule(model="watched", alias="default", document=document, actor="olga")
+    with open_session() as session:
+        keep(session)
     submit("watched", "warm")
     before = row_counts()
     with seen(monkeypatch) as texts:
