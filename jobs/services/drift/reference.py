@@ -115,7 +115,7 @@ def _of_period(info: VersionInfo, asked: DriftReferenceRequest) -> _Frozen:
     now = database_clock.read_now()
     if asked.since is None or asked.until is None:
         raise MalformedRequestError("give `since` and `until`, or `like`")
-    since, until = hour_of(asked.since), hour_of(asked.until)
+    since, until = _asked_hour(asked.since), _asked_hour(asked.until)
     if not since < until <= now:
         raise MalformedRequestError(
             "`since` is before `until`, both are whole hours in UTC, and `until` has passed"
@@ -128,6 +128,14 @@ def _of_period(info: VersionInfo, asked: DriftReferenceRequest) -> _Frozen:
             " name a longer one."
         )
     return _Frozen(f"its jobs of {moment_words(since)} to {moment_words(until)}", until, fields)
+
+
+def _asked_hour(moment: datetime) -> datetime:
+    """Return the beginning of the hour; MalformedRequestError before year 1 or after year 9999 in UTC."""
+    try:
+        return hour_of(moment)
+    except OverflowError:
+        raise MalformedRequestError(f"{moment.isoformat()} is not in the years 1 to 9999 of UTC") from None
 
 
 def moment_words(at: datetime) -> str:

@@ -70,6 +70,16 @@ WRONG: list[tuple[Any, int, str]] = [
     ({"version": "watched", "since": float("nan"), "until": 1}, 400, "malformed"),
     ({"version": "watched", "like": "1", "surprise": 1}, 400, "malformed"),
     ({"version": "watched", "like": "a\u0000"}, 400, "malformed"),
+    (
+        {"version": "watched", "since": "0001-01-01T00:00:00+14:00", "until": "2026-01-02T00:00:00Z"},
+        400,
+        "malformed",
+    ),
+    (
+        {"version": "watched", "since": "2026-01-01T00:00:00Z", "until": "9999-12-31T23:59:59-14:00"},
+        400,
+        "malformed",
+    ),
     ({"version": "9", "like": "1"}, 404, "model_not_found"),
     ({"version": "watched", "like": "nothing:1"}, 404, "model_not_found"),
     ({"version": "watched", "like": "1"}, 409, "wrong_state"),
