@@ -105,6 +105,13 @@ def drift_of(model: str, *, version: str | None = None, hours: int = SHOWN_HOURS
     return [_version_drift(info, now, hours) for info in infos]
 
 
+def hours_of_field(version: int, field: str, *, hours: int) -> list[HourView]:
+    """Return the last hours of one field of a version by its row id, oldest first; none where it has none."""
+    since = hour_of(database_clock.read_now()) - hours * HOUR
+    rows = DriftHour.objects.filter(version_id=version, hour__gte=since, field=field)
+    return [_hour(row) for row in rows.order_by("hour")]
+
+
 def _version_drift(info: VersionInfo, now: datetime, hours: int) -> VersionDrift:
     frozen = FrozenReference.objects.filter(version_id=info.id).first()
     fields = _fields(info, now, hours)
