@@ -78,9 +78,13 @@ class ReferenceView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionDrift:
-    """The drift of one version; `jobs` of `jobs_required` are sampled where it has no reference yet."""
+    """The drift of one version; `jobs` of `jobs_required` are sampled where it has no reference yet.
+
+    Of one that is `guarded`, whose jobs hold personal data, its values are not for whoever may roll out.
+    """
 
     version: str
+    guarded: bool
     sentence: str
     drifting: list[str]
     reference: ReferenceView | None
@@ -118,7 +122,7 @@ def _version_drift(info: VersionInfo, now: datetime, hours: int) -> VersionDrift
     drifting = [one.field for one in fields if one.drifts]
     jobs = frozen.jobs if frozen else jobs_since_promotion(info)
     return VersionDrift(
-        version=info.version, drifting=drifting, jobs=jobs, jobs_required=REFERENCE_JOBS, fields=fields,
+        version=info.version, guarded=info.secrecy.guarded, drifting=drifting, jobs=jobs, jobs_required=REFERENCE_JOBS, fields=fields,
         sentence=_sentence(frozen is not None, jobs, drifting, fields),
         reference=_reference(frozen), alarms=_alarms(info.id),
     )  # fmt: skip
