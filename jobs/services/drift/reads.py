@@ -13,6 +13,7 @@ from jobs.core.errors import WrongStateError
 from jobs.db import database_clock
 from jobs.models import DriftAlarm, DriftHour, FrozenReference
 from jobs.services.drift.field_sketch import FieldSketch
+from jobs.services.drift.missing_values import with_missing
 from jobs.services.drift.reference import (
     HOUR,
     REFERENCE_JOBS,
@@ -122,7 +123,8 @@ def _version_drift(info: VersionInfo, now: datetime, hours: int) -> VersionDrift
     drifting = [one.field for one in fields if one.drifts]
     jobs = frozen.jobs if frozen else jobs_since_promotion(info)
     return VersionDrift(
-        version=info.version, guarded=info.secrecy.guarded, drifting=drifting, jobs=jobs, jobs_required=REFERENCE_JOBS, fields=fields,
+        version=info.version, guarded=info.secrecy.guarded, drifting=drifting, jobs=jobs,
+        jobs_required=REFERENCE_JOBS, fields=fields,
         sentence=_sentence(frozen is not None, jobs, drifting, fields),
         reference=_reference(frozen), alarms=_alarms(info.id),
     )  # fmt: skip
@@ -157,7 +159,8 @@ def _fields(info: VersionInfo, now: datetime, hours: int) -> list[FieldView]:
     }
     reference = reference_of(info.id)
     last = max((seen[-1].hour for seen in by_field.values()), default=None)
-    latest = {} if last is None else read_sketches(info.id, since=last, until=last + HOUR).get(last, {})
+    sketches = {} if last is None else read_sketches(info.id, since=last, until=last + HOUR).get(last, {})
+    latest, reference = with_missing(sketches, reference)
     return [
         FieldView(
             field=field,

@@ -43,7 +43,10 @@ class DriftSummarySchema(Schema):
 
 
 class DriftFieldSchema(Schema):
-    """A watched field, such as `input:bytes`, `input:/age`, `output:label` or `output:vector:p3`."""
+    """A watched field, such as `input:bytes`, `input:/age`, `output:label` or `output:vector:p3`.
+
+    `missing:input:/age` counts the jobs with and without a value of the kind that was watched.
+    """
 
     field: str
     drifts: bool = Field(description="Whether its last two hours are an alarm.")
