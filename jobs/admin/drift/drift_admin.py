@@ -12,12 +12,12 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from jobs.admin.drift.drift_cells import PICTURE, alarm_table, field_parts, names_in_order
+from jobs.admin.drift.drift_cells import PICTURE, alarm_table, field_parts
 from jobs.admin.drift.drift_pictures import hours_drawn
 from jobs.admin.links import version_link
 from jobs.admin.rights import may_see
 from jobs.models import DriftAlarm, FrozenReference
-from jobs.services.drift.reads import VersionDrift, drift_of
+from jobs.services.drift.reads import VersionDrift, drift_of, hours_of_field
 from models_registry.shared.admin_moment import aged, moment
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
 from models_registry.shared.admin_render import NONE
@@ -38,7 +38,7 @@ class DriftAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         """Return our picture before Django's own pages."""
         view = self.admin_site.admin_view(self.picture)
-        return [path("<int:key>/<int:place>.svg", view, name=PICTURE), *super().get_urls()]
+        return [path("<int:key>/field.svg", view, name=PICTURE), *super().get_urls()]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002  # Django's signature
         """Return the page's lines; values of jobs only for users who may see payloads."""
@@ -58,15 +58,13 @@ class DriftAdmin(ReadOnlyAdmin):
         """Return True: each hour adds to the page."""
         return True
 
-    def picture(self, request: HttpRequest, key: int, place: int) -> HttpResponse:
-        """Return the picture of a field, by its place on the page; 404 where there is none."""
+    def picture(self, request: HttpRequest, key: int) -> HttpResponse:
+        """Return the picture of the field that the query names; 404 where there is none."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        row = FrozenReference.objects.select_related("version__model").filter(pk=key).first()
-        names = names_in_order(drift := _drift(row)) if row else []
-        if row is None or place >= len(names):
+        hours = hours_of_field(key, request.GET.get("field", ""), hours=24 * DAYS)
+        if not hours:
             raise Http404
-        hours = next(one.hours for one in drift.fields if one.field == names[place])
         return HttpResponse(hours_drawn(hours), content_type="image/svg+xml")
 
     @admin.display(description="version")

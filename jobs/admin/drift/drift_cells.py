@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -15,7 +16,7 @@ from models_registry.shared.admin_render import NONE, table
 
 PICTURE = "jobs_drift_picture"
 SHOWN_HOURS = 12  # in a table; the picture has all
-_IMAGE = '<img src="{}?at={}" alt="{} by hour; the tables beside it have the numbers" class="picture">'
+_IMAGE = '<img src="{}" alt="{} by hour; the tables beside it have the numbers" class="picture">'
 
 
 def field_parts(version: int, drift: VersionDrift, *, values: bool) -> SafeString | str:
@@ -24,22 +25,18 @@ def field_parts(version: int, drift: VersionDrift, *, values: bool) -> SafeStrin
     With `values` there are quantiles and labels of the reference and of the last hour too.
     """
     fields = sorted(drift.fields, key=lambda one: (not one.drifts, one.field))
-    parts = [(_field(version, place, one, values=values),) for place, one in enumerate(fields)]
+    parts = [(_field(version, one, values=values),) for one in fields]
     return format_html_join("", "{}", parts) if parts else NONE
 
 
-def names_in_order(drift: VersionDrift) -> list[str]:
-    """Return the names of the fields, as the numbers of the pictures count them."""
-    return [one.field for one in sorted(drift.fields, key=lambda one: (not one.drifts, one.field))]
-
-
-def _field(version: int, place: int, field: FieldView, *, values: bool) -> SafeString:
+def _field(version: int, field: FieldView, *, values: bool) -> SafeString:
     shown = _values(field) if values else ""
     head = format_html("<h3>{}{}</h3>", field.field, ": it drifts" if field.drifts else "")
     if not any(hour.psi is not None for hour in field.hours):
         return format_html("{}{}", head, shown)
-    address = reverse(f"admin:{PICTURE}", args=(version, place))
-    image = format_html(_IMAGE, address, int(field.hours[-1].hour.timestamp()), field.field)
+    query = urlencode({"field": field.field, "at": int(field.hours[-1].hour.timestamp())})
+    address = f"{reverse(f'admin:{PICTURE}', args=(version,))}?{query}"
+    image = format_html(_IMAGE, address, field.field)
     return format_html("{}{}{}{}", head, image, _hours(field.hours), shown)
 
 

@@ -24,6 +24,7 @@ from jobs.db import database_clock
 from jobs.models import DriftAlarm, DriftHour, FrozenReference
 from jobs.services.access.audit import note
 from jobs.services.drift.field_sketch import FieldSketch
+from jobs.services.drift.missing_values import with_missing
 from jobs.services.drift.reference import HOUR, PLATFORM, freeze_when_due, hour_of, moment_words, reference_of
 from jobs.services.drift.sketch_rows import read_sketches, sampled_hours
 from jobs.services.drift.watched_versions import all_watched
@@ -87,9 +88,10 @@ def compare_version(info: VersionInfo, now: datetime) -> ComparedVersions:
 @transaction.atomic
 def _compare_hour(info: VersionInfo, hour: datetime, reference: Mapping[str, FieldSketch]) -> bool:
     """Store how far each field of the hour is from the reference; return whether a new alarm was raised."""
-    fields = read_sketches(info.id, since=hour, until=hour + HOUR).get(hour, {})
+    sketches = read_sketches(info.id, since=hour, until=hour + HOUR).get(hour, {})
+    fields, whole = with_missing(sketches, reference)
     findings = {
-        field: sketch.compared_with(reference[field]) if field in reference else None
+        field: sketch.compared_with(whole[field]) if field in whole else None
         for field, sketch in fields.items()
     }
     compared = _Hour(info, hour, fields, findings)

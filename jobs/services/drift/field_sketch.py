@@ -20,7 +20,7 @@ from jobs.core.drift.counted_labels import (
     shown,
 )
 from jobs.core.drift.drift_alarm import DriftFinding, Spread, compare, own_distance
-from jobs.core.drift.field_names import LABEL, Value, rounded
+from jobs.core.drift.field_names import LABEL, MISSING, Value, rounded
 
 K = 200  # a share is wrong by 1.3 % at most, in 99 of 100 sketches; some 2 kB
 DECILES = tuple(number / 10 for number in range(1, 10))
@@ -34,7 +34,7 @@ class FieldSketch:
         """Begin without a value; the field decides whether labels are counted or numbers sketched."""
         self.field, self.missing = field, 0
         self.own_distance = 0.0  # of a reference: see Spread
-        self._labels: Counter[str] | None = Counter() if field == LABEL else None
+        self._labels: Counter[str] | None = Counter() if _has_labels(field) else None
         self._numbers = _new()
 
     @property
@@ -110,13 +110,17 @@ def own_distances(whole: Mapping[str, FieldSketch], hours: Iterable[Mapping[str,
 
 
 def _spreads(reference: FieldSketch, now: FieldSketch) -> tuple[Spread, Spread]:
-    if reference.field == LABEL:
+    if _has_labels(reference.field):
         names = compared_labels(reference.labels())
         whole, part = (label_spread(one.labels(), names) for one in (reference, now))
     else:
         points = reference.deciles()
         whole, part = reference.spread(points), now.spread(points)
     return replace(whole, own_distance=reference.own_distance), part
+
+
+def _has_labels(field: str) -> bool:
+    return field == LABEL or field.startswith(MISSING)
 
 
 def _new() -> Any:

@@ -13,6 +13,7 @@ from jobs.core.errors import WrongStateError
 from jobs.db import database_clock
 from jobs.models import DriftAlarm, DriftHour, FrozenReference
 from jobs.services.drift.field_sketch import FieldSketch
+from jobs.services.drift.missing_values import with_missing
 from jobs.services.drift.reference import (
     HOUR,
     REFERENCE_JOBS,
@@ -78,9 +79,13 @@ class ReferenceView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionDrift:
-    """The drift of one version; `jobs` of `jobs_required` are sampled where it has no reference yet."""
+    """The drift of one version; `jobs` of `jobs_required` are sampled where it has no reference yet.
+
+    Of one that is `guarded`, whose jobs hold personal data, its values are not for whoever may roll out.
+    """
 
     version: str
+    guarded: bool
     sentence: str
     drifting: list[str]
     reference: ReferenceView | None
@@ -105,13 +110,21 @@ def drift_of(model: str, *, version: str | None = None, hours: int = SHOWN_HOURS
     return [_version_drift(info, now, hours) for info in infos]
 
 
+def hours_of_field(version: int, field: str, *, hours: int) -> list[HourView]:
+    """Return the last hours of one field of a version by its row id, oldest first; none where it has none."""
+    since = hour_of(database_clock.read_now()) - hours * HOUR
+    rows = DriftHour.objects.filter(version_id=version, hour__gte=since, field=field)
+    return [_hour(row) for row in rows.order_by("hour")]
+
+
 def _version_drift(info: VersionInfo, now: datetime, hours: int) -> VersionDrift:
     frozen = FrozenReference.objects.filter(version_id=info.id).first()
     fields = _fields(info, now, hours)
     drifting = [one.field for one in fields if one.drifts]
     jobs = frozen.jobs if frozen else jobs_since_promotion(info)
     return VersionDrift(
-        version=info.version, drifting=drifting, jobs=jobs, jobs_required=REFERENCE_JOBS, fields=fields,
+        version=info.version, guarded=info.secrecy.guarded, drifting=drifting, jobs=jobs,
+        jobs_required=REFERENCE_JOBS, fields=fields,
         sentence=_sentence(frozen is not None, jobs, drifting, fields),
         reference=_reference(frozen), alarms=_alarms(info.id),
     )  # fmt: skip
@@ -146,7 +159,8 @@ def _fields(info: VersionInfo, now: datetime, hours: int) -> list[FieldView]:
     }
     reference = reference_of(info.id)
     last = max((seen[-1].hour for seen in by_field.values()), default=None)
-    latest = {} if last is None else read_sketches(info.id, since=last, until=last + HOUR).get(last, {})
+    sketches = {} if last is None else read_sketches(info.id, since=last, until=last + HOUR).get(last, {})
+    latest, reference = with_missing(sketches, reference)
     return [
         FieldView(
             field=field,

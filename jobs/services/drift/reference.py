@@ -30,11 +30,15 @@ PLATFORM = "platform"
 
 
 class _Frozen(NamedTuple):
-    """What is frozen: the words for where it is from, and the first hour that is compared with it."""
+    """What is frozen: the words for where it is from, and the first hour that is compared with it.
+
+    `replaces` is whether it takes the place of a reference that is there.
+    """
 
     origin: str
     compared_from: datetime
     fields: Mapping[str, FieldSketch]
+    replaces: bool = True
 
 
 def hour_of(moment: datetime) -> datetime:
@@ -69,7 +73,7 @@ def jobs_since_promotion(info: VersionInfo) -> int:
 
 
 def freeze_when_due(info: VersionInfo, now: datetime) -> bool:
-    """Freeze the first hours since the promotion that hold 5,000 sampled jobs; return whether it was due."""
+    """Freeze the first hours since the promotion that hold 5,000 sampled jobs; return whether it did."""
     began = promoted_at(info)
     if began is None or FrozenReference.objects.filter(version_id=info.id).exists():
         return False
@@ -80,8 +84,7 @@ def freeze_when_due(info: VersionInfo, now: datetime) -> bool:
     last = hours[sum(1 for _ in takewhile(lambda total: total < REFERENCE_JOBS, sums))].hour
     fields = merged_hours(read_sketches(info.id, since=hour_of(began), until=last + HOUR).values())
     words = f"the first jobs after its promotion at {moment_words(began)}"
-    _freeze(info, _Frozen(words, last + HOUR, fields), actor=PLATFORM)
-    return True
+    return _freeze(info, _Frozen(words, last + HOUR, fields, replaces=False), actor=PLATFORM)
 
 
 def freeze_as_asked(
@@ -115,7 +118,7 @@ def _of_period(info: VersionInfo, asked: DriftReferenceRequest) -> _Frozen:
     now = database_clock.read_now()
     if asked.since is None or asked.until is None:
         raise MalformedRequestError("give `since` and `until`, or `like`")
-    since, until = hour_of(asked.since), hour_of(asked.until)
+    since, until = _asked_hour(asked.since), _asked_hour(asked.until)
     if not since < until <= now:
         raise MalformedRequestError(
             "`since` is before `until`, both are whole hours in UTC, and `until` has passed"
@@ -130,22 +133,35 @@ def _of_period(info: VersionInfo, asked: DriftReferenceRequest) -> _Frozen:
     return _Frozen(f"its jobs of {moment_words(since)} to {moment_words(until)}", until, fields)
 
 
+def _asked_hour(moment: datetime) -> datetime:
+    """Return the beginning of the hour; MalformedRequestError before year 1 or after year 9999 in UTC."""
+    try:
+        return hour_of(moment)
+    except OverflowError:
+        raise MalformedRequestError(f"{moment.isoformat()} is not in the years 1 to 9999 of UTC") from None
+
+
 def moment_words(at: datetime) -> str:
     """Return a time as all texts of the platform have it."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 @transaction.atomic
-def _freeze(info: VersionInfo, frozen: _Frozen, *, actor: str, **detail: Any) -> None:
-    """Replace the reference; what was compared with an earlier one goes."""
+def _freeze(info: VersionInfo, frozen: _Frozen, *, actor: str, **detail: Any) -> bool:
+    """Replace the reference; what was compared with an earlier one goes. Return whether that was done.
+
+    One that does not replace leaves that which a person gave while the sketches were read.
+    """
     jobs = frozen.fields[SIZE].n
-    FrozenReference.objects.update_or_create(
-        version_id=info.id,
-        defaults={
-            "origin": frozen.origin, "jobs": jobs, "compared_from": frozen.compared_from,
-            "actor": actor[:127], "frozen_at": database_clock.read_now(),
-        },
-    )  # fmt: skip
+    defaults = {
+        "origin": frozen.origin, "jobs": jobs, "compared_from": frozen.compared_from,
+        "actor": actor[:127], "frozen_at": database_clock.read_now(),
+    }  # fmt: skip
+    rows = FrozenReference.objects
+    put = rows.update_or_create if frozen.replaces else rows.get_or_create
+    _, is_new = put(version_id=info.id, defaults=defaults)
+    if not (is_new or frozen.replaces):
+        return False
     DriftReference.objects.filter(version_id=info.id).delete()
     DriftHour.objects.filter(version_id=info.id).delete()
     DriftReference.objects.bulk_create(
@@ -163,3 +179,4 @@ def _freeze(info: VersionInfo, frozen: _Frozen, *, actor: str, **detail: Any) ->
         AuditKind.DRIFT, actor=actor, act="freeze", model=info.model, version=info.version,
         of=frozen.origin, jobs=jobs, **detail,
     )  # fmt: skip
+    return True

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from jobs.core.drift.field_names import SIZE
 from jobs.db.statement import Statement, fetch_all, run
 from jobs.services.drift.field_sketch import FieldSketch, own_distances
+from jobs.services.drift.missing_values import hours_with_missing
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ def read_sketches(
 
 def merged_hours(hours: Iterable[dict[str, FieldSketch]]) -> dict[str, FieldSketch]:
     """Return the sketches of several hours as those of one, a reference."""
-    whole, parts = dict[str, FieldSketch](), list(hours)
+    whole, parts = dict[str, FieldSketch](), hours_with_missing(hours)
     for sketches in parts:
         for field, sketch in sketches.items():
             whole.setdefault(field, FieldSketch(field)).merge(sketch.body(), sketch.missing)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
 
@@ -21,6 +21,7 @@ from models_registry.core.routing.rule_document import PPM, FlagName, Share
 from models_registry.core.struct_fields import about, allowed, first_fault
 
 MOST_CLIENTS = 1_000
+FIRST_END, LAST_END = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 ClientName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00]*\Z")]
 
 
@@ -59,7 +60,9 @@ class FlagDocument(Struct, frozen=True, forbid_unknown_fields=True):
     expires_at: Annotated[
         Annotated[datetime, Meta(tz=True)],
         about(
-            "When it is to be removed. It works on, and is listed as expired.", allowed="a time with its zone"
+            "When it is to be removed, at the latest with the year 2199; kept in UTC. It works on, and is"
+            " listed as expired.",
+            allowed="a time with its zone",
         ),
     ]
     on: Annotated[bool, about("Off is off, whatever the rest says.")] = True
@@ -84,16 +87,30 @@ class FlagDocument(Struct, frozen=True, forbid_unknown_fields=True):
         if not isinstance(document, dict):
             raise FlagError("A flag is a JSON object.")
         try:
-            return msgspec.convert(document, cls)
+            flag = msgspec.convert(document, cls)
         except msgspec.ValidationError as error:
             fault = first_fault(cls, document, noun="field")
             raise FlagError(fault or f"The flag is wrong: {error}.") from None
+        return _with_end_in_utc(flag)
 
     @property
     def document(self) -> dict[str, Any]:
         """Return the flag as JSON, with every field."""
         document: dict[str, Any] = msgspec.to_builtins(self)
         return document
+
+
+def _with_end_in_utc(flag: FlagDocument) -> FlagDocument:
+    """Return the flag with its end in UTC; FlagError for one that could be stored, but not read again.
+
+    Years go to 9999 in Python, and offsets to 15:59 in Postgres.
+    """
+    end = flag.expires_at
+    if not FIRST_END <= end < LAST_END:
+        raise FlagError(
+            f"expires_at is {end.isoformat()}: name a time from {FIRST_END.year} to {LAST_END.year - 1}."
+        )
+    return msgspec.structs.replace(flag, expires_at=end.astimezone(UTC))
 
 
 @dataclass(frozen=True, slots=True)

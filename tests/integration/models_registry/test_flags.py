@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from models_registry import flag_reads, selectors
@@ -228,10 +230,7 @@ def test_a_flag_of_a_roll_out_that_others_approve_can_only_be_switched_off(
 
 
 def test_a_put_that_fails_half_way_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any, **__: Any) -> None:
-        raise DatabaseError("gone")
-
-    monkeypatch.setattr("models_registry.services.flags.announce", fail)
+    monkeypatch.setattr("models_registry.services.flags.announce", Mock(side_effect=DatabaseError("gone")))
     with pytest.raises(DatabaseError, match="gone"):
         flag()
     assert not FlagChange.objects.exists()
@@ -265,3 +264,52 @@ def test_a_flag_that_has_not_changed_is_not_compiled_again() -> None:
     assert flag_reads.renew_flags()["beta"] is before
     flag(on=False)
     assert not flag_reads.renew_flags()["beta"].is_on(ask())
+
+
+def fail(*_: Any, **__: Any) -> None:
+    raise OperationalError("the table is locked")
+
+
+def test_a_read_that_fails_is_not_repeated_for_a_second_and_what_was_held_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flag("cache", on=False)
+    selectors.forget()
+    flag_reads.renew_flags()
+    reads = Mock(side_effect=fail)
+    now = Mock(return_value=monotonic() + 2.0)
+    monkeypatch.setattr(Flag.objects, "values_list", reads)
+    monkeypatch.setattr(flag_reads, "monotonic", now)
+    assert [flag_reads.switch_is_on(Switch.CACHE, ask) for _ in range(5)] == [False] * 5
+    assert reads.call_count == 1
+    assert flag_reads.used_flag_life() == 0.0  # so that no submit reads them either
+    now.return_value += 1.1
+    assert not flag_reads.switch_is_on(Switch.CACHE, ask)
+    assert reads.call_count == 2
+
+
+def test_a_process_that_never_read_flags_says_so_without_a_read_for_each_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    selectors.forget()
+    reads = Mock(side_effect=fail)
+    monkeypatch.setattr(Flag.objects, "values_list", reads)
+    for _ in range(5):
+        with pytest.raises(OperationalError, match="locked"):
+            flag_reads.switch_is_on(Switch.CACHE, ask)
+    assert reads.call_count == 1
+    monkeypatch.undo()
+    selectors.forget()
+    assert flag_reads.switch_is_on(Switch.CACHE, ask)
+
+
+def test_a_read_beside_a_model_does_not_fail_with_the_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    flag("cache", on=False)
+    selectors.forget()
+    flag_reads.renew_flags()
+    monkeypatch.setattr(flag_reads, "monotonic", Mock(return_value=monotonic() + 2.0))
+    reads = Mock(side_effect=fail)
+    monkeypatch.setattr(Flag.objects, "values_list", reads)
+    for ref in ("echo", "echo:1", "echo:2"):
+        selectors.resolve(ref)
+    assert reads.call_count == 1

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
 from ninja import Schema
 from pydantic import Field
 
+from jobs.core.drift.counted_labels import OTHER
+from jobs.core.drift.field_names import LABEL
+from jobs.core.trials.label_counts import numbered
 from jobs.services.drift.reads import AlarmView, FieldView, VersionDrift
 
 
@@ -26,7 +29,10 @@ class DriftHourSchema(Schema):
 
 
 class DriftSummarySchema(Schema):
-    """The values of a field: quantiles of numbers, or labels by count."""
+    """The values of a field: quantiles of numbers, or labels by count.
+
+    Of a version whose jobs hold personal data there are no quantiles, and numbers in the place of labels.
+    """
 
     n: int
     missing: int
@@ -37,7 +43,10 @@ class DriftSummarySchema(Schema):
 
 
 class DriftFieldSchema(Schema):
-    """A watched field, such as `input:bytes`, `input:/age`, `output:label` or `output:vector:p3`."""
+    """A watched field, such as `input:bytes`, `input:/age`, `output:label` or `output:vector:p3`.
+
+    `missing:input:/age` counts the jobs with and without a value of the kind that was watched.
+    """
 
     field: str
     drifts: bool = Field(description="Whether its last two hours are an alarm.")
@@ -107,9 +116,27 @@ def members_of(drift: VersionDrift) -> dict[str, Any]:
     names = ("version", "sentence", "drifting", "jobs", "jobs_required")
     return {name: getattr(drift, name) for name in names} | {
         "reference": asdict(drift.reference) if drift.reference else None,
-        "fields": [_field(field) for field in drift.fields],
+        "fields": [_field(_unnamed(field) if drift.guarded else field) for field in drift.fields],
         "alarms": [_alarm(alarm) for alarm in drift.alarms],
     }
+
+
+def _unnamed(field: FieldView) -> FieldView:
+    """Return a field without its values, as a report of a backtest is without them."""
+    shown = (field.reference, field.last)
+    if field.field == LABEL:
+        names = numbered(sorted({name for one in shown if one for name in one["labels"]} - {OTHER}))
+        reference, last = (_with_labels(one, names) for one in shown)
+    else:
+        reference, last = (one and {**one, "quantiles": None} for one in shown)
+    return replace(field, reference=reference, last=last)
+
+
+def _with_labels(summary: dict[str, Any] | None, names: Mapping[str, str]) -> dict[str, Any] | None:
+    if summary is None:
+        return None
+    labels = {names.get(name, name): count for name, count in summary["labels"].items()}
+    return {**summary, "labels": labels}
 
 
 def _field(field: FieldView) -> dict[str, Any]:

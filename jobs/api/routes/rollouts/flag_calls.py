@@ -48,7 +48,7 @@ class FlagRemovalQuerySchema(Schema):
     """Which flag is removed, and why."""
 
     number: int | None = Field(None, ge=0)
-    reason: str = Field("", max_length=LONGEST_REASON)
+    reason: str = Field("", max_length=LONGEST_REASON, pattern=r"^[^\x00]*$")  # as `refuse_nul` for bodies
 
 
 @rollouts_router.get(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from jobs.core.drift.drift_requests import DriftReferenceRequest
-from jobs.core.drift.field_names import LABEL, SIZE
+from jobs.core.drift.field_names import LABEL, SIZE, Value, missing_of
 from jobs.models import DriftAlarm, DriftHour, DriftReference, DriftSketch, Event, FrozenReference
 from jobs.services.drift.comparing import compare_all, compare_version
 from jobs.services.drift.reads import drift_of
@@ -184,3 +185,86 @@ def test_a_version_that_is_deleted_takes_its_rows_with_it(echo: VersionInfo) -> 
     ModelVersion.objects.get(pk=echo.id).delete()
     assert not DriftSketch.objects.exists()
     assert not DriftReference.objects.exists()
+
+
+def without(share: float, field: str, *, seed: int, otherwise: str = "") -> list[dict[str, Value]]:
+    """Return 500 jobs of which a share has no value of a field, or one of another type."""
+    jobs = jobs_like(500, seed=seed)
+    for job in jobs[: round(share * 500)]:
+        value = job.pop(field)
+        job[otherwise or field] = value if otherwise else None
+    return jobs
+
+
+@pytest.mark.parametrize("field", [NUMBER, LABEL])
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_values_that_go_missing_alarm_though_those_left_look_as_before(
+    echo: VersionInfo, field: str, share: float
+) -> None:
+    with_reference(echo)
+    sampled(echo.id, hours_later(1), without(0.0, field, seed=3))
+    for hour in (2, 3, 4):
+        sampled(echo.id, hours_later(hour), without(share, field, seed=hour))
+    assert compare_version(echo, hours_later(5)).alarms == 1
+    alarm = DriftAlarm.objects.get()
+    assert (alarm.hour, [*alarm.fields]) == (hours_later(3), [missing_of(field)])
+    assert alarm.fields[missing_of(field)]["n"] == 500
+    assert alarm.fields[missing_of(field)]["distance"] == pytest.approx(share, abs=0.001)
+
+
+@pytest.mark.parametrize(("was", "is_now"), [("", ":length"), (":length", ""), (":norm", ":length")])
+def test_a_value_of_another_type_is_missing_in_the_field_that_was_watched(
+    echo: VersionInfo, was: str, is_now: str
+) -> None:
+    def hour(number: int, suffix: str) -> None:
+        jobs = jobs_like(5_000 if number == 0 else 500, seed=number)
+        sampled(
+            echo.id,
+            hours_later(number),
+            [{SIZE: job[SIZE], f"{NUMBER}{suffix}": job[NUMBER]} for job in jobs],
+        )
+
+    hour(0, was)
+    assert freeze_when_due(echo, hours_later(1))
+    hour(1, was)
+    hour(2, is_now)
+    hour(3, is_now)
+    assert compare_version(echo, hours_later(4)).alarms == 1
+    assert [*DriftAlarm.objects.get().fields] == [missing_of(f"{NUMBER}{was}")]
+
+
+def test_a_share_of_missing_values_that_stays_or_comes_and_goes_as_in_the_reference_alarms_not(
+    echo: VersionInfo,
+) -> None:
+    for hour in range(12):
+        sampled(echo.id, hours_later(hour), without(0.3 * (hour % 2), NUMBER, seed=hour))
+    assert freeze_when_due(echo, hours_later(12))
+    own = reference_of(echo.id)[missing_of(NUMBER)]
+    assert own.labels() == {"there": 4_250, "missing": 750}
+    assert own.own_distance == pytest.approx(0.15, abs=0.03)
+    for hour in range(12, 18):
+        sampled(echo.id, hours_later(hour), without(0.3 * (hour % 2), NUMBER, seed=hour))
+    assert compare_version(echo, hours_later(18)).alarms == 0
+    assert DriftHour.objects.filter(field=missing_of(NUMBER), distance__gt=0.1).exists()
+
+
+def test_nothing_missing_adds_no_field(echo: VersionInfo) -> None:
+    with_reference(echo)
+    sampled(echo.id, hours_later(1), jobs_like(500))
+    compare_version(echo, hours_later(2))
+    names = {SIZE, NUMBER, LABEL}
+    assert set(DriftHour.objects.values_list("field", flat=True)) == set(reference_of(echo.id)) == names
+
+
+def test_what_goes_missing_is_shown_with_its_counts(echo: VersionInfo) -> None:
+    sampled(echo.id, this_hour() - 4 * HOUR, jobs_like(5_000))
+    asked = DriftReferenceRequest(version="1", since=this_hour() - 4 * HOUR, until=this_hour() - 3 * HOUR)
+    freeze_as_asked("echo", asked, actor="olga")
+    for hour in (2, 1):
+        sampled(echo.id, this_hour() - hour * HOUR, without(0.4, NUMBER, seed=hour))
+    assert compare_all().alarms == 1
+    (drift,) = drift_of("echo")
+    assert drift.sentence == f"It drifts: {missing_of(NUMBER)}."
+    (shown,) = (field for field in drift.fields if field.field == missing_of(NUMBER))
+    assert shown.last == {"n": 500, "missing": 0, "labels": {"there": 300, "missing": 200}}
+    assert shown.reference == {"n": 5_000, "missing": 0, "labels": {"there": 5_000}}

@@ -10,9 +10,10 @@ import pytest
 from jobs.core.drift.drift_requests import DriftReferenceRequest
 from jobs.core.drift.field_names import SIZE
 from jobs.core.errors import MalformedRequestError, WrongStateError
-from jobs.models import DriftHour, Event, FrozenReference
+from jobs.models import DriftHour, DriftReference, Event, FrozenReference
 from jobs.services.drift.comparing import compare_version
-from jobs.services.drift.reference import freeze_as_asked, reference_of
+from jobs.services.drift.reference import freeze_as_asked, freeze_when_due, reference_of
+from jobs.services.drift.sketch_rows import read_sketches
 from models_registry.core.registry_errors import ModelNotFoundError
 from models_registry.core.version import VersionInfo
 from tests.support.drift import HOUR, MONITOR, NUMBER, info_of, jobs_like, sampled, this_hour
@@ -108,3 +109,22 @@ def test_times_are_rounded_down_to_hours(echo: VersionInfo) -> None:
     half = timedelta(minutes=30)
     freeze(since=this_hour() - half, until=this_hour() + timedelta(seconds=1))
     assert FrozenReference.objects.get().origin.endswith(":00:00 UTC")
+
+
+def test_a_reference_that_a_person_gives_meanwhile_is_not_replaced_by_the_automatic_one(
+    echo: VersionInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampled(echo.id, this_hour(), jobs_like(5_000))
+    sampled(echo.id, this_hour() - HOUR, jobs_like(200))
+
+    def slowly(*args: Any, **period: Any) -> Any:
+        monkeypatch.undo()
+        freeze(**last_hours(1))
+        return read_sketches(*args, **period)
+
+    monkeypatch.setattr("jobs.services.drift.reference.read_sketches", slowly)
+    assert not freeze_when_due(echo, this_hour() + HOUR)
+    frozen = FrozenReference.objects.get()
+    assert (frozen.actor, frozen.jobs) == ("olga", 200)
+    assert {row.n for row in DriftReference.objects.all()} == {200}
+    assert [event.actor for event in Event.objects.filter(kind="drift")] == ["olga"]

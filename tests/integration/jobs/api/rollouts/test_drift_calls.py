@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.test import Client
 from jobs.models import Client as Tenant
 from jobs.models import Event, FrozenReference
 from jobs.services.access.owner import forget_owners
+from models_registry.models import ModelVersion
 from tests.integration.jobs.api.rollouts.asked import client_of, read, sent
 from tests.support.drift import HOUR, NUMBER, jobs_like, make_drift, sampled, this_hour
 from tests.support.factories import make_version
@@ -70,6 +72,16 @@ WRONG: list[tuple[Any, int, str]] = [
     ({"version": "watched", "since": float("nan"), "until": 1}, 400, "malformed"),
     ({"version": "watched", "like": "1", "surprise": 1}, 400, "malformed"),
     ({"version": "watched", "like": "a\u0000"}, 400, "malformed"),
+    (
+        {"version": "watched", "since": "0001-01-01T00:00:00+14:00", "until": "2026-01-02T00:00:00Z"},
+        400,
+        "malformed",
+    ),
+    (
+        {"version": "watched", "since": "2026-01-01T00:00:00Z", "until": "9999-12-31T23:59:59-14:00"},
+        400,
+        "malformed",
+    ),
     ({"version": "9", "like": "1"}, 404, "model_not_found"),
     ({"version": "watched", "like": "nothing:1"}, 404, "model_not_found"),
     ({"version": "watched", "like": "1"}, 409, "wrong_state"),
@@ -123,3 +135,19 @@ def test_it_takes_the_scope_and_the_model(operator: Client, drifting: FrozenRefe
     assert read(narrow, "/api/v1/models/other/drift")[0] == 200
     foreign = {"version": "1", "like": "echo:watched"}
     assert sent(narrow, "/api/v1/models/other/drift/reference", foreign)[1]["code"] == "model_not_allowed"
+
+
+def test_of_a_version_with_personal_data_no_label_and_no_value_is_shown(
+    operator: Client, drifting: FrozenReference
+) -> None:
+    guarded = {"type": "object", "properties": {"name": {"type": "string", "x-pii": True}}}
+    ModelVersion.objects.filter(pk=drifting.version_id).update(input_schema=guarded)
+    (version,) = read(operator, DRIFT)[1]["versions"]
+    fields = {field["field"]: field for field in version["fields"]}
+    label = fields["output:label"]
+    assert label["last"]["labels"] == {"label 1": 500}
+    assert sorted(label["reference"]["labels"]) == ["label 1", "label 2"]
+    assert sum(label["reference"]["labels"].values()) == 200
+    assert fields[NUMBER]["reference"] == {"n": 200, "missing": 0, "quantiles": None}
+    assert version["drifting"] == ["output:label"]
+    assert "cat" not in json.dumps(version)

@@ -116,6 +116,8 @@ def test_a_wrong_flag_names_what_is_wrong_and_is_not_put(
         ("/api/v1/flags/Beta", OWNED, "flag"),
         (f"/api/v1/flags/{'a' * 64}", OWNED, "flag"),
         (FLAG, OWNED | {"expires_at": "2001-01-01T00:00:00Z"}, "flag"),
+        (FLAG, OWNED | {"expires_at": "9999-12-31T23:59:59-14:00"}, "flag"),
+        (FLAG, OWNED | {"expires_at": "0001-01-01T00:00:00+14:00"}, "flag"),
     ],
 )
 def test_a_bad_name_and_an_end_that_is_over_are_refused(
@@ -185,3 +187,37 @@ def test_a_preview_is_of_jobs_that_are_described_or_of_stored_ones(operator: Cli
     for more in wrong:
         status, problem = sent(operator, f"{FLAG}/preview", {"document": OWNED, **more})
         assert (status, problem["code"]) == (400, "malformed"), more
+
+
+def test_an_end_with_a_far_offset_is_kept_in_utc_so_that_each_call_can_read_it(operator: Client) -> None:
+    status, made = put(operator, {"document": OWNED | {"expires_at": "2099-03-01T00:00:00+23:59"}})
+    assert (status, made["document"]["expires_at"]) == (200, "2099-02-28T00:01:00Z")
+    at = made["at"].replace("+00:00", "Z")
+    status, then = read(operator, f"/api/v1/flags?at={at}")
+    assert (status, [one["name"] for one in then["flags"]]) == (200, ["beta"])
+    assert remove(operator)[0] == 200
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00%2B23:59"])
+def test_the_first_and_last_moments_there_are_can_be_asked_for(operator: Client, at: str) -> None:
+    flag()
+    status, then = read(operator, f"/api/v1/flags?at={at}")
+    assert (status, len(then["flags"])) == (200, 1 if at.startswith("9") else 0)
+
+
+def test_a_reason_with_the_character_nul_is_refused(operator: Client) -> None:
+    flag()
+    status, problem = remove(operator, "?reason=%00")
+    assert (status, problem["code"]) == (400, "malformed")
+    assert Flag.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v1/models/echo/drift?version=%00", "/api/v1/models/echo/rules/1/cascade?alias=%00",
+     "/api/v1/models/echo/rules/1/report?alias=%00", "/api/v1/models/echo/rules/1/ab?alias=%00",
+     "/api/v1/models/echo/rules/1/shadow?alias=%00", "/api/v1/flags/%00", "/api/v1/rollouts?model=%00",
+     "/api/v1/models/%00/drift"],
+)  # fmt: skip
+def test_nul_in_an_address_is_no_fault_of_the_server(operator: Client, path: str) -> None:
+    assert operator.get(path).status_code < 500

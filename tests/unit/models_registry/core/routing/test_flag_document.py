@@ -77,6 +77,11 @@ def test_what_is_no_name_is_refused_with_what_may_be_one(name: str) -> None:
         check_flag_name(name)
 
 
+def test_the_end_is_kept_in_utc() -> None:
+    document = FlagDocument.of(OWNED | {"expires_at": "2027-03-01T00:00:00+23:59"}).document
+    assert document["expires_at"] == "2027-02-28T00:01:00Z"
+
+
 def test_what_is_read_is_what_is_written() -> None:
     document = FlagDocument.of(OWNED | {"share": 0.25, "clients": ["app"]}).document
     assert FlagDocument.of(document).document == document
@@ -88,6 +93,9 @@ def test_what_is_read_is_what_is_written() -> None:
         ([], "A flag is a JSON object."),
         ({"owner": "me"}, "expires_at"),
         (OWNED | {"expires_at": "2027-03-01T00:00:00"}, "expires_at"),
+        (OWNED | {"expires_at": "9999-12-31T23:59:59-14:00"}, "expires_at is 9999-12-31T23:59:59-14:00"),
+        (OWNED | {"expires_at": "2200-01-01T00:00:00Z"}, "name a time from 1970 to 2199"),
+        (OWNED | {"expires_at": "0001-01-01T00:00:00+14:00"}, "name a time from 1970 to 2199"),
         (OWNED | {"owner": ""}, "owner"),
         (OWNED | {"share": 1.1}, "share"),
         (OWNED | {"share": float("nan")}, "share"),
