@@ -15,12 +15,14 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from jobs.core.ab_tests.ab_report import AbReport, ArmReport
+from jobs.core.ab_tests.feedback_request import LARGEST_VALUE
 from jobs.core.errors import NoAbTestError, ResourceNotFoundError
 from jobs.core.ids import first_id_at
 from jobs.core.states import State
 from jobs.core.submission.request import JobRequest
 from jobs.db.statement import Statement
-from jobs.models import Batch, Job, Route
+from jobs.models import Batch, Feedback, Job, Route
+from jobs.services.ab_tests.ab_page import ab_page
 from jobs.services.ab_tests.count_ab import DEVICE, JOBS, LABELS, NUMBERS, SPAN, WITH_FEEDBACK
 from jobs.services.ab_tests.read_ab_report import read_ab_report
 from jobs.services.access.tokens import create_token
@@ -125,6 +127,21 @@ def test_a_planted_difference_is_found_and_none_where_there_is_none(
     assert "liked of 2 is higher than of 1 by" in shown.sentence
     assert "other" not in shown.sentence
     assert [arm.with_feedback for arm in shown.arms] == [400, 400]
+
+
+@pytest.mark.parametrize("keys", [range(1), range(2), range(40)])
+def test_numbers_that_are_too_large_and_stored_before_leave_a_report_readable(
+    put: Rule, one: ModelVersion, keys: range
+) -> None:
+    """Squares of larger numbers are infinite, and Postgres refuses to compute them."""
+    for sign in (1, -1):
+        jobs = expose(put, one, keys)
+        Feedback.objects.bulk_create(Feedback(job=job, name="stars", value=sign * 1e200) for job in jobs)
+        say(jobs, [sign * LARGEST_VALUE for _ in jobs])
+    shown = report(put)
+    assert [named.name for named in shown.feedback] == ["liked"]
+    assert shown.feedback[0].arms[0].jobs == 2 * len(keys)
+    assert ab_page(shown)
 
 
 def test_labels_are_counted_by_version(put: Rule, one: ModelVersion, two: ModelVersion) -> None:
@@ -279,6 +296,7 @@ def test_each_statement_finds_its_jobs_in_the_index_of_a_b_tests_alone(
     values: dict[str, Any] = {
         "rule": put.pk, "last": last, "first": first_id_at(0), "until": last, "most": 5, "dead": "dead",
         "succeeded": "succeeded", "ends": ["dead"], "names": 5, "labels": 5, "versions": [one.pk],
+        "largest": LARGEST_VALUE,
     }  # fmt: skip
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")

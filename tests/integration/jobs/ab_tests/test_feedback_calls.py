@@ -116,6 +116,8 @@ def test_after_thirty_days_it_is_too_late(ended: Job) -> None:
         ("1" + "0" * 400, "larger than a number"),
         ('"a\\u0000b"', "NUL"),
         ('"\\ud800"', "surrogate"),
+        ("1e200", "too large"),
+        ("-1.1e100", "too large"),
         (json.dumps("x" * 201), "201 characters"),
     ],
 )
