@@ -29,7 +29,10 @@ Name = Annotated[
 Value = Annotated[
     bool | int | float | str,
     Meta(
-        description="A number from -1e100 to 1e100, a boolean (which counts as 1 or 0), or a text of up to 200 characters.",
+        description=(
+            "A number from -1e100 to 1e100, a boolean (which counts as 1 or 0), or a text of up to 200"
+            " characters."
+        ),
         examples=[True],
     ),
 ]

@@ -81,7 +81,7 @@ def misled_by_rare(rng: random.Random, share: float, rate: float) -> bool:
             arm = rng.random() < share
             seen[arm] += 1
             rare[arm] += rng.random() < rate
-        found = mean_difference(*(ones(n, of_them) for n, of_them in zip(seen, rare, strict=True)))
+        found = mean_difference(ones(seen[1], rare[1]), ones(seen[0], rare[0]))
         if found is not None and found.is_certain:
             return True
     return False
