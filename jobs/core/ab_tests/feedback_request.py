@@ -108,6 +108,8 @@ def _converted(value: Any, kind: type[Any]) -> Any:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise MalformedRequestError(str(error)) from None
+    except UnicodeEncodeError:  # msgspec cannot compare or show such a text
+        raise MalformedRequestError("a text holds half of a surrogate pair, which is no character") from None
 
 
 def _said(job: UUID, given: FeedbackGiven | FeedbackItem) -> FeedbackSaid:

@@ -134,7 +134,8 @@ def test_a_value_that_cannot_be_stored_is_refused(ended: Job, value: str, words:
         "", "[]", "{", '{"name": "liked"}', '{"name": "liked", "value": null}', '{"name": "", "value": 1}',
         '{"name": "liked", "value": [1]}', '{"name": "a b", "value": 1}', '{"name": "liked\\n", "value": 1}',
         '{"name": "liked", "value": 1, "more": 1}', json.dumps({"name": "x" * 64, "value": 1}), "[" * 10_000,
-        '{"name": "\\u0000", "value": 1}',
+        '{"name": "\\u0000", "value": 1}', '{"\\ud800": 1}', '"\\ud800"',
+        '{"name": "liked", "value": 1, "\\ud800": 1}',
     ],
 )  # fmt: skip
 def test_a_body_of_another_shape_is_malformed(ended: Job, body: str) -> None:
@@ -158,17 +159,18 @@ def test_many_have_an_outcome_each_and_a_refused_one_changes_no_other(ended: Job
         {"job": "no id", "name": "stars", "value": 1},
         {"job": str(ended.id), "name": "label", "value": "invoice"},
         7,
+        {"job": "\ud800", "name": "stars", "value": 1},
     ]
     answer = post(app(), "feedback", json.dumps({"feedback": items}))
     assert answer.status_code == 200, answer.content
     body = answer.json()
-    assert (body["accepted"], body["rejected"]) == (3, 6)
+    assert (body["accepted"], body["rejected"]) == (3, 7)
     shown = [item.get("new", item.get("problem", {}).get("code")) for item in body["feedback"]]
     assert shown == [
-        True, "job_not_found", "wrong_state", False, "feedback_conflict", "feedback", "malformed", True,
-        "malformed",
+        True, "job_not_found", "wrong_state", False, "feedback_conflict", "feedback", "malformed",
+        "malformed", True, "malformed",
     ]  # fmt: skip
-    assert [item["index"] for item in body["feedback"]] == list(range(9))
+    assert [item["index"] for item in body["feedback"]] == list(range(10))
     assert set(Feedback.objects.values_list("job_id", "name", "value", "label")) == {
         (ended.id, "liked", 1.0, None), (ended.id, "label", None, "invoice"),
     }  # fmt: skip
