@@ -90,9 +90,9 @@ def _store(
 
 
 def _told(rows: Sequence[_NamedJob]) -> Iterator[tuple[UUID, ToldJob]]:
-    encrypts = {version: info(version).secrecy.encrypt for version in {row.version for row in rows}}
+    guarded = {version: info(version).secrecy.guarded for version in {row.version for row in rows}}
     for row in rows:
-        yield row.id, ToldJob(row.state, row.finished_at, row.is_erased, encrypts[row.version])
+        yield row.id, ToldJob(row.state, row.finished_at, row.is_erased, guarded[row.version])
 
 
 def _content(row: _SaidBefore) -> Content:

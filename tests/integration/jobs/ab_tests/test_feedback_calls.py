@@ -21,6 +21,7 @@ from jobs.services.erasure.erase_job import erase_job
 from jobs.services.retention.forget_old import forget_old
 from tests.support.factories import make_client, make_job, make_version
 
+from tests.support.personal_data import SCHEMA
 
 def app(*scopes: str, client: str = "tests") -> Client:
     token = create_token(client=client, scopes=list(scopes or ("submit",)))
@@ -207,6 +208,28 @@ def test_a_version_that_encrypts_takes_numbers_and_no_text(db: str) -> None:
 
 
 def test_an_erased_job_keeps_none_and_takes_none(ended: Job) -> None:
+def test_a_version_that_marks_personal_data_takes_numbers_and_no_text(db: str) -> None:
+    version = make_version("people", input_schema=SCHEMA)
+    job = make_job(state=State.SUCCEEDED, version=version, model="people")
+    assert give(app(), job.id, 4).status_code == 201
+    assert problem(give(app(), job.id, "max", "who")) == (422, "feedback")
+    assert Feedback.objects.get().label is None
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_job_that_has_not_ended_is_not_locked(db: str, ended: Job, *, beside: bool) -> None:
+    """A claim or a settle that has its lock is not waited for, and so waits for no feedback."""
+    live = make_job(state=State.RUNNING)
+    items = [
+        {"job": str(job.id), "name": "liked", "value": 1} for job in ([live, ended] if beside else [live])
+    ]
+    with psycopg.connect(db) as other:
+        other.execute("SELECT FROM jobs_job WHERE id = %s FOR UPDATE", [live.id])
+        answer = post(app(), "feedback", json.dumps({"feedback": items}))
+    outcomes = [item.get("new", item.get("problem", {}).get("code")) for item in answer.json()["feedback"]]
+    assert outcomes == (["wrong_state", True] if beside else ["wrong_state"])
+
+
     sender = app()
     give(sender, ended.id, "invoice")
     assert erase_job(job_id=ended.id, actor="tests")
