@@ -8,6 +8,7 @@ from threading import Thread
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
@@ -20,8 +21,8 @@ from jobs.services.access.tokens import create_token
 from jobs.services.erasure.erase_job import erase_job
 from jobs.services.retention.forget_old import forget_old
 from tests.support.factories import make_client, make_job, make_version
-
 from tests.support.personal_data import SCHEMA
+
 
 def app(*scopes: str, client: str = "tests") -> Client:
     token = create_token(client=client, scopes=list(scopes or ("submit",)))
@@ -158,9 +159,9 @@ def test_many_have_an_outcome_each_and_a_refused_one_changes_no_other(ended: Job
         {"job": str(ended.id), "name": "liked", "value": 2},
         {"job": str(ended.id), "name": "stars", "value": float("nan")},
         {"job": "no id", "name": "stars", "value": 1},
+        {"job": "\ud800", "name": "stars", "value": 1},
         {"job": str(ended.id), "name": "label", "value": "invoice"},
         7,
-        {"job": "\ud800", "name": "stars", "value": 1},
     ]
     answer = post(app(), "feedback", json.dumps({"feedback": items}))
     assert answer.status_code == 200, answer.content
@@ -207,7 +208,6 @@ def test_a_version_that_encrypts_takes_numbers_and_no_text(db: str) -> None:
     assert problem(give(app(), job.id, "invoice", "label")) == (422, "feedback")
 
 
-def test_an_erased_job_keeps_none_and_takes_none(ended: Job) -> None:
 def test_a_version_that_marks_personal_data_takes_numbers_and_no_text(db: str) -> None:
     version = make_version("people", input_schema=SCHEMA)
     job = make_job(state=State.SUCCEEDED, version=version, model="people")
@@ -230,6 +230,7 @@ def test_a_job_that_has_not_ended_is_not_locked(db: str, ended: Job, *, beside: 
     assert outcomes == (["wrong_state", True] if beside else ["wrong_state"])
 
 
+def test_an_erased_job_keeps_none_and_takes_none(ended: Job) -> None:
     sender = app()
     give(sender, ended.id, "invoice")
     assert erase_job(job_id=ended.id, actor="tests")
