@@ -28,6 +28,7 @@ from jobs.services.ab_tests.read_ab_report import read_ab_report
 from jobs.services.access.tokens import create_token
 from jobs.services.circuits.operate import open_by_hand
 from jobs.services.circuits.reads import forget_circuits
+from jobs.services.reads.job_routes import job_route
 from jobs.services.submission.submit import submit_jobs
 from jobs.services.submission.submitted import Submitted
 from models_registry import selectors
@@ -218,15 +219,45 @@ def test_only_the_first_jobs_are_counted_of_a_test_that_is_larger(
     assert report(put).whole
 
 
-def test_an_arm_whose_circuit_is_open_makes_the_test_invalid(db: str) -> None:
-    put = ab_rule(sticky="job")
+@pytest.mark.parametrize("sticky", ["job", "input", "client", "metadata:/user"])
+def test_an_arm_whose_circuit_is_open_makes_the_test_invalid(db: str, sticky: str) -> None:
+    """Its jobs stay exposed to it, whatever version answers them, and whichever key they share."""
+    put = ab_rule(sticky=sticky)
+    send_to_both_arms()
+    before = report(put)
+    assert before.valid
     open_by_hand(version=selectors.resolve("echo:2"), actor="olga")
     forget_circuits()
-    submit_jobs(owner=owner(), requests=[JobRequest(model="echo", input=n) for n in range(60)])
-    assert Counter(Route.objects.values_list("arm", flat=True)).keys() == {"ab", "fallback"}
+    send_to_both_arms()
+    assert set(Route.objects.values_list("arm", flat=True)) == {"ab"}
     shown = report(put)
+    one, two = shown.arms
+    assert (one.moved, two.moved) == (0, two.exposed - before.arms[1].exposed)
+    assert two.moved
     assert not shown.valid
     assert shown.sentence.startswith("INVALID")
+    assert f"{two.moved:,} of {two.exposed:,} jobs of 2 were answered by another version" in shown.sentence
+
+
+def send_to_both_arms() -> None:
+    """Submit three jobs of each of twenty clients, each a user of its own."""
+    for number in range(20):
+        requests = [
+            JobRequest(model="echo", input=f"{number}-{n}", metadata={"user": f"u{number}"}) for n in range(3)
+        ]
+        submit_jobs(owner=owner(f"c{number}"), requests=requests)
+
+
+def test_a_job_of_an_open_circuit_says_which_arm_it_was_given_to(db: str) -> None:
+    ab_rule(sticky="job", arms=[{"version": "1", "share": 0.0}, {"version": "2", "share": 1.0}])
+    open_by_hand(version=selectors.resolve("echo:2"), actor="olga")
+    forget_circuits()
+    job = submit_to("echo", 1)
+    assert job.version == "1"
+    shown = job_route(job.id)
+    assert shown is not None
+    assert (shown.arm, shown.routed, shown.rule) == ("ab", "2", 1)
+    assert shown.sentence.endswith("as arm of an A/B test by rule 1, runs on echo:1 now.")
 
 
 def test_a_rule_that_is_not_there_or_has_no_arms_has_no_report(put: Rule) -> None:
