@@ -13,7 +13,8 @@ class ExposedJobs(Struct, frozen=True):
     """The jobs that were given to an arm, whatever became of them.
 
     `failed` are dead ones, of `answered` and dead ones `errors` has the part of each key that failed. `moved`
-    were answered by another version: replayed under another rule, or pinned again. Times are in seconds.
+    were answered by another version: a circuit was open, or they were replayed under another rule or pinned
+    again. Times are in seconds.
     """
 
     exposed: int = 0

@@ -14,11 +14,19 @@ from math import isfinite
 from msgspec import Struct, structs
 
 from jobs.core.ab_tests.ab_counts import AbCounts, ExposedJobs, NamedValues
-from jobs.core.ab_tests.ab_words import ab_sentence, difference_words, invalid_words
+from jobs.core.ab_tests.ab_words import (
+    ab_sentence,
+    answered_elsewhere,
+    difference_words,
+    invalid_words,
+    moved_words,
+)
 from models_registry.core.rollouts.statistics.mean_interval import MeanDifference, Moments, mean_difference
 from models_registry.core.rollouts.statistics.rate_interval import rate_interval
 from models_registry.core.rollouts.statistics.sample_ratio import INVALID_P, sample_ratio_p
 from models_registry.core.routing.rule_document import PPM, RuleDocument
+
+MOST_MOVED = 0.01  # of an arm's jobs: with more, its figures are those of another version too
 
 
 class AbRule(Struct, frozen=True):
@@ -90,8 +98,9 @@ class NamedReport(Struct, frozen=True):
 
 
 class AbReport(Struct, frozen=True):
-    """An A/B test so far. Not `valid`: the arms did not get their shares, so it says nothing of versions.
+    """An A/B test so far. Not `valid`: it says nothing of versions.
 
+    Then the arms did not get their shares, or other versions answered more than MOST_MOVED of an arm's jobs.
     `sample_ratio_p` is how likely such counts of keys are by chance, None while there are too few.
     """
 
@@ -109,6 +118,11 @@ class AbReport(Struct, frozen=True):
     arms: list[ArmReport]
     feedback: list[NamedReport]
 
+    @property
+    def got_shares(self) -> bool:
+        """Return whether the counts of keys are those of the shares, as far as chance goes."""
+        return self.sample_ratio_p is None or self.sample_ratio_p >= INVALID_P
+
 
 def ab_report(rule: AbRule, counts: AbCounts) -> AbReport:
     """Return the report of a rule with arms."""
@@ -116,7 +130,7 @@ def ab_report(rule: AbRule, counts: AbCounts) -> AbReport:
     names = [arm.version for arm in document.arms]
     jobs = [counts.jobs.get(name, ExposedJobs()) for name in names]
     p = _sample_ratio([arm.keys for arm in jobs], [round(arm.share * PPM) for arm in document.arms])
-    valid = p is None or p >= INVALID_P
+    valid = (p is None or p >= INVALID_P) and all(arm.moved <= MOST_MOVED * arm.exposed for arm in jobs)
     reference = document.stable if document.stable in names else names[0]
     arms = [
         _arm(name, arm.share, counts.jobs, reference, valid=valid)
@@ -139,8 +153,10 @@ def _sample_ratio(keys: Sequence[int], shares: Sequence[int]) -> float | None:
 
 
 def _with_sentence(report: AbReport) -> AbReport:
+    elsewhere = answered_elsewhere((arm.version, arm.moved, arm.exposed) for arm in report.arms)
     if not report.valid:
-        return structs.replace(report, sentence=invalid_words(report.sample_ratio_p or 0.0))
+        words = moved_words(elsewhere) if report.got_shares else invalid_words(report.sample_ratio_p or 0.0)
+        return structs.replace(report, sentence=words)
     errors = [_ArmErrors(arm.version, arm.error_difference) for arm in report.arms]
     certain = list(difference_words("the error rate", report.reference, errors))
     for named in report.feedback:
@@ -150,7 +166,7 @@ def _with_sentence(report: AbReport) -> AbReport:
     sentence = ab_sentence(
         exposed=exposed, keys=keys, least_keys=least, sticky=report.sticky, certain=certain
     )
-    return structs.replace(report, sentence=sentence)
+    return structs.replace(report, sentence=f"{sentence} But {elsewhere}." if elsewhere else sentence)
 
 
 class _ArmErrors(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from models_registry.core.rollouts.statistics.sample_ratio import INVALID_P
@@ -43,11 +43,25 @@ def unit_words(sticky: str) -> str:
 
 
 def invalid_words(p: float) -> str:
-    """Return why a test says nothing."""
+    """Return why a test says nothing whose arms did not get their shares."""
     return (
         f"INVALID: the arms did not get their shares (p = {p:.1g}, below {INVALID_P:g}), so no figure here"
-        " says anything about the versions. Jobs of one arm were lost or answered otherwise: look at open"
-        " circuits first."
+        " says anything about the versions. Jobs of one arm were lost: look at clients that name a version"
+        " first."
+    )
+
+
+def answered_elsewhere(arms: Iterable[tuple[str, int, int]]) -> str:
+    """Return of which arms, given as version, `moved` and exposed jobs, other versions answered jobs."""
+    found = [f"{moved:,} of {exposed:,} jobs of {version}" for version, moved, exposed in arms if moved]
+    return f"{' and '.join(found)} were answered by another version" if found else ""
+
+
+def moved_words(elsewhere: str) -> str:
+    """Return why a test says nothing of which other versions answered too many jobs."""
+    return (
+        f"INVALID: {elsewhere}, because a circuit was open or they were replayed, so the figures here are of"
+        " several versions."
     )
 
 

@@ -16,6 +16,7 @@ from jobs.core.errors import FeedbackError, MalformedRequestError, PlatformError
 MOST_NAME_CHARS = 63
 MOST_LABEL_CHARS = 200
 MOST_ITEMS = 1_000
+LARGEST_VALUE = 1e100  # the squares of larger ones are no numbers of eight bytes
 
 Name = Annotated[
     str,
@@ -28,7 +29,10 @@ Name = Annotated[
 Value = Annotated[
     bool | int | float | str,
     Meta(
-        description="A finite number, a boolean (which counts as 1 or 0), or a text of up to 200 characters.",
+        description=(
+            "A number from -1e100 to 1e100, a boolean (which counts as 1 or 0), or a text of up to 200"
+            " characters."
+        ),
         examples=[True],
     ),
 ]
@@ -104,6 +108,8 @@ def _converted(value: Any, kind: type[Any]) -> Any:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise MalformedRequestError(str(error)) from None
+    except UnicodeEncodeError:  # msgspec cannot compare or show such a text
+        raise MalformedRequestError("a text holds half of a surrogate pair, which is no character") from None
 
 
 def _said(job: UUID, given: FeedbackGiven | FeedbackItem) -> FeedbackSaid:
@@ -122,6 +128,8 @@ def _checked(value: float | str) -> Content:  # an int or a boolean is a float t
         _refuse("is larger than a number of eight bytes")
     if not isfinite(number):
         _refuse("is not finite")
+    if abs(number) > LARGEST_VALUE:
+        _refuse(f"is too large: a number lies between -{LARGEST_VALUE:g} and {LARGEST_VALUE:g}")
     return number
 
 

@@ -24,12 +24,12 @@ MOST_NAMES = 20  # of a job
 
 
 class ToldJob(Struct, frozen=True, gc=False):
-    """A job of the client that feedback names; `encrypts` says that its version keeps no content in clear."""
+    """A job of the client that feedback names; `is_guarded`: its version's contents are confidential."""
 
     state: str
     finished_at: datetime | None
     is_erased: bool
-    encrypts: bool
+    is_guarded: bool
 
 
 class StoredFeedback(Struct, frozen=True, gc=False):
@@ -87,9 +87,10 @@ def _check_job(job: ToldJob | None, said: FeedbackSaid, now: datetime) -> None:
         raise WrongStateError(f"The job is {job.state}: send feedback once it has ended.")
     if now - job.finished_at > timedelta(days=FEEDBACK_DAYS):
         raise FeedbackExpiredError
-    if said.label is not None and job.encrypts:
+    if said.label is not None and job.is_guarded:
         raise FeedbackError(
-            "The job's version encrypts what is stored, and a text would stand in clear: send a number."
+            "The job's version encrypts what is stored or marks personal data, and a text would stand in"
+            " clear: send a number."
         )
 
 

@@ -32,7 +32,7 @@ def _lines(report: AbReport) -> Iterator[str]:
         yield "Only the first jobs of the test are counted."
     yield from (_arm(arm, report) for arm in report.arms)
     if report.sample_ratio_p is not None:
-        yield f"sample ratio: p = {report.sample_ratio_p:.4g}{'' if report.valid else ', INVALID'}"
+        yield f"sample ratio: p = {report.sample_ratio_p:.4g}{'' if report.got_shares else ', INVALID'}"
     for named in report.feedback:
         for arm in named.arms:
             mean = "no number" if arm.mean is None else f"mean {arm.mean:.5g}"
@@ -44,6 +44,7 @@ def _lines(report: AbReport) -> Iterator[str]:
 
 
 def _arm(arm: ArmReport, report: AbReport) -> str:
+    moved = f", {arm.moved:,} answered by another version" if arm.moved else ""
     errors = ""
     if arm.error_rate is not None:
         errors = f", errors {arm.error_rate.rate:.3%} ({arm.error_rate.low:.3%} to {arm.error_rate.high:.3%})"
@@ -52,7 +53,7 @@ def _arm(arm: ArmReport, report: AbReport) -> str:
     exposed = f"{arm.exposed:,} jobs of {arm.keys:,} {unit_words(report.sticky)}"
     return (
         f"{arm.version} ({arm.share:.2%}): {exposed}, {arm.finished:,} ended, {arm.with_feedback:,} with"
-        f" feedback{errors}{p95}{device}{_difference(arm.error_difference, report)}"
+        f" feedback{moved}{errors}{p95}{device}{_difference(arm.error_difference, report)}"
     )
 
 

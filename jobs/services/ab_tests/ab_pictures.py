@@ -68,7 +68,7 @@ def difference_picture(
         f"{name}: difference to version {reference}; filled where it is certain", parse_math=False
     )
     if not valid:
-        axes.set_title("INVALID: the arms did not get their shares", fontsize=10, fontweight="bold")
+        axes.set_title("INVALID: this says nothing about the versions", fontsize=10, fontweight="bold")
     return _image(figure, kind)
 
 

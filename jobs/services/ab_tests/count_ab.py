@@ -14,6 +14,7 @@ from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from jobs.core.ab_tests.ab_counts import AbCounts, ExposedJobs, NamedValues
+from jobs.core.ab_tests.feedback_request import LARGEST_VALUE
 from jobs.core.ids import first_id_at
 from jobs.core.states import TERMINAL, State
 from jobs.db.statement import Statement, fetch_all
@@ -110,12 +111,13 @@ FROM arm LEFT JOIN judged USING (version)
 """,  # noqa: S608  # built from our own constants
     _ArmCountsRow,
 )
+# Larger numbers are refused, but may have been stored before they were: their squares are an error.
 NUMBERS = Statement(
     f"""
 WITH {EXPOSED}, by_key AS (
   SELECT told.name, exposed.version, exposed.key, count(*) AS jobs, avg(told.value) AS value
   FROM exposed JOIN jobs_feedback told ON told.job_id = exposed.job_id
-  WHERE told.value IS NOT NULL GROUP BY told.name, exposed.version, exposed.key
+  WHERE abs(told.value) <= %(largest)s GROUP BY told.name, exposed.version, exposed.key
 ), often AS (SELECT name FROM by_key GROUP BY name ORDER BY sum(jobs) DESC, name LIMIT %(names)s)
 SELECT name, version, sum(jobs)::bigint AS jobs, count(*) AS keys, avg(value) AS mean,
   var_pop(value) * count(*) AS squares
@@ -182,7 +184,7 @@ def count_ab(*, rule: int, since: datetime, versions: Mapping[int, str], most: i
     values = {
         "rule": rule, "last": span.last, "first": first, "dead": State.DEAD.value,
         "succeeded": State.SUCCEEDED.value, "ends": sorted(TERMINAL), "names": MOST_NAMES,
-        "labels": MOST_LABELS, "versions": list(versions),
+        "labels": MOST_LABELS, "versions": list(versions), "largest": LARGEST_VALUE,
     }  # fmt: skip
     counting = _Counting(values, versions)
     return AbCounts(_jobs(counting), _numbers(counting), _labels(counting), is_whole=span.jobs < most)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -35,17 +35,16 @@ class _SaidBefore(NamedTuple):
     label: str | None
 
 
-# In id order, as all statements lock jobs: an erasure comes before or after the whole call.
-_LOCK = Statement(
-    """
+_NAMED: LiteralString = """
 SELECT id, queue AS model, version_id AS version, state, finished_at, erased_at IS NOT NULL AS is_erased,
   statement_timestamp() AS now
 FROM jobs_job
 WHERE id = ANY(%(jobs)b::uuid[]) AND (%(client)s::bigint IS NULL OR client_id = %(client)s)
-ORDER BY id FOR NO KEY UPDATE
-""",
-    _NamedJob,
-)
+"""
+# In id order, as all statements lock jobs: an erasure comes before or after the whole call. Jobs that have
+# not ended are left alone: a claim or a settle skips a job that is locked.
+_LOCK = Statement(f"{_NAMED} AND finished_at IS NOT NULL ORDER BY id FOR NO KEY UPDATE", _NamedJob)
+_READ = Statement(_NAMED, _NamedJob)
 _BEFORE = Statement(
     "SELECT job_id AS job, name, value, label FROM jobs_feedback WHERE job_id = ANY(%(jobs)b::uuid[])",
     _SaidBefore,
@@ -78,7 +77,7 @@ def _store(
     client: int | None, jobs: Sequence[UUID], items: Sequence[FeedbackSaid | PlatformError]
 ) -> tuple[list[StoredFeedback | PlatformError], list[tuple[str, bool]]]:
     execute(PATIENCE)
-    rows = execute(_LOCK, {"jobs": list(jobs), "client": client}) if jobs else []
+    rows = _named_jobs(client, jobs)
     named = {row.id: row for row in rows}
     before = execute(_BEFORE, {"jobs": list(named)}) if named else []  # a new snapshot, after the locks
     now = rows[0].now if rows else datetime.min  # noqa: DTZ901  # of no job, so it is not looked at
@@ -89,10 +88,22 @@ def _store(
     return outcomes, [(named[stored.said.job].model, stored.is_new) for stored in taken]
 
 
+def _named_jobs(client: int | None, jobs: Sequence[UUID]) -> list[_NamedJob]:
+    """Return the jobs that are the client's; those that have ended are locked."""
+    rows = list(execute(_LOCK, {"jobs": list(jobs), "client": client})) if jobs else []
+    others = sorted(set(jobs) - {row.id for row in rows})
+    if not others:
+        return rows
+    left = execute(_READ, {"jobs": others, "client": client})
+    if any(row.finished_at is not None for row in left):  # it has ended since: now it can be locked
+        return _named_jobs(client, jobs)
+    return [*rows, *left]
+
+
 def _told(rows: Sequence[_NamedJob]) -> Iterator[tuple[UUID, ToldJob]]:
-    encrypts = {version: info(version).secrecy.encrypt for version in {row.version for row in rows}}
+    guarded = {version: info(version).secrecy.guarded for version in {row.version for row in rows}}
     for row in rows:
-        yield row.id, ToldJob(row.state, row.finished_at, row.is_erased, encrypts[row.version])
+        yield row.id, ToldJob(row.state, row.finished_at, row.is_erased, guarded[row.version])
 
 
 def _content(row: _SaidBefore) -> Content:

@@ -40,6 +40,7 @@ class RerouteRow(NamedTuple):
 
 # Routes of earlier releases do not say which version was decided: their rules do.
 # A fallback has no rule and is moved by none, so that the job's version is the one that it was routed to.
+# The first version of an arm may be of another model than the one that answers: a circuit's fallback.
 _ROUTE = Statement(
     """
 SELECT t.asked, t.arm, t.rollout, t.rule AS rule_id, u.number AS rule, j.queue AS model, v.version,
@@ -47,7 +48,10 @@ SELECT t.asked, t.arm, t.rollout, t.rule AS rule_id, u.number AS rule, j.queue A
     (SELECT version FROM models_registry_modelversion WHERE id = t.version),
     CASE t.arm WHEN 'candidate' THEN u.document->>'candidate' ELSE u.document->>'stable' END
   ) AS routed,
-  CASE t.arm WHEN 'cascade' THEN u.steps->0->>'version' END AS first
+  CASE t.arm WHEN 'cascade' THEN u.steps->0->>'version' WHEN 'ab' THEN (
+    SELECT m.name || ':' || given.version FROM models_registry_modelversion given
+    JOIN models_registry_registeredmodel m ON m.id = given.model_id WHERE given.id = t.version
+  ) END AS first
 FROM jobs_route t JOIN jobs_job j ON j.id = t.job_id
 JOIN models_registry_modelversion v ON v.id = j.version_id
 LEFT JOIN models_registry_rule u ON u.id = t.rule

@@ -131,7 +131,10 @@ class Routing:
                 self._owner.check_model(step.model)
         version = self._answering(decision.version, instead=rule.stable)
         is_own = version.id == decision.version.id
-        kind: RouteKind | None = kind_of(rule, decision, asked) if is_own else RouteKind(Arm.FALLBACK, asked)
+        is_exposed = is_own or decision.arm is Arm.AB  # an arm's job counts there, whatever answers it
+        kind: RouteKind | None = kind_of(rule, decision, asked)
+        if not is_exposed:
+            kind = RouteKind(Arm.FALLBACK, asked)
         if is_own and not rule.document.chooses:  # a shadow alone answers nothing, so nothing was chosen
             kind = None
         is_both = rule.document.schema == "both" and version in rule.versions

@@ -52,7 +52,9 @@ class AbArmSchema(Schema):
     finished: int
     answered: int
     failed: int = Field(description="Dead jobs.")
-    moved: int = Field(description="Jobs that were replayed under another version.")
+    moved: int = Field(
+        description="Jobs that another version answered: a circuit was open, or they were replayed."
+    )
     with_feedback: int
     error_rate: AbRateSchema | None = Field(description="The mean over keys of the part that failed.")
     error_difference: AbDifferenceSchema | None
@@ -91,7 +93,10 @@ class AbReportSchema(Schema):
     sticky: str
     reference: str
     valid: bool = Field(
-        description="False: the arms did not get their shares, so no figure says anything about the versions."
+        description=(
+            "False: the arms did not get their shares, or other versions answered more than 1 % of an arm's"
+            " jobs, so no figure says anything about the versions."
+        )
     )
     sample_ratio_p: float | None = Field(description="Of the chi-square test; below 0.001 it is invalid.")
     whole: bool = Field(description="False: only the first million jobs of the test are counted.")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from jobs.core.trials.label_counts import label_of
 from jobs.db.statement import Statement, fetch_all
 
 RIGHT_LABEL = "label"  # the name of feedback that says which label would have been right
@@ -33,5 +34,5 @@ def feedback_labels(jobs: Sequence[UUID]) -> Mapping[UUID, str]:
 
 
 def _text(row: _Said) -> str | None:
-    """Return a label as it stands in outputs: of a whole number without a fraction."""
-    return row.label if row.value is None else f"{row.value:.17g}"
+    """Return a label as one of an output is written: of a whole number without a fraction."""
+    return row.label if row.value is None else label_of(row.value) or repr(row.value)

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from jobs.core.cascades.cascade_report import CascadeJob, SeenStep
+from jobs.core.cascades.plain_label import plain_label
 from jobs.core.cascades.step_ends import StepEnd
 from jobs.core.errors import PayloadUnreadableError
 from jobs.core.payloads.job_keys import JobIdentity
@@ -119,10 +120,14 @@ def _step(row: _StepRow) -> SeenStep:
 
 
 def _labelled(job: CascadeJob, found: tuple[str | None, str | None] | None, truth: str | None) -> CascadeJob:
-    first, last = found or (None, None)
+    first, last = (_plain(label) for label in found or (None, None))
     if not job.went_on:
         first = last
-    return msgspec.structs.replace(job, first=first, last=last, truth=truth)
+    return msgspec.structs.replace(job, first=first, last=last, truth=_plain(truth))
+
+
+def _plain(label: str | None) -> str | None:
+    return None if label is None else plain_label(label)
 
 
 def _labels(row: _Answers, at: str) -> tuple[str | None, str | None]:

@@ -78,7 +78,13 @@ def mean_difference(one: Moments, other: Moments, alpha: float = ALPHA) -> MeanD
 
 
 def _variance(arm: Moments, shared: float) -> float:
-    return (arm.squares + SHARED_VALUES * shared) / (arm.n + SHARED_VALUES - 1)
+    """Return an arm's variance, or that of both where it is larger.
+
+    A small arm that saw too few of the rare values has a mean and a variance that are both too small, so its
+    own variance is smallest where its mean is furthest off.
+    """
+    own = (arm.squares + SHARED_VALUES * shared) / (arm.n + SHARED_VALUES - 1)
+    return max(own, shared)
 
 
 def _width(n: int, alpha: float) -> float:

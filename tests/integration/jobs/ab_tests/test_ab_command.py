@@ -114,4 +114,4 @@ def test_an_invalid_test_says_so_on_its_page(put: Rule) -> None:
 
 def test_what_answered_at_a_moment_names_the_arms(put: Rule) -> None:
     page = text_of(browser_of("view_rule"), f"{RULES}?at={put.at:%Y-%m-%dT%H:%M:%S.%f}&of=echo")
-    assert "an A/B test: echo:1 for 50 %, echo:2 for 50 %; else echo:1" in page
+    assert "echo:1, in an A/B test of echo:1 for 50 % and echo:2 for 50 %" in page

@@ -15,17 +15,20 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from jobs.core.ab_tests.ab_report import AbReport, ArmReport
+from jobs.core.ab_tests.feedback_request import LARGEST_VALUE
 from jobs.core.errors import NoAbTestError, ResourceNotFoundError
 from jobs.core.ids import first_id_at
 from jobs.core.states import State
 from jobs.core.submission.request import JobRequest
 from jobs.db.statement import Statement
-from jobs.models import Batch, Job, Route
+from jobs.models import Batch, Feedback, Job, Route
+from jobs.services.ab_tests.ab_page import ab_page
 from jobs.services.ab_tests.count_ab import DEVICE, JOBS, LABELS, NUMBERS, SPAN, WITH_FEEDBACK
 from jobs.services.ab_tests.read_ab_report import read_ab_report
 from jobs.services.access.tokens import create_token
 from jobs.services.circuits.operate import open_by_hand
 from jobs.services.circuits.reads import forget_circuits
+from jobs.services.reads.job_routes import job_route
 from jobs.services.submission.submit import submit_jobs
 from jobs.services.submission.submitted import Submitted
 from models_registry import selectors
@@ -127,6 +130,21 @@ def test_a_planted_difference_is_found_and_none_where_there_is_none(
     assert [arm.with_feedback for arm in shown.arms] == [400, 400]
 
 
+@pytest.mark.parametrize("keys", [range(1), range(2), range(40)])
+def test_numbers_that_are_too_large_and_stored_before_leave_a_report_readable(
+    put: Rule, one: ModelVersion, keys: range
+) -> None:
+    """Squares of larger numbers are infinite, and Postgres refuses to compute them."""
+    for sign in (1, -1):
+        jobs = expose(put, one, keys)
+        Feedback.objects.bulk_create(Feedback(job=job, name="stars", value=sign * 1e200) for job in jobs)
+        say(jobs, [sign * LARGEST_VALUE for _ in jobs])
+    shown = report(put)
+    assert [named.name for named in shown.feedback] == ["liked"]
+    assert shown.feedback[0].arms[0].jobs == 2 * len(keys)
+    assert ab_page(shown)
+
+
 def test_labels_are_counted_by_version(put: Rule, one: ModelVersion, two: ModelVersion) -> None:
     say(expose(put, one, range(3)), ["cat", "cat", "dog"], "seen")
     say(expose(put, two, range(10, 12)), ["cat", "cow"], "seen")
@@ -201,15 +219,45 @@ def test_only_the_first_jobs_are_counted_of_a_test_that_is_larger(
     assert report(put).whole
 
 
-def test_an_arm_whose_circuit_is_open_makes_the_test_invalid(db: str) -> None:
-    put = ab_rule(sticky="job")
+@pytest.mark.parametrize("sticky", ["job", "input", "client", "metadata:/user"])
+def test_an_arm_whose_circuit_is_open_makes_the_test_invalid(db: str, sticky: str) -> None:
+    """Its jobs stay exposed to it, whatever version answers them, and whichever key they share."""
+    put = ab_rule(sticky=sticky)
+    send_to_both_arms()
+    before = report(put)
+    assert before.valid
     open_by_hand(version=selectors.resolve("echo:2"), actor="olga")
     forget_circuits()
-    submit_jobs(owner=owner(), requests=[JobRequest(model="echo", input=n) for n in range(60)])
-    assert Counter(Route.objects.values_list("arm", flat=True)).keys() == {"ab", "fallback"}
+    send_to_both_arms()
+    assert set(Route.objects.values_list("arm", flat=True)) == {"ab"}
     shown = report(put)
+    one, two = shown.arms
+    assert (one.moved, two.moved) == (0, two.exposed - before.arms[1].exposed)
+    assert two.moved
     assert not shown.valid
     assert shown.sentence.startswith("INVALID")
+    assert f"{two.moved:,} of {two.exposed:,} jobs of 2 were answered by another version" in shown.sentence
+
+
+def send_to_both_arms() -> None:
+    """Submit three jobs of each of twenty clients, each a user of its own."""
+    for number in range(20):
+        requests = [
+            JobRequest(model="echo", input=f"{number}-{n}", metadata={"user": f"u{number}"}) for n in range(3)
+        ]
+        submit_jobs(owner=owner(f"c{number}"), requests=requests)
+
+
+def test_a_job_of_an_open_circuit_says_which_arm_it_was_given_to(db: str) -> None:
+    ab_rule(sticky="job", arms=[{"version": "1", "share": 0.0}, {"version": "2", "share": 1.0}])
+    open_by_hand(version=selectors.resolve("echo:2"), actor="olga")
+    forget_circuits()
+    job = submit_to("echo", 1)
+    assert job.version == "1"
+    shown = job_route(job.id)
+    assert shown is not None
+    assert (shown.arm, shown.routed, shown.rule) == ("ab", "2", 1)
+    assert shown.sentence.endswith("as arm of an A/B test by rule 1, runs on echo:1 now.")
 
 
 def test_a_rule_that_is_not_there_or_has_no_arms_has_no_report(put: Rule) -> None:
@@ -279,6 +327,7 @@ def test_each_statement_finds_its_jobs_in_the_index_of_a_b_tests_alone(
     values: dict[str, Any] = {
         "rule": put.pk, "last": last, "first": first_id_at(0), "until": last, "most": 5, "dead": "dead",
         "succeeded": "succeeded", "ends": ["dead"], "names": 5, "labels": 5, "versions": [one.pk],
+        "largest": LARGEST_VALUE,
     }  # fmt: skip
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")

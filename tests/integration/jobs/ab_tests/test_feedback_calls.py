@@ -8,6 +8,7 @@ from threading import Thread
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
@@ -20,6 +21,7 @@ from jobs.services.access.tokens import create_token
 from jobs.services.erasure.erase_job import erase_job
 from jobs.services.retention.forget_old import forget_old
 from tests.support.factories import make_client, make_job, make_version
+from tests.support.personal_data import SCHEMA
 
 
 def app(*scopes: str, client: str = "tests") -> Client:
@@ -116,6 +118,8 @@ def test_after_thirty_days_it_is_too_late(ended: Job) -> None:
         ("1" + "0" * 400, "larger than a number"),
         ('"a\\u0000b"', "NUL"),
         ('"\\ud800"', "surrogate"),
+        ("1e200", "too large"),
+        ("-1.1e100", "too large"),
         (json.dumps("x" * 201), "201 characters"),
     ],
 )
@@ -132,7 +136,8 @@ def test_a_value_that_cannot_be_stored_is_refused(ended: Job, value: str, words:
         "", "[]", "{", '{"name": "liked"}', '{"name": "liked", "value": null}', '{"name": "", "value": 1}',
         '{"name": "liked", "value": [1]}', '{"name": "a b", "value": 1}', '{"name": "liked\\n", "value": 1}',
         '{"name": "liked", "value": 1, "more": 1}', json.dumps({"name": "x" * 64, "value": 1}), "[" * 10_000,
-        '{"name": "\\u0000", "value": 1}',
+        '{"name": "\\u0000", "value": 1}', '{"\\ud800": 1}', '"\\ud800"',
+        '{"name": "liked", "value": 1, "\\ud800": 1}',
     ],
 )  # fmt: skip
 def test_a_body_of_another_shape_is_malformed(ended: Job, body: str) -> None:
@@ -154,19 +159,20 @@ def test_many_have_an_outcome_each_and_a_refused_one_changes_no_other(ended: Job
         {"job": str(ended.id), "name": "liked", "value": 2},
         {"job": str(ended.id), "name": "stars", "value": float("nan")},
         {"job": "no id", "name": "stars", "value": 1},
+        {"job": "\ud800", "name": "stars", "value": 1},
         {"job": str(ended.id), "name": "label", "value": "invoice"},
         7,
     ]
     answer = post(app(), "feedback", json.dumps({"feedback": items}))
     assert answer.status_code == 200, answer.content
     body = answer.json()
-    assert (body["accepted"], body["rejected"]) == (3, 6)
+    assert (body["accepted"], body["rejected"]) == (3, 7)
     shown = [item.get("new", item.get("problem", {}).get("code")) for item in body["feedback"]]
     assert shown == [
-        True, "job_not_found", "wrong_state", False, "feedback_conflict", "feedback", "malformed", True,
-        "malformed",
+        True, "job_not_found", "wrong_state", False, "feedback_conflict", "feedback", "malformed",
+        "malformed", True, "malformed",
     ]  # fmt: skip
-    assert [item["index"] for item in body["feedback"]] == list(range(9))
+    assert [item["index"] for item in body["feedback"]] == list(range(10))
     assert set(Feedback.objects.values_list("job_id", "name", "value", "label")) == {
         (ended.id, "liked", 1.0, None), (ended.id, "label", None, "invoice"),
     }  # fmt: skip
@@ -200,6 +206,28 @@ def test_a_version_that_encrypts_takes_numbers_and_no_text(db: str) -> None:
     job = make_job(state=State.SUCCEEDED, version=version, model="sealed")
     assert give(app(), job.id, 4).status_code == 201
     assert problem(give(app(), job.id, "invoice", "label")) == (422, "feedback")
+
+
+def test_a_version_that_marks_personal_data_takes_numbers_and_no_text(db: str) -> None:
+    version = make_version("people", input_schema=SCHEMA)
+    job = make_job(state=State.SUCCEEDED, version=version, model="people")
+    assert give(app(), job.id, 4).status_code == 201
+    assert problem(give(app(), job.id, "max", "who")) == (422, "feedback")
+    assert Feedback.objects.get().label is None
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_job_that_has_not_ended_is_not_locked(db: str, ended: Job, *, beside: bool) -> None:
+    """A claim or a settle that has its lock is not waited for, and so waits for no feedback."""
+    live = make_job(state=State.RUNNING)
+    items = [
+        {"job": str(job.id), "name": "liked", "value": 1} for job in ([live, ended] if beside else [live])
+    ]
+    with psycopg.connect(db) as other:
+        other.execute("SELECT FROM jobs_job WHERE id = %s FOR UPDATE", [live.id])
+        answer = post(app(), "feedback", json.dumps({"feedback": items}))
+    outcomes = [item.get("new", item.get("problem", {}).get("code")) for item in answer.json()["feedback"]]
+    assert outcomes == (["wrong_state", True] if beside else ["wrong_state"])
 
 
 def test_an_erased_job_keeps_none_and_takes_none(ended: Job) -> None:

@@ -171,7 +171,10 @@ def test_the_command_prints_and_draws_the_report(answered: Rule, tmp_path: Path)
         call_command("rules", "cascade", "heavy")
 
 
-@pytest.mark.parametrize(("at", "right", "wrong"), [("/name", "seven", "one"), ("/digit", 7, 1)])
+@pytest.mark.parametrize(
+    ("at", "right", "wrong"),
+    [("/name", "seven", "one"), ("/digit", 7, 1), ("/spam", 1, 0), ("/large", 1e20, 1)],
+)
 def test_a_report_without_labels_takes_those_of_feedback(
     db: str, at: str, right: float | str, wrong: float | str
 ) -> None:
@@ -179,10 +182,23 @@ def test_a_report_without_labels_takes_those_of_feedback(
     light_and_heavy()
     put_cascade()
     jobs = [submit(str(number)) for number in range(3)]
-    body = json.dumps({"confidence": 0.9, "name": "seven", "digit": 7}).encode()
+    body = json.dumps({"confidence": 0.9, "name": "seven", "digit": 7, "spam": True, "large": 1e20}).encode()
     for job in jobs:
         ran(job, Success(body))
     say(jobs[:2], [right, wrong], name=RIGHT_LABEL)
     say(jobs[2:], [right], name="another")
     seen = rule_report(model="light", number=1, asked=CascadeAsk(at=at)).report
+    assert (seen.labelled, seen.last_accuracy) == (2, 0.5)
+
+
+@pytest.mark.parametrize("right", ["true", "True", "1", "1.0"])
+def test_a_boolean_s_right_label_may_be_written_in_several_ways(db: str, right: str) -> None:
+    assert db
+    light_and_heavy()
+    put_cascade()
+    jobs = [submit(str(number)) for number in range(2)]
+    for job, spam in zip(jobs, (True, False), strict=True):
+        ran(job, Success(json.dumps({"confidence": 0.9, "spam": spam}).encode()))
+    labels = {str(job): right for job in jobs}
+    seen = rule_report(model="light", number=1, asked=CascadeAsk(labels=labels, at="/spam")).report
     assert (seen.labelled, seen.last_accuracy) == (2, 0.5)

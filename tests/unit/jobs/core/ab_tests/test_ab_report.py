@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import reduce
 
 import pytest
+from msgspec import structs
 
 from jobs.core.ab_tests.ab_counts import AbCounts, ExposedJobs, NamedValues
 from jobs.core.ab_tests.ab_report import AbReport, AbRule, ab_report
@@ -118,6 +119,21 @@ def test_arms_that_did_not_get_their_shares_make_all_of_it_invalid() -> None:
     assert lost.sentence.startswith("INVALID: the arms did not get their shares")
     assert lost.feedback[0].arms[1].difference is not None
     assert not lost.feedback[0].arms[1].difference.certain
+
+
+@pytest.mark.parametrize(("moved", "valid"), [(0, True), (20, True), (21, False)])
+def test_a_test_of_which_other_versions_answered_a_part_says_so(moved: int, *, valid: bool) -> None:
+    jobs = {"1": arm(2_000), "2": structs.replace(arm(2_000), moved=moved)}
+    found = report(jobs, liked([0.0, 1.0] * 500, [1.0] * 1_000))
+    assert found.feedback[0].arms[1].difference is not None
+    assert (found.valid, found.feedback[0].arms[1].difference.certain, found.got_shares) == (
+        valid,
+        valid,
+        True,
+    )
+    words = f"{moved} of 2,000 jobs of 2 were answered by another version"
+    assert (words in found.sentence) is (moved > 0)
+    assert found.sentence.startswith("INVALID") is not valid
 
 
 def test_the_check_is_of_keys_and_not_of_jobs() -> None:

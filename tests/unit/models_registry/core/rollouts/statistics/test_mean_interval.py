@@ -64,3 +64,29 @@ def misled(rng: random.Random, share: float, rate: float) -> tuple[bool, bool]:
             deviation = (one.variance / one.n + other.variance / other.n) ** 0.5
             once |= abs(found.difference) > 1.96 * deviation
     return always, once
+
+
+@pytest.mark.parametrize(("share", "rate"), [(0.05, 0.01), (0.1, 0.03)])
+def test_a_small_arm_with_rare_values_misleads_in_one_of_twenty_at_most(share: float, rate: float) -> None:
+    """An arm that saw few rare values has a small mean and a small variance at once."""
+    runs = 80
+    assert sum(misled_by_rare(random.Random(seed), share, rate) for seed in range(runs)) <= ALPHA * runs
+
+
+def misled_by_rare(rng: random.Random, share: float, rate: float) -> bool:
+    """Return whether the interval left 0 out at one of 500 looks, in a run without a difference."""
+    seen, rare = [0, 0], [0, 0]
+    for _ in range(500):
+        for _ in range(20):
+            arm = rng.random() < share
+            seen[arm] += 1
+            rare[arm] += rng.random() < rate
+        found = mean_difference(ones(seen[1], rare[1]), ones(seen[0], rare[0]))
+        if found is not None and found.is_certain:
+            return True
+    return False
+
+
+def ones(n: int, rare: int) -> Moments:
+    """Return the moments of `n` values of which `rare` are 1 and all others 0."""
+    return Moments(n, rare / n, rare * (n - rare) / n) if n else Moments()
