@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Mapping
 from uuid import UUID
 
 import msgspec
@@ -22,11 +22,11 @@ from jobs.core.failures import Failure, Success
 from jobs.core.retry.policy import RetryAfter
 from jobs.services.lifecycle.cascading.settle_steps import refused
 from jobs.services.lifecycle.cascading.step_times import StepTimes
-from jobs.services.lifecycle.cascading.switch import escalation_is_on
+from jobs.services.lifecycle.cascading.switch import EscalationSwitch
 from jobs.services.lifecycle.settle import Verdict
 from jobs.worker.circuit_monitor import CircuitMonitor
-
-log = logging.getLogger(__name__)
+from jobs.worker.stages.claimed_batch import ClaimedBatch
+from jobs.worker.stages.verdicts import BatchVerdicts
 
 
 class StepJudge:
@@ -35,6 +35,32 @@ class StepJudge:
     def __init__(self, engine: sa.Engine, circuits: CircuitMonitor) -> None:
         """Prepare to judge."""
         self._engine, self._circuits, self._times = engine, circuits, StepTimes()
+        self._switch = EscalationSwitch()
+
+    def stepped_all(
+        self, batch: ClaimedBatch, verdicts: list[Verdict], outcomes: Mapping[int, Success | Failure]
+    ) -> list[Verdict]:
+        """Return a batch's verdicts with what follows in cascades; `outcomes` are in clear, by their places.
+
+        It may read the database, so the batch must not count as busy.
+        """
+        times = BatchVerdicts(batch)
+        found = list[Verdict]()
+        for at, (job, verdict) in enumerate(zip(batch.jobs, verdicts, strict=True)):
+            state = batch.cascades.get(job.job)
+            found.append(
+                verdict
+                if state is None
+                else self.stepped(
+                    verdict,
+                    state,
+                    outcomes[at],
+                    model=batch.model,
+                    client=job.client,
+                    left_s=times.left_s(job),
+                )
+            )
+        return found
 
     def stepped(  # the verdict as it would be without a cascade, and what decides the next step
         self,
@@ -67,13 +93,6 @@ class StepJudge:
     ) -> Hindrance | None:
         if self._circuits.is_open(step.goto, client):
             return Hindrance.CIRCUIT
-        if left_s is not None and left_s <= self._takes_s(step.goto):
+        if left_s is not None and left_s <= self._times.takes_s(self._engine, step.goto):
             return Hindrance.NO_TIME
-        return None if escalation_is_on(job) else Hindrance.SWITCHED_OFF
-
-    def _takes_s(self, version: int) -> float:
-        try:
-            return self._times.takes_s(self._engine, version)
-        except sa.exc.DBAPIError as error:
-            log.warning("the times of version %d could not be read: %s", version, type(error).__name__)
-            return 0.0
+        return None if self._switch.is_on(job) else Hindrance.SWITCHED_OFF
