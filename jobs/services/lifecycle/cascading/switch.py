@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 from django.db import Error as DjangoDatabaseError
+from django.db import connection
 
 from jobs.core.errors import PlatformError, UnavailableError
 from jobs.core.payloads.keyring import Column
@@ -64,6 +65,8 @@ class EscalationSwitch:
             if isinstance(error, DjangoDatabaseError | UnavailableError):
                 self._retry_at = time.monotonic() + RETRY_S
             return True
+        finally:
+            connection.close()  # Django closes none of this thread: a restart or switchover would break it
 
 
 def _ask(job: UUID) -> Ask:
