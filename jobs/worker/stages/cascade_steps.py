@@ -29,6 +29,14 @@ from jobs.worker.stages.claimed_batch import ClaimedBatch
 from jobs.worker.stages.verdicts import BatchVerdicts
 
 
+def without_confidence(verdict: Verdict) -> Verdict:
+    """Return the verdict on a step of a guarded version: no number of its answer is stored in clear."""
+    step = verdict.step
+    if step is None or step.confidence is None:
+        return verdict
+    return msgspec.structs.replace(verdict, step=msgspec.structs.replace(step, confidence=None))
+
+
 class StepJudge:
     """Judges the steps of one worker's batches; used by the settle stage's thread alone."""
 
@@ -48,18 +56,18 @@ class StepJudge:
         found = list[Verdict]()
         for at, (job, verdict) in enumerate(zip(batch.jobs, verdicts, strict=True)):
             state = batch.cascades.get(job.job)
-            found.append(
-                verdict
-                if state is None
-                else self.stepped(
-                    verdict,
-                    state,
-                    outcomes[at],
-                    model=batch.model,
-                    client=job.client,
-                    left_s=times.left_s(job),
-                )
+            if state is None:
+                found.append(verdict)
+                continue
+            stepped = self.stepped(
+                verdict,
+                state,
+                outcomes[at],
+                model=batch.model,
+                client=job.client,
+                left_s=times.left_s(job),
             )
+            found.append(without_confidence(stepped) if batch.guarded else stepped)
         return found
 
     def stepped(  # the verdict as it would be without a cascade, and what decides the next step
