@@ -36,3 +36,17 @@ def test_no_number_of_a_confidential_answer_is_kept_in_clear() -> None:
     assert list(rows) == [("enough", None), ("below", None)]
     details = [event.detail for event in Event.objects.filter(job_id=unsure.id)]
     assert not any("confidence" in detail for detail in details)
+
+
+@pytest.mark.parametrize(("discarded", "kept"), [(False, True), (True, False)])
+def test_an_answer_of_a_dead_job_stays_as_long_as_its_letter_is_open(*, discarded: bool, kept: bool) -> None:
+    put_cascade(on_failure="fail")
+    job = submit()
+    ran(job, answer(0.3))
+    ran(job, FAULT)
+    assert job_of(job.id).state == "dead"
+    JobStep.objects.filter(body__isnull=False).update(expires_at=timezone.now() - timedelta(days=1))
+    if discarded:
+        DeadLetter.objects.update(discarded_at=timezone.now())
+    forget_old(actor="test")
+    assert JobStep.objects.filter(body__isnull=False).exists() is kept
