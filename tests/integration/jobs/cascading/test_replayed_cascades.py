@@ -42,3 +42,15 @@ def test_one_that_a_replay_takes_into_a_cascade_answers_no_request_for_its_versi
     assert str(ran(job, answer(0.1, label=7)).version) == "heavy:1"
     pinned = job_of(submit_to("light:1", {"text": "a"}).id)
     assert pinned.state == State.QUEUED, "the answer is another version's"
+
+
+def test_a_replay_reaches_no_model_that_the_client_may_not_use() -> None:
+    put_candidate()
+    job = submit()
+    assert ran(job, FAULT).state == State.DEAD
+    put_cascade()
+    Client.objects.update(models=["light"])
+    replay_job(job_id=job.id, actor="olga")
+    assert not JobStep.objects.exists()
+    assert ran(job, answer(0.3)).state == State.SUCCEEDED
+    assert str(job_of(job.id).version) == "light:1"
