@@ -114,7 +114,7 @@ class World:
             for orphan in self._ask(lambda c: sweep.orphaned_batches(c, 100)):
                 self._reap(orphan.id)
             overdue = self._ask(lambda c: OverdueJobs().find(c, 500))
-            self.count(expired=len(self._ask(partial(expire, jobs=overdue))))
+            self.count(expired=len(self._ask(lambda c: expire(c, overdue).all)))
 
     def _reap(self, batch: UUID) -> None:
         with engine().begin() as connection:

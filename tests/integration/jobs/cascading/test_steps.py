@@ -141,7 +141,7 @@ def test_a_job_whose_deadline_passes_while_it_waits_has_its_first_answer() -> No
     Job.objects.update(deadline=timezone.now() - timedelta(seconds=1))
     with open_session() as session:
         ended = expire(session, [job.id, other.id])
-    assert [one.id for one in ended] == [other.id]
+    assert ([one.id for one in ended.expired], [one.id for one in ended.fallen]) == ([other.id], [job.id])
     assert (job_of(job.id).state, job_of(other.id).state) == (State.SUCCEEDED, State.EXPIRED)
     assert result_of(job)[:2] == (answer(0.3).body, True)
     assert not Outbox.objects.exists()
@@ -254,7 +254,7 @@ def test_a_job_that_ends_its_worker_in_the_second_step_has_its_first_answer() ->
     worker.save()
     with open_session() as session:
         reaped = reap(session, batch)
-    assert reaped.dead == ()
+    assert (reaped.dead, [one.id for one in reaped.fallen]) == ((), [job.id])
     assert job_of(job.id).state == State.SUCCEEDED
     assert result_of(job)[:2] == (answer(0.3).body, True)
 
