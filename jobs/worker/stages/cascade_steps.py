@@ -85,7 +85,8 @@ class StepJudge:
         `left_s` are the seconds until the deadline, None where there is none.
         """
         if isinstance(verdict.outcome, Failure) or isinstance(answer, Failure):
-            ended = not isinstance(verdict.after, RetryAfter)
+            # One to be tried again counts only where it comes after the deadline: then the step has ended.
+            ended = state.degrades or not isinstance(verdict.after, RetryAfter)
             return msgspec.structs.replace(verdict, step=failed_step(state)) if ended else verdict
         step = ended_step(state, judged_output(state, answer.body))
         by = self._hindrance(step, verdict.job, client=client, left_s=left_s) if step.goto else None
