@@ -60,7 +60,7 @@ class StepJudge:
                 found.append(verdict)
                 continue
             stepped = self.stepped(
-                verdict,
+                msgspec.structs.replace(verdict, attempt=job.attempts),
                 state,
                 outcomes[at],
                 model=batch.model,

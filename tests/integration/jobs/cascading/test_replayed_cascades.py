@@ -54,3 +54,16 @@ def test_a_replay_reaches_no_model_that_the_client_may_not_use() -> None:
     assert not JobStep.objects.exists()
     assert ran(job, answer(0.3)).state == State.SUCCEEDED
     assert str(job_of(job.id).version) == "light:1"
+
+
+def test_the_report_of_a_rule_has_no_life_under_another_one() -> None:
+    first = put_cascade(on_failure="fail")
+    job = submit()
+    ran(job, answer(0.3))
+    assert ran(job, FAULT).state == State.DEAD
+    assert [seen.job for seen in seen_jobs(first.pk, most=10)] == [job.id]
+    second = put_cascade(escalate={"pointer": "/confidence", "below": 0.2})
+    replay_job(job_id=job.id, actor="olga")
+    assert ran(job, answer(0.3)).state == State.SUCCEEDED
+    assert seen_jobs(first.pk, most=10) == []
+    assert [len(seen.steps) for seen in seen_jobs(second.pk, most=10)] == [1]

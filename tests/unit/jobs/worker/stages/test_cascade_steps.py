@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError as EngineError
 
 from jobs.core.batching.sealed_batch import SealReason
 from jobs.core.cascades.step_ends import CascadeState, Hindrance
+from jobs.core.failures import Failure
 from jobs.services.lifecycle.cascading.step_times import StepTimes
 from jobs.services.lifecycle.cascading.switch import EscalationSwitch
 from jobs.services.lifecycle.claim import Claimed
@@ -26,14 +27,17 @@ from models_registry.loaders.builtin import Echo
 PLAN = (PlannedStep("m:light", 1, (Check("/c", 0.7, 1, degrades=True),)), PlannedStep("n:heavy", 2))
 
 
-def batch_of(outputs: list[Any], *, attempts: int = 1) -> ClaimedBatch:
+FAILING = (PlannedStep("m:light", 1, (Check("/c", 0.7, 1, degrades=False),)), PLAN[1])
+
+
+def batch_of(outputs: list[Any], *, attempts: int = 1, plan: tuple[PlannedStep, ...] = PLAN) -> ClaimedBatch:
     """Return a batch that ran, all of whose jobs are in the first step of a cascade."""
     jobs = [Claimed(UUID(int=n), 5, attempts, 3, b"{}", None) for n in range(len(outputs))]
     places = list(range(len(outputs)))
     piece = BatchPiece(places, [Item({}) for _ in places], raw_outputs=outputs)
     return ClaimedBatch(
         UUID(int=0), 1, 1, SealReason.IDLE, [], jobs=jobs, runner=Echo(), pieces=[piece], model="m",
-        cascades={job.job: CascadeState(9, PLAN, 0) for job in jobs},
+        cascades={job.job: CascadeState(9, plan, 0) for job in jobs},
     )  # fmt: skip
 
 
@@ -70,3 +74,11 @@ def test_flags_that_cannot_be_read_are_tried_again_a_second_later(monkeypatch: p
     switch = EscalationSwitch()
     assert [switch.is_on(UUID(int=n)) for n in range(5)] == [True] * 5
     assert reads.call_count == 1
+
+
+def test_a_job_that_may_not_go_on_fails_at_its_attempt() -> None:
+    batch = batch_of([{"c": 0.1}], attempts=2, plan=FAILING)
+    settler_with(lambda *_: True).judge(batch)
+    (verdict,) = batch.verdicts
+    assert isinstance(verdict.outcome, Failure)
+    assert (verdict.outcome.code, verdict.attempt) == ("cascade_circuit", 2)
