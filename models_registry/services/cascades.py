@@ -54,6 +54,11 @@ def _check_together(steps: Sequence[VersionInfo]) -> None:
     for step in steps[1:]:
         if not step.secrecy.covers(first.secrecy):
             raise RuleError(f"{step} protects its inputs less than {first} does.")
+        if step.padded != first.padded:
+            raise RuleError(
+                f"One of {first} and {step} pads and the other does not, so they measure inputs differently:"
+                " the steps of a cascade need the same `padded`."
+            )
         if first.secrecy.encrypt and step.model_id != first.model_id:
             raise RuleError(
                 f"{first} encrypts, and what is encrypted for a job is bound to the model {first.model}: a"

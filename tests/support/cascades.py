@@ -24,6 +24,7 @@ from jobs.worker.stages.claimed_batch import ClaimedBatch
 from jobs.worker.stages.claimer import Claimer
 from jobs.worker.stages.settler import Settler, Stored
 from models_registry import selectors
+from models_registry.core.version import VersionInfo
 from models_registry.models import ModelVersion, Rule
 from models_registry.services.rules import put_rule
 from tests.support.claims import envelope_of
@@ -89,7 +90,7 @@ def claimed(*jobs: Job) -> ClaimedBatch:
     """Claim queued jobs of one version as one batch."""
     version = jobs[0].version
     circuits: Any = SimpleNamespace(hold_s=lambda *_: 0.0)
-    loaded = SimpleNamespace(runner=None, info=SimpleNamespace(model=version.model.name))
+    loaded = SimpleNamespace(runner=None, info=VersionInfo.of(version))
     pool: Any = SimpleNamespace(has=lambda _: True, hold=lambda _, **__: loaded, release=lambda _: None)
     worker = make_worker(node=f"{time.monotonic_ns()}@tests").id
     claimer = Claimer(engine(), worker, pool, lambda: False, circuits, MagicMock(), RolloutMonitor(engine()))
@@ -111,15 +112,14 @@ def settled(
     outcomes = [outcome] * len(batch.jobs) if isinstance(outcome, Success | Failure) else outcome
     after = RetryAfter(0.0) if again else Bury("a test")
     verdicts = [
-        Verdict(job.job, job.epoch, one, None if isinstance(one, Success) else after, attempt=job.attempts)
+        Verdict(job.job, job.epoch, one)
+        if isinstance(one, Success)
+        else Verdict(job.job, job.epoch, one, after, attempt=job.attempts)
         for job, one in zip(batch.jobs, outcomes, strict=True)
     ]
-    batch.verdicts = [
-        judge.stepped(verdict, batch.cascades[verdict.job], one, model=batch.model, client=1, left_s=left_s)
-        if verdict.job in batch.cascades
-        else verdict
-        for verdict, one in zip(verdicts, outcomes, strict=True)
-    ]
+    if left_s is not None:
+        batch.jobs = [msgspec.structs.replace(job, left_s=left_s) for job in batch.jobs]
+    batch.verdicts = judge.stepped_all(batch, verdicts, dict(enumerate(outcomes)))
     settler = Settler(
         engine(), lambda: False, node="gpu-0@tests", expected_s=lambda *_: 0.0, circuits=circuits
     )

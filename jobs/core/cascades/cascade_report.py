@@ -28,6 +28,11 @@ class SeenStep(Struct, frozen=True, gc=False):
     hindered: bool = False
     device_s: float | None = None
 
+    @property
+    def hides_confidence(self) -> bool:
+        """Return whether it had a confidence that is not kept, because its version's data is confidential."""
+        return self.confidence is None and self.why in {StepEnd.ENOUGH, StepEnd.BELOW}
+
 
 class CascadeJob(Struct, frozen=True, gc=False):
     """A job's steps in their order; `first` and `last` are its first answer's label and its result's.
@@ -92,7 +97,7 @@ class CascadeReport(Struct, frozen=True):
     last_accuracy: float | None
     changed_share: float | None
     threshold: float
-    curve: list[ThresholdFigures]
+    curve: list[ThresholdFigures]  # of the jobs whose confidence is kept: none of guarded versions
 
 
 def cascade_report(jobs: Sequence[CascadeJob], *, threshold: float) -> CascadeReport:
@@ -134,7 +139,8 @@ def _figures(version: str, steps: Sequence[SeenStep]) -> StepFigures:
     return StepFigures(version, len(steps), ends, sum(known), fmean(known) if known else None)
 
 
-def _curve(jobs: Sequence[CascadeJob], threshold: float) -> list[ThresholdFigures]:
+def _curve(every: Sequence[CascadeJob], threshold: float) -> list[ThresholdFigures]:
+    jobs = [job for job in every if not job.steps[0].hides_confidence]
     if not jobs:
         return []
     later = [_later_s(job) for job in jobs if job.went_on]

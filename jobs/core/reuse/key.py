@@ -7,6 +7,8 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from jobs.core.submission.parsed_job import ParsedJob
+from jobs.core.submission.routed_job import CascadeSharing
+from models_registry.core.options import PlatformOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +27,21 @@ class Reuse:
 def reuse(job: ParsedJob, *, client: int, generation: int) -> Reuse | None:
     """Return what `job` of `client` may share by its version's options; None if it shares nothing.
 
-    `generation` is that of the cache of the job's model.
+    `generation` is that of the cache of the job's model, or the sum of those of its cascade's models.
     """
-    options = job.version.platform_options
+    options = sharing_of(job)
     if job.cache == "bypass" or not options.shares_runs:
         return None
     used, ttl_s = job.cache == "use", options.cache_ttl_s
     scope = AnswerScope(_answers(job), generation, client)
     key = answer_key(scope, body=job.body, parameters=job.parameters)
     return Reuse(key, ttl_s, takes=used and ttl_s > 0, follows=used and options.collapses)
+
+
+def sharing_of(job: ParsedJob) -> PlatformOptions | CascadeSharing:
+    """Return how a job shares runs: by its version's options, or as all steps of its cascade allow."""
+    cascade = job.route.kind.sharing if job.route is not None else None
+    return job.version.platform_options if cascade is None else cascade
 
 
 class AnswerScope(NamedTuple):
@@ -58,5 +66,5 @@ def answer_key(scope: AnswerScope, *, body: bytes, parameters: bytes | None) -> 
 
 def _answers(job: ParsedJob) -> int | str:
     """Return the version that answers a job; of a cascade the digest of its rule, because each step may."""
-    digest = job.route.kind.digest if job.route is not None else b""
-    return digest.hex() if digest else job.version.id
+    cascade = job.route.kind.sharing if job.route is not None else None
+    return job.version.id if cascade is None else cascade.digest.hex()

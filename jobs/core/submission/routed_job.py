@@ -12,11 +12,28 @@ from models_registry.core.routing.decision import Arm, CompiledRule, Decision
 MOST_SHOWN = 200
 
 
+class CascadeSharing(Struct, frozen=True, gc=False):
+    """How jobs of a cascade share runs: under the rule's digest, and only as all its steps allow.
+
+    `models` are the row ids of the steps' models, whose caches hold parts of the answers.
+    """
+
+    digest: bytes
+    cache_ttl_s: float
+    collapses: bool
+    models: tuple[int, ...]
+
+    @property
+    def shares_runs(self) -> bool:
+        """Return whether one run may answer several requests."""
+        return self.collapses or self.cache_ttl_s > 0
+
+
 class RouteKind(Struct, frozen=True, gc=False):
     """What the Routes of many jobs have in common; `asked` is the model as their client wrote it.
 
     `version` is the row id of the version that the rule decided; a circuit's fallback has none.
-    `digest` is not stored: it is of the rule whose cascade answers, which shares no result with another one.
+    `sharing` is not stored: it is of the rule whose cascade answers, which shares no result with another one.
     """
 
     arm: Arm
@@ -25,7 +42,7 @@ class RouteKind(Struct, frozen=True, gc=False):
     rule: int | None = None
     version: int | None = None
     counted: bool = False
-    digest: bytes = b""
+    sharing: CascadeSharing | None = None
 
 
 class JobRoute(Struct, frozen=True, gc=False):
@@ -55,9 +72,19 @@ class JobRoute(Struct, frozen=True, gc=False):
 
 def kind_of(rule: CompiledRule, decision: Decision, asked: str) -> RouteKind:
     """Return what the routes of a rule that come to such a decision have in common."""
-    digest = rule.digest if decision.arm is Arm.CASCADE else b""
+    sharing = _sharing(rule) if decision.arm is Arm.CASCADE else None
     version = decision.version.id
-    return RouteKind(decision.arm, asked, rule.rollout, rule.id, version, decision.counted, digest)
+    return RouteKind(decision.arm, asked, rule.rollout, rule.id, version, decision.counted, sharing)
+
+
+def _sharing(rule: CompiledRule) -> CascadeSharing:
+    options = [step.platform_options for step in rule.steps]
+    return CascadeSharing(
+        rule.digest,
+        min(one.cache_ttl_s for one in options),
+        all(one.collapses for one in options),
+        tuple(sorted({step.model_id for step in rule.steps})),
+    )
 
 
 def route_arrays(routes: Sequence[JobRoute | None]) -> dict[str, list[Any]]:

@@ -33,7 +33,7 @@ from jobs.services.access.owner import Owner
 from jobs.services.admission.queues import queues
 from jobs.services.admission.quotas import within_quota
 from jobs.services.circuits.reads import any_hold, circuit_of, is_paused
-from jobs.services.reuse.generations import generation_for
+from jobs.services.reuse.generations import generation_of
 from jobs.services.reuse.reads import answers_there, keyed_before
 from models_registry.selectors import resolve
 
@@ -163,7 +163,7 @@ class _NewWork:
             self._client, {job.idempotency_key for job in some.values() if job.idempotency_key}
         )
         keys = {
-            index: shared_key(job, client=self._client, generation=generation_for(job.version))
+            index: shared_key(job, client=self._client, generation=generation_of(job))
             for index, job in some.items()
         }
         asked = {key.key for key in keys.values() if key and (key.takes or key.follows)}

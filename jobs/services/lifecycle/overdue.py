@@ -81,18 +81,33 @@ ORDER BY id FOR UPDATE SKIP LOCKED
 )
 
 
-def expire(connection: sa.Connection, jobs: Sequence[UUID]) -> list[EndedJob]:
+class Expired(NamedTuple):
+    """Jobs whose deadline passed: those that expired, and those that have the answer of an earlier step."""
+
+    expired: list[EndedJob]
+    fallen: list[EndedJob]
+
+    @property
+    def all(self) -> list[EndedJob]:
+        """Return all that ended."""
+        return [*self.expired, *self.fallen]
+
+
+def expire(connection: sa.Connection, jobs: Sequence[UUID]) -> Expired:
     """Expire those of `jobs` that still wait and whose deadline passed; return them.
 
-    One that waits for a later step of its cascade gets the answer of the step before, and is not among them.
+    One that waits for a later step of its cascade gets the answer of the step before.
     """
     waiting = [state for state in sources(Verb.EXPIRE) if state != State.RUNNING]
     overdue = run(connection, _LOCK_OVERDUE, {"jobs": jobs, "waiting": waiting})
     falls = [Fall(job.id) for job in overdue if job.falls_back]
     fallen = degrade(connection, falls, why=StepEnd.EXPIRED, actor="sweeper")
-    expired = [EndedJob(job.id, job.model) for job in overdue if job.id not in fallen]
-    if ids := [job.id for job in expired]:
+    ended = Expired(
+        [EndedJob(job.id, job.model) for job in overdue if job.id not in fallen],
+        [EndedJob(job.id, job.model) for job in overdue if job.id in fallen],
+    )
+    if ids := [job.id for job in ended.expired]:
         end_jobs(connection, ids, target(Verb.EXPIRE), FailureKind.TIMEOUT, DEADLINE_CODE)
         run(connection, WITHDRAW, {"jobs": ids})
         notify_ended(connection, ids)
-    return expired
+    return ended

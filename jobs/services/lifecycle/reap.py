@@ -176,12 +176,14 @@ class Reaped:
     """How many jobs of one batch are queued again, and which died with their worker.
 
     `blamed` is the failure of the job that ended its worker, where one stood alone; `jobs` are all of them.
+    `fallen` ended with the answer of an earlier step of their cascades.
     """
 
     queued: int = 0
     dead: tuple[EndedJob, ...] = ()
     blamed: Death | None = None
     jobs: Sequence[UUID] = field(default=(), compare=False)
+    fallen: tuple[EndedJob, ...] = ()
 
 
 def any_silent(connection: sa.Connection, stale_s: float) -> bool:
@@ -232,7 +234,8 @@ def reap(connection: sa.Connection, batch: UUID) -> Reaped:
     if routed:
         deaths.hold_after_death(connection, batch, [job.rollout for job in routed.values()])
     blamed = failure if guilty and members else None
-    return Reaped(len(queued) + len(rescued), tuple(dead), blamed, [job.id for job in locked])
+    ended = tuple(EndedJob(job.id, job.model) for job in dying if job.id in fallen)
+    return Reaped(len(queued) + len(rescued), tuple(dead), blamed, [job.id for job in locked], ended)
 
 
 def _rescue(connection: sa.Connection, batch: UUID, jobs: Sequence[deaths.RoutedJob], failure: Death) -> None:

@@ -161,8 +161,9 @@ def requeue(
         "queues": [move.to.queue for move in moves],
     }
     before = execute(_REQUEUE, {**times, **versions, "queued": target(Verb.REPLAY)})
-    if moved:
-        unshare(moved)
+    # One that begins a cascade anew may get another answer, too, even where its version stays.
+    if other := sorted({*moved, *(restart.job for restart in restarts)}):
+        unshare(other)
     if restarts:
         begin_anew(restarts)
     execute(_UNBURY, {"jobs": times["jobs"]})

@@ -26,9 +26,11 @@ class SnapshotRow(msgspec.Struct, frozen=True):
     steps_ended: int | None
 
 
+# A job that was claimed once at most is in its first step: no row of a step is looked for.
 SNAPSHOTS = Statement(
     f"""
-SELECT j.id, j.state, j.epoch, j.attempts, b.progress -> j.id::text AS progress, {STEPS_ENDED} AS steps_ended
+SELECT j.id, j.state, j.epoch, j.attempts, b.progress -> j.id::text AS progress,
+  CASE WHEN j.epoch > 1 THEN {STEPS_ENDED} END AS steps_ended
 FROM jobs_job j LEFT JOIN jobs_batch b ON b.id = j.batch_id AND j.state = 'running'
 WHERE j.id = ANY(%(ids)s)
 """,  # noqa: S608  # built from a constant

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from django.db import transaction
 
 from jobs.core.access.audit_kinds import AuditKind
-from jobs.core.submission.parsed_job import Version
+from jobs.core.submission.parsed_job import ParsedJob, Version
 from jobs.db.statement import Statement, execute, fetch_all
 from jobs.services.access.audit import note
 
@@ -43,13 +43,27 @@ class _Remembered:
 
 def generation_for(version: Version) -> int:
     """Return the cache generation of a version's model, at most a second old; 0 where it shares nothing."""
-    if not version.platform_options.shares_runs:
-        return 0
+    return _rows().get(version.model_id, 0) if version.platform_options.shares_runs else 0
+
+
+def generation_of(job: ParsedJob) -> int:
+    """Return the cache generation of a job's model; in a cascade the sum of those of its steps' models.
+
+    Generations only grow, so a purge of any of the models makes a sum that has not been before.
+    """
+    cascade = job.route.kind.sharing if job.route is not None else None
+    if cascade is None:
+        return generation_for(job.version)
+    return sum(_rows().get(model, 0) for model in cascade.models) if cascade.shares_runs else 0
+
+
+def _rows() -> Mapping[int, int]:
+    """Return the generations by model, at most a second old."""
     now = monotonic()
     if now - _Remembered.read_at >= REMEMBERED_S:
         _Remembered.rows = {row.model: row.generation for row in fetch_all(_READ)}
         _Remembered.read_at = now
-    return _Remembered.rows.get(version.model_id, 0)
+    return _Remembered.rows
 
 
 def forget_generations() -> None:

@@ -213,8 +213,8 @@ def land(connection: sa.Connection, leader: UUID, *, most: int = MOST) -> Landed
     if FollowerFate.WAIT in fates.values():
         return Landed()
     fates |= dict.fromkeys(_left_alone(connection, locked.get(leader), waiting, fates), FollowerFate.LEAD)
-    expired = expire(connection, [job.id for job in waiting if job.late])
-    late = {job.id for job in expired}
+    overdue = expire(connection, [job.id for job in waiting if job.late])
+    late = {job.id for job in overdue.all}
     by_fate: dict[FollowerFate, list[_LockedJob]] = {each: [] for each in FollowerFate}
     for job in waiting:
         if job.id not in late:
@@ -224,7 +224,8 @@ def land(connection: sa.Connection, leader: UUID, *, most: int = MOST) -> Landed
     _end(connection, _BURY, leader, [job.id for job in dead], target(Verb.REFUSE))
     led = by_fate[FollowerFate.LEAD]
     running, moved_to = _lead_each(connection, leader, led, keys)
-    ends = {State.EXPIRED: expired, State.SUCCEEDED: _ended(answered), State.DEAD: _ended(dead)}
+    succeeded = [*_ended(answered), *overdue.fallen]
+    ends = {State.EXPIRED: overdue.expired, State.SUCCEEDED: succeeded, State.DEAD: _ended(dead)}
     return Landed(len(keys), len(answered), len(dead), running, moved_to, ends)
 
 

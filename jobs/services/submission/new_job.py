@@ -21,7 +21,7 @@ from jobs.payloads import vault
 from jobs.payloads.row_sealing import input_columns, shared_key
 from jobs.services.access.owner import Owner
 from jobs.services.retention.keep_days import keep_days
-from jobs.services.reuse.generations import generation_for
+from jobs.services.reuse.generations import generation_of
 from jobs.services.submission.statements import SideRows
 from jobs.services.submission.submitted import Submitted
 from models_registry.core.routing.decision import Arm
@@ -91,7 +91,7 @@ def place_jobs(*, owner: Owner, jobs: Mapping[int, ParsedJob], expected: Expecte
 
 
 def _shared(owner: Owner, job: ParsedJob) -> Reuse | None:
-    return shared_key(job, client=owner.id, generation=generation_for(job.version))
+    return shared_key(job, client=owner.id, generation=generation_of(job))
 
 
 def made_now(new: NewJob, stored: StoredJob) -> Submitted:

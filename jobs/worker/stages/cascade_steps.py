@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Mapping
 from uuid import UUID
 
 import msgspec
@@ -22,11 +22,19 @@ from jobs.core.failures import Failure, Success
 from jobs.core.retry.policy import RetryAfter
 from jobs.services.lifecycle.cascading.settle_steps import refused
 from jobs.services.lifecycle.cascading.step_times import StepTimes
-from jobs.services.lifecycle.cascading.switch import escalation_is_on
+from jobs.services.lifecycle.cascading.switch import EscalationSwitch
 from jobs.services.lifecycle.settle import Verdict
 from jobs.worker.circuit_monitor import CircuitMonitor
+from jobs.worker.stages.claimed_batch import ClaimedBatch
+from jobs.worker.stages.verdicts import BatchVerdicts
 
-log = logging.getLogger(__name__)
+
+def without_confidence(verdict: Verdict) -> Verdict:
+    """Return the verdict on a step of a guarded version: no number of its answer is stored in clear."""
+    step = verdict.step
+    if step is None or step.confidence is None:
+        return verdict
+    return msgspec.structs.replace(verdict, step=msgspec.structs.replace(step, confidence=None))
 
 
 class StepJudge:
@@ -35,6 +43,32 @@ class StepJudge:
     def __init__(self, engine: sa.Engine, circuits: CircuitMonitor) -> None:
         """Prepare to judge."""
         self._engine, self._circuits, self._times = engine, circuits, StepTimes()
+        self._switch = EscalationSwitch()
+
+    def stepped_all(
+        self, batch: ClaimedBatch, verdicts: list[Verdict], outcomes: Mapping[int, Success | Failure]
+    ) -> list[Verdict]:
+        """Return a batch's verdicts with what follows in cascades; `outcomes` are in clear, by their places.
+
+        It may read the database, so the batch must not count as busy.
+        """
+        times = BatchVerdicts(batch)
+        found = list[Verdict]()
+        for at, (job, verdict) in enumerate(zip(batch.jobs, verdicts, strict=True)):
+            state = batch.cascades.get(job.job)
+            if state is None:
+                found.append(verdict)
+                continue
+            stepped = self.stepped(
+                msgspec.structs.replace(verdict, attempt=job.attempts),
+                state,
+                outcomes[at],
+                model=batch.model,
+                client=job.client,
+                left_s=times.left_s(job),
+            )
+            found.append(without_confidence(stepped) if batch.guarded else stepped)
+        return found
 
     def stepped(  # the verdict as it would be without a cascade, and what decides the next step
         self,
@@ -51,7 +85,8 @@ class StepJudge:
         `left_s` are the seconds until the deadline, None where there is none.
         """
         if isinstance(verdict.outcome, Failure) or isinstance(answer, Failure):
-            ended = not isinstance(verdict.after, RetryAfter)
+            # One to be tried again counts only where it comes after the deadline: then the step has ended.
+            ended = state.degrades or not isinstance(verdict.after, RetryAfter)
             return msgspec.structs.replace(verdict, step=failed_step(state)) if ended else verdict
         step = ended_step(state, judged_output(state, answer.body))
         by = self._hindrance(step, verdict.job, client=client, left_s=left_s) if step.goto else None
@@ -67,13 +102,6 @@ class StepJudge:
     ) -> Hindrance | None:
         if self._circuits.is_open(step.goto, client):
             return Hindrance.CIRCUIT
-        if left_s is not None and left_s <= self._takes_s(step.goto):
+        if left_s is not None and left_s <= self._times.takes_s(self._engine, step.goto):
             return Hindrance.NO_TIME
-        return None if escalation_is_on(job) else Hindrance.SWITCHED_OFF
-
-    def _takes_s(self, version: int) -> float:
-        try:
-            return self._times.takes_s(self._engine, version)
-        except sa.exc.DBAPIError as error:
-            log.warning("the times of version %d could not be read: %s", version, type(error).__name__)
-            return 0.0
+        return None if self._switch.is_on(job) else Hindrance.SWITCHED_OFF

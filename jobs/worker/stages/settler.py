@@ -81,9 +81,12 @@ class Settler:
 
     def judge(self, batch: ClaimedBatch) -> None:
         """Make the batch's verdicts, unless an earlier settle left some."""
-        batch.verdicts = batch.verdicts or verdicts_of(batch, self._expected_s, self._steps)
+        outcomes, verdicts = _judged(batch, self._expected_s) if not batch.verdicts else ({}, batch.verdicts)
         batch.let_go()
-        batch.busy_since = None  # a slow database is not a batch that hangs
+        batch.busy_since = None  # a slow database is not a batch that hangs, and steps may need it
+        if batch.cascades and outcomes:
+            verdicts = self._steps.stepped_all(batch, verdicts, outcomes)
+        batch.verdicts = verdicts
 
     def together(self, batches: Sequence[ClaimedBatch]) -> dict[UUID, Stored]:
         """Store in one statement those judged batches that have answers alone; return what was stored.
@@ -174,38 +177,22 @@ class Settler:
         return Stored(done, settled, locked)
 
 
-def verdicts_of(
-    batch: ClaimedBatch, expected_s: ExpectedS = at_once, steps: StepJudge | None = None
-) -> list[store.Verdict]:
-    """Return one verdict for each of the batch's jobs, in their order; DeviceLostError without the device.
+def verdicts_of(batch: ClaimedBatch, expected_s: ExpectedS = at_once) -> list[store.Verdict]:
+    """Return one verdict for each of the batch's jobs, in their order; DeviceLostError without the device."""
+    return _judged(batch, expected_s)[1]
 
-    `steps` judges the answers of jobs in cascades, where the batch has some.
-    """
+
+def _judged(
+    batch: ClaimedBatch, expected_s: ExpectedS
+) -> tuple[dict[int, Success | Failure], list[store.Verdict]]:
+    """Return the outcomes in clear by their places in the batch, and the verdicts."""
     outcomes, verdicts = _all_outcomes(batch), BatchVerdicts(batch, expected_s)
     if own_device().loss and any(isinstance(o, Failure) and is_device_loss(o) for o in outcomes.values()):
         raise own_device().error()
-    found = [
+    return outcomes, [
         verdicts.verdict(position, _storable(batch.privacy, job.job, outcomes[position]))
         for position, job in enumerate(batch.jobs)
     ]
-    if steps is None or not batch.cascades:
-        return found
-    return [_stepped(batch, verdicts, steps, verdict, at, outcomes[at]) for at, verdict in enumerate(found)]
-
-
-def _stepped(  # a verdict of a batch, with what it was made of
-    batch: ClaimedBatch,
-    verdicts: BatchVerdicts,
-    steps: StepJudge,
-    verdict: store.Verdict,
-    at: int,
-    outcome: Success | Failure,
-) -> store.Verdict:
-    job = batch.jobs[at]
-    if (state := batch.cascades.get(job.job)) is None:
-        return verdict
-    left_s = verdicts.left_s(job)
-    return steps.stepped(verdict, state, outcome, model=batch.model, client=job.client, left_s=left_s)
 
 
 def _end_at(verdict: store.Verdict, ends: Mapping[UUID, State]) -> State | None:

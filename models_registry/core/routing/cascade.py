@@ -26,7 +26,6 @@ Pointer = Annotated[
         extra={"allowed": "a JSON pointer, such as `/confidence`"},
     ),
 ]
-Threshold = Annotated[float, Meta(gt=-1e300, lt=1e300)]
 
 
 class Escalate(Struct, frozen=True, forbid_unknown_fields=True):

@@ -171,6 +171,12 @@ def test_workers_of_both_models_are_to_hold_the_steps() -> None:
     assert step.id not in selectors.wanted_versions(["light"], keep_warm_s=0).to_load
 
 
+def test_steps_measure_their_inputs_alike() -> None:
+    make_version("heavy", "2", padded=True)
+    with pytest.raises(RuleError, match="need the same `padded`"):
+        put_cascade("light:1", "heavy:2")
+
+
 def test_a_step_is_loaded_on_the_workers_of_its_model_before_it_gets_jobs() -> None:
     make_version("heavy", "2")
     make_worker("gpu-1@tests", model_names=["heavy"])

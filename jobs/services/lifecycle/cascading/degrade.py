@@ -37,6 +37,7 @@ class _Fallen(NamedTuple):
     epoch: int
 
 
+# Earlier batches are locked in the order of their ids: two workers whose batches fail at once share some.
 _ANSWER = Statement(
     """
 WITH last AS MATERIALIZED (
@@ -59,12 +60,16 @@ WITH last AS MATERIALIZED (
   INSERT INTO jobs_step (job_id, epoch, number, rule, version_id, batch_id, why)
   SELECT ended.id, ended.now, last.number + 1, last.rule, ended.before, ended.batch_id, %(why)s
   FROM ended JOIN last ON last.job_id = ended.id
+), batches AS MATERIALIZED (
+  SELECT id FROM jobs_batch
+  WHERE id IN (SELECT last.batch_id FROM ended JOIN last ON last.job_id = ended.id)
+  ORDER BY id FOR UPDATE
 ), counted AS (
   UPDATE jobs_batch batch SET succeeded = batch.succeeded + theirs.jobs,
     released = GREATEST(batch.released - theirs.jobs, 0)
-  FROM (
+  FROM batches JOIN (
     SELECT last.batch_id, count(*) AS jobs FROM ended JOIN last ON last.job_id = ended.id GROUP BY 1
-  ) AS theirs WHERE batch.id = theirs.batch_id
+  ) AS theirs ON theirs.batch_id = batches.id WHERE batch.id = batches.id
 ), forgotten AS (
   DELETE FROM jobs_cacheentry WHERE job_id = ANY(%(jobs)s::uuid[])
 )

@@ -101,12 +101,12 @@ def escalate(connection: sa.Connection, steps: Sequence[EndedStep], *, batch: UU
     note = {
         "jobs": [row.id for row in moved],
         "epochs": [row.epoch for row in moved],
-        "details": [json.dumps(_detail(row, by_job[row.id].why, by_job[row.id].confidence) | origin)
-                    for row in moved],
-    }  # fmt: skip
+        "details": [json.dumps(_detail(row, by_job[row.id].why) | origin) for row in moved],
+    }
     run(connection, NOTE, note | {"kind": Verb.ESCALATE, "actor": "worker"})
     run(connection, _WAKE, {"channel": SUBMITTED, "models": sorted({row.model for row in moved})})
 
 
-def _detail(row: _Escalated, why: str, confidence: float | None) -> dict[str, object]:
-    return {"from": row.before, "to": row.to, "why": why, "confidence": confidence}
+def _detail(row: _Escalated, why: str) -> dict[str, object]:
+    # Without the confidence, which is content: events cannot be changed, not even by an erasure.
+    return {"from": row.before, "to": row.to, "why": why}

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from jobs.core.cascades.step_ends import SENTENCES, Hindrance, StepCounts, StepEnd, StepVerdict, hindered
 from jobs.core.failures import Failure, FailureKind, Success
-from jobs.core.retry.policy import Bury
+from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.core.stages import NO_TIMES, StageTimes
 from jobs.core.states import State, Verb, target
 from jobs.services.lifecycle.cascading.degrade import Fall, degrade
@@ -96,6 +96,8 @@ def _sorted(verdicts: Sequence[Verdict], locked: dict[UUID, LockedStep]) -> _Sor
             some.late.append(verdict)
         elif row.late:
             some.plain.append(msgspec.structs.replace(verdict, step=_final(step)))  # it expires
+        elif isinstance(verdict.after, RetryAfter):
+            some.plain.append(msgspec.structs.replace(verdict, step=None))  # the step has not ended
         elif step.goto and not row.staged:
             _add(some, _hindered(verdict, step))
         else:

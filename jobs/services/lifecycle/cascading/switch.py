@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import time
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 from django.db import Error as DjangoDatabaseError
+from django.db import connection
 
-from jobs.core.errors import PlatformError
+from jobs.core.errors import PlatformError, UnavailableError
 from jobs.core.payloads.keyring import Column
 from jobs.core.submission.routed_job import key_of
 from jobs.db.statement import Statement, fetch_all
@@ -20,6 +22,8 @@ from models_registry.core.routing.switches import Switch
 from models_registry.flag_reads import switch_is_on
 
 log = logging.getLogger(__name__)
+
+RETRY_S = 1.0
 
 
 class _Asking(NamedTuple):
@@ -39,16 +43,30 @@ WHERE route.job_id = %(job)s AND route.key IS NOT NULL
 )
 
 
-def escalation_is_on(job: UUID) -> bool:
-    """Return whether a job of a cascade may go to its next step; so it is where flags cannot be read.
+class EscalationSwitch:
+    """The switch as the settle stage's thread sees it, where nothing else uses Django's connection."""
 
-    It asks the database for flags once a second at most, and for the job only where one of this name exists.
-    """
-    try:
-        return switch_is_on(Switch.ESCALATE, partial(_ask, job))
-    except (DjangoDatabaseError, PlatformError) as error:
-        log.warning("the flag %s could not be read: %s", Switch.ESCALATE, type(error).__name__)
-        return True
+    def __init__(self) -> None:
+        """Read it at the first job."""
+        self._retry_at = float("-inf")
+
+    def is_on(self, job: UUID) -> bool:
+        """Return whether a job of a cascade may go to its next step; so it is where flags cannot be read.
+
+        It asks the database for flags once a second at most, also where that fails, and for the job only
+        where a flag of this name exists.
+        """
+        if time.monotonic() < self._retry_at:
+            return True
+        try:
+            return switch_is_on(Switch.ESCALATE, partial(_ask, job))
+        except (DjangoDatabaseError, PlatformError) as error:
+            log.warning("the flag %s could not be read: %s", Switch.ESCALATE, type(error).__name__)
+            if isinstance(error, DjangoDatabaseError | UnavailableError):
+                self._retry_at = time.monotonic() + RETRY_S
+            return True
+        finally:
+            connection.close()  # Django closes none of this thread: a restart or switchover would break it
 
 
 def _ask(job: UUID) -> Ask:

@@ -48,14 +48,19 @@ class _RoutedJob(NamedTuple):
     key: int
     client: str
     priority: int
+    models: list[str]
     version: int
+
+    def may_use(self, *versions: VersionInfo) -> bool:
+        """Return whether the job's client may use the models of versions; it may use all if it names none."""
+        return not self.models or all(version.model in self.models for version in versions)
 
 
 # Without a rule a circuit's fallback answered: such a job is replayed where it was.
 _ROUTED = Statement(
     """
 SELECT route.job_id AS job, route.rule, route.arm, route.asked, route.key, client.name AS client,
-  job.priority, job.version_id AS version
+  job.priority, client.models, job.version_id AS version
 FROM jobs_route route JOIN jobs_job job ON job.id = route.job_id
 JOIN jobs_client client ON client.id = job.client_id
 WHERE route.job_id = ANY(%(jobs)s::uuid[]) AND route.rule IS NOT NULL AND route.key IS NOT NULL
@@ -75,7 +80,8 @@ JOIN models_registry_modelversion version ON version.id = job.version_id WHERE j
 def plan_by_rule(jobs: Sequence[UUID]) -> ReplayPlan:
     """Return those of `jobs` that the rules in force now give another version than they have, or a cascade.
 
-    A job stays where its alias is gone, or the new version takes other inputs or protects them less.
+    A job stays where its alias is gone, where the new version takes other inputs or protects them less, and
+    where its client may not use the models that would answer it.
     """
     plan = ReplayPlan([], [])
     if rows := execute(_ROUTED, {"jobs": list(jobs)}):
@@ -106,6 +112,8 @@ def _decide_all(rows: Sequence[_RoutedJob], plan: ReplayPlan) -> None:
 def _restart(plan: ReplayPlan, row: _RoutedJob, rule: CompiledRule, before: VersionInfo) -> None:
     """Let a job begin the cascade of a rule, where each step may answer it."""
     is_own = row.arm == Arm.CASCADE and row.rule == rule.id
+    if not row.may_use(*rule.steps):
+        return
     if is_own or all(_may_answer(step, before) for step in rule.steps):
         plan.restarts.append(CascadeRestart(row.job, rule.id))
         if rule.steps[0].id != before.id:
@@ -115,6 +123,8 @@ def _restart(plan: ReplayPlan, row: _RoutedJob, rule: CompiledRule, before: Vers
 def _move(plan: ReplayPlan, row: _RoutedJob, to: VersionInfo, before: VersionInfo) -> None:
     was_in_a_cascade = row.arm == Arm.CASCADE
     if not _may_answer(to, before) or (to.model != before.model and not was_in_a_cascade):
+        return
+    if to.model != before.model and not row.may_use(to):
         return
     if to.id != before.id:
         plan.moves.append(VersionMove(row.job, before, to))

@@ -28,6 +28,7 @@ CHUNK = 500
 
 class _StepRow(NamedTuple):
     job: UUID
+    rule: int | None
     number: int
     version: str | None
     why: str
@@ -43,7 +44,7 @@ WITH sample AS MATERIALIZED (
     SELECT job_id FROM jobs_step WHERE rule = %(rule)s AND number = 1 ORDER BY id DESC LIMIT %(most)s
   ) AS newest
 )
-SELECT s.job_id AS job, s.number, model.name || ':' || version.version AS version, s.why, s.hindrance,
+SELECT s.job_id AS job, s.rule, s.number, model.name || ':' || version.version AS version, s.why, s.hindrance,
   s.confidence, batch.ran_s / NULLIF(batch.size, 0) AS device_s
 FROM sample JOIN jobs_step s USING (job_id) JOIN jobs_job job ON job.id = s.job_id
 LEFT JOIN models_registry_modelversion version ON version.id = s.version_id
@@ -84,8 +85,11 @@ WHERE job.id = ANY(%(jobs)s::uuid[])
 
 
 def seen_jobs(rule: int, *, most: int) -> list[CascadeJob]:
-    """Return the newest ended jobs of a rule's cascade, up to `most`, without labels."""
-    return list(_lives(fetch_all(_STEPS, {"rule": rule, "most": most})))
+    """Return the newest ended jobs of a rule's cascade, up to `most`, without labels.
+
+    A job that was replayed by another rule is one of that rule: its answers are from there.
+    """
+    return list(_lives(fetch_all(_STEPS, {"rule": rule, "most": most}), rule))
 
 
 def labelled_jobs(jobs: Sequence[CascadeJob], truths: Mapping[UUID, str], *, at: str) -> list[CascadeJob]:
@@ -101,16 +105,17 @@ def labelled_jobs(jobs: Sequence[CascadeJob], truths: Mapping[UUID, str], *, at:
     return [_labelled(job, found.get(job.job), truths.get(job.job)) for job in jobs]
 
 
-def _lives(rows: Sequence[_StepRow]) -> Iterator[CascadeJob]:
-    """Yield each job with the steps since it last began its cascade."""
+def _lives(rows: Sequence[_StepRow], rule: int) -> Iterator[CascadeJob]:
+    """Yield each job with the steps since it last began its cascade, where that is the one of `rule`."""
     for job, group in groupby(rows, key=attrgetter("job")):
-        steps = list[SeenStep]()
+        steps, by = list[SeenStep](), None
         for row in group:
+            by = row.rule
             if row.number <= 1:
                 steps = []
             if row.number:
                 steps.append(_step(row))
-        if steps:
+        if steps and by == rule:
             yield CascadeJob(job, tuple(steps))
 
 

@@ -70,7 +70,7 @@ def test_a_job_that_expired_while_it_waited_says_so(app: Client, session: sa.Con
     job = a_job()
     with transaction(session):
         session.exec_driver_sql(LATE, {"job": job})
-        assert [ended.id for ended in expire(session, [job])] == [job]
+        assert [ended.id for ended in expire(session, [job]).expired] == [job]
     assert shown(app, job) == EXPIRED
 
 

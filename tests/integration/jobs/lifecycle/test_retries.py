@@ -174,7 +174,7 @@ def test_a_claim_has_the_time_until_the_deadline(session: sa.Connection) -> None
 def test_a_claim_refuses_a_job_past_its_deadline(session: sa.Connection) -> None:
     job = make_job(deadline=timezone.now() - timedelta(seconds=1))
     assert claim(session, batch=batch_row(), envelopes=[envelope_of(job)]) == []
-    assert overdue.expire(session, [job.id]) == [(job.id, "echo")]
+    assert overdue.expire(session, [job.id]).all == [(job.id, "echo")]
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,7 @@ def test_a_job_claimed_in_the_meantime_does_not_expire(session: sa.Connection) -
     jobs = make_jobs(1, deadline=timezone.now() - PAST)
     make_batch(make_worker(), make_version(), jobs)
     with transaction(session):
-        assert expire(session, [jobs[0].id]) == []
+        assert expire(session, [jobs[0].id]).all == []
     assert states(jobs) == {("running", 1, 1)}
 
 

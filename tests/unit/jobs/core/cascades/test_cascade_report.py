@@ -54,7 +54,13 @@ def test_a_degraded_job_says_nothing_of_the_later_step() -> None:
 
 
 def test_without_a_confidence_a_job_goes_on_at_every_threshold() -> None:
-    report = cascade_report([job(1, None, "a", "b"), job(2, 0.5, "a")], threshold=0.3)
+    unsure = CascadeJob(
+        UUID(int=1),
+        (SeenStep("m:light", StepEnd.NO_CONFIDENCE), SeenStep("m:heavy", StepEnd.ENOUGH)),
+        "a",
+        "b",
+    )
+    report = cascade_report([unsure, job(2, 0.5, "a")], threshold=0.3)
     assert [point.escalated_share for point in report.curve] == [0.5, 0.5]
 
 
@@ -70,3 +76,11 @@ def test_a_curve_has_no_more_points_than_can_be_drawn() -> None:
     curve = cascade_report(many, threshold=0.5).curve
     assert 101 <= len(curve) <= 102
     assert (curve[0].below, curve[-1].below) == (0.0, 4_999 / 5_000)
+
+
+def test_what_another_threshold_would_do_is_not_known_of_hidden_confidences() -> None:
+    hidden = [job(1, None, "a"), job(2, None, "a", "b")]
+    report = cascade_report(hidden, threshold=0.3)
+    assert (report.escalated_share, report.curve) == (0.5, [])
+    mixed = cascade_report([*hidden, job(3, 0.5, "a")], threshold=0.3)
+    assert [(point.below, point.escalated_share) for point in mixed.curve] == [(0.3, 0), (0.5, 0)]
