@@ -41,6 +41,11 @@ def compared(put: Rule) -> Rule:
     return put
 
 
+def read(text: str) -> Any:
+    """Return JSON without the last digits, which depend on the order in which Postgres adds."""
+    return json.loads(text, parse_float=lambda number: round(float(number), 9))
+
+
 def test_the_report_is_printed_and_written(compared: Rule, tmp_path: Path) -> None:
     text = rules("report", "echo", str(compared.number), "--out", str(tmp_path / "new"))
     first, *rest = text.splitlines()
@@ -54,8 +59,8 @@ def test_the_report_is_printed_and_written(compared: Rule, tmp_path: Path) -> No
     assert "seen = 'cat': 1 2, 2 2" in rest
     names = {path.name for path in (tmp_path / "new").iterdir()}
     assert names == {"report.json", "report.html", "exposed.png", "errors.png", "feedback_1.png"}
-    printed: Any = json.loads(rules("report", "echo", str(compared.number), "--json"))
-    assert printed == json.loads((tmp_path / "new" / "report.json").read_text())
+    printed = read(rules("report", "echo", str(compared.number), "--json"))
+    assert printed == read((tmp_path / "new" / "report.json").read_text())
     assert printed["arms"][0]["exposed"] == 300
 
 
