@@ -136,7 +136,7 @@ class HostWorkers:
             log.error("%s died with status %d: the next start is in %.0f s", place.name, status, pause_s)
 
     def _begin_limits_anew(self, now_s: float) -> None:
-        """Begin the limit of each start anew after a gap, in which the host could not see who serves."""
+        """Begin the limit of each start anew where the host did not look for LIVE_S seconds."""
         if now_s - self._seen_s > LIVE_S:
             for place in self.places:
                 place.watched_s = now_s
