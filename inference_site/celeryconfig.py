@@ -49,5 +49,8 @@ beat_schedule = {
     "erasures": {"task": "jobs.continue_erasures", "schedule": crontab()},
     "edits": {"task": "jobs.continue_edits", "schedule": crontab()},
     "tokens": {"task": "jobs.warn_of_tokens", "schedule": crontab(minute="53", hour="3")},
+    # Workers write what they sampled within a minute after the hour; another minute is for a slow database.
+    "drift": {"task": "jobs.compare_drift", "schedule": crontab(minute="3")},
+    "drift_webhooks": {"task": "jobs.send_drift_webhooks", "schedule": crontab()},
     "events": {"task": "jobs.forget_events", "schedule": crontab(minute="37", hour="3")},
 }

@@ -14,9 +14,11 @@ from django.db import DatabaseError
 from jobs.payloads.object_store import storage
 from jobs.services.webhooks.http_post import trusted
 from models_registry.core.patterns import patterns, refusal
-from models_registry.models import ModelVersion
+from models_registry.core.refs import SLOW_ENDING
+from models_registry.models import ModelVersion, RegisteredModel
 
 MISTAKE, NO_KEY, NO_STORAGE, NO_AUTHORITIES = "jobs.E001", "jobs.E002", "jobs.E003", "jobs.E004"
+TAKEN_NAME = "jobs.E005"
 HALF_OPEN, ONE_FACTOR, OLD_PATTERN = "jobs.W001", "jobs.W002", "jobs.W007"
 
 
@@ -63,6 +65,29 @@ def check_payload_keys(*, databases: Sequence[str] | None = None, **_kwargs: Any
         return []
     text = f"PAYLOAD_KEYS is not set, and these versions are encrypted: {', '.join(versions)}."
     return [Error(text, hint="Their jobs are refused until it is.", id=NO_KEY)] if versions else []
+
+
+@register(Tags.database)
+def check_model_names(*, databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+    """Return an error for each model, registered before slow lanes, whose queue would be taken for one."""
+    if not databases:
+        return []
+    try:
+        names = list(
+            RegisteredModel.objects.filter(name__endswith=SLOW_ENDING).values_list("name", flat=True)
+        )
+    except DatabaseError:  # the tables do not exist yet
+        return []
+    hint = "Rename it before the upgrade, as the page of operations says under Workers for one lane."
+    return [
+        Error(
+            f"The model {name} would get no jobs: its queue has the name of the slow lane of"
+            f" {name.removesuffix(SLOW_ENDING)}.",
+            hint=hint,
+            id=TAKEN_NAME,
+        )
+        for name in names
+    ]
 
 
 @register(Tags.database)

@@ -16,6 +16,8 @@ from jobs.services.access.audit import forget_events
 from jobs.services.access.tokens import warn_of_ends
 from jobs.services.dead_letters.edited_replays import continue_edits
 from jobs.services.dead_letters.purge import purge_stale
+from jobs.services.drift.alarm_webhooks import send_due
+from jobs.services.drift.comparing import compare_all
 from jobs.services.erasure.erase_subject import continue_erasures
 from jobs.services.erasure.unwanted_objects import delete_unwanted
 from jobs.services.retention.delete_objects import forget_payloads
@@ -83,6 +85,18 @@ def erasures() -> None:
 def edits() -> None:
     """Let the jobs of edited replays follow whose first jobs have succeeded."""
     continue_edits()
+
+
+@shared_task(name="jobs.compare_drift", ignore_result=True)
+def drift() -> None:
+    """Compare the hours that have ended with the references of their versions."""
+    compare_all()
+
+
+@shared_task(name="jobs.send_drift_webhooks", ignore_result=True)
+def drift_webhooks() -> None:
+    """Send the webhooks of alarms that are due."""
+    send_due()
 
 
 @shared_task(name="jobs.purge_letters", ignore_result=True)

@@ -10,7 +10,7 @@ from threading import Lock
 from time import monotonic
 from typing import Any, TypeAlias, TypeVar
 
-from django.db.models import F, Prefetch
+from django.db.models import Exists, F, Prefetch, Q
 from django.db.models.functions import Now
 
 from models_registry.core import schema
@@ -20,9 +20,11 @@ from models_registry.core.refs import DEFAULT_ALIAS, Ref
 from models_registry.core.registry_errors import ModelNotFoundError
 from models_registry.core.routing.decision import CompiledRule
 from models_registry.core.version import VersionInfo
+from models_registry.flag_reads import forget_flags, note_flags
 from models_registry.models import (
     Alias,
     AliasMove,
+    Flag,
     ModelVersion,
     MoveState,
     Promotion,
@@ -32,7 +34,7 @@ from models_registry.rule_reads import compiled, routed_versions
 
 __all__ = [
     "VersionInfo", "forget", "info", "known_queues", "model", "models", "renew", "resolve", "resolve_all",
-    "retention_classes", "routed", "routed_all", "used_life", "validate_against",
+    "retention_classes", "routed", "routed_all", "slow_models", "used_life", "validate_against",
     "validate_input", "validate_outline", "versions", "wanted_versions",
 ]  # fmt: skip
 
@@ -44,6 +46,8 @@ Answering: TypeAlias = "VersionInfo | CompiledRule | ModelNotFoundError"
 _cache: dict[Hashable, tuple[float, object]] = {}
 _absent: dict[Hashable, tuple[float, object]] = {}  # of its own, so that made-up names displace no model
 _lock = Lock()
+# What a submit reads says beside it whether there is any flag, so that it need not ask for that.
+_BESIDE_FLAGS = ModelVersion.objects.select_related("model").annotate(any_flag=Exists(Flag.objects.all()))
 
 
 def resolve(ref: str) -> VersionInfo:
@@ -129,6 +133,18 @@ def known_queues() -> list[str]:
     return list(RegisteredModel.objects.order_by("name").values_list("name", flat=True))
 
 
+def slow_models(names: Collection[str] | None = None) -> list[str]:
+    """Return the names of models, of `names` alone if given, with a version whose jobs may be slow, in order.
+
+    A version counts whatever its state: its jobs may still wait.
+    """
+    slow = Q(versions__options__lane__in=["slow", "auto"]) | Q(versions__options__has_key="slow_above_s")
+    rows = RegisteredModel.objects.filter(slow)
+    if names is not None:
+        rows = rows.filter(name__in=names)
+    return list(rows.order_by("name").distinct().values_list("name", flat=True))
+
+
 def models() -> Sequence[RegisteredModel]:
     """Return all models by name, with aliases and their versions prefetched."""
     aliases = Prefetch("aliases", Alias.objects.select_related("version").order_by("name"))
@@ -180,17 +196,22 @@ def forget() -> None:
     with _lock:
         _cache.clear()
         _absent.clear()
+    forget_flags()
 
 
 def _resolve(text: str) -> Answering:
-    ref, rows = Ref.parse(text), ModelVersion.objects.select_related("model")
-    rows = rows.filter(model__name=ref.name)
+    ref, read_at = Ref.parse(text), monotonic()
+    rows = _BESIDE_FLAGS.filter(model__name=ref.name)
     if ref.version:
         row = rows.filter(version=ref.version).first()
-        return _no_such(ref) if row is None else VersionInfo.of(row)
+        if row is None:
+            return _no_such(ref)
+        note_flags(read_at, any_flag=row.any_flag)
+        return VersionInfo.of(row)
     aliased = rows.filter(aliases__name=ref.alias).annotate(by_rule=F("aliases__rule_id")).first()
     if aliased is None:
         return _no_such(ref)
+    note_flags(read_at, any_flag=aliased.any_flag)
     stable, rule = VersionInfo.of(aliased), aliased.by_rule
     return stable if rule is None else compiled({rule: stable}).get(rule, stable)
 
@@ -211,9 +232,11 @@ def _no_such(ref: Ref) -> ModelNotFoundError:
 
 def _named_by(refs: Mapping[str, Ref]) -> dict[str, Answering]:
     """Return what many references name; only rows that are named are read whole."""
-    ids, rules = _ids_by_ref(refs.values())
-    rows = ModelVersion.objects.select_related("model").filter(id__in=set(ids.values()))
+    (ids, rules), read_at = _ids_by_ref(refs.values()), monotonic()
+    rows = _BESIDE_FLAGS.filter(id__in=set(ids.values()))
     versions = {row.id: VersionInfo.of(row) for row in rows}
+    for row in rows[:1]:
+        note_flags(read_at, any_flag=row.any_flag)
     stables = {rule: versions[ids[ref]] for ref, rule in rules.items() if ids[ref] in versions}
     by_rule = compiled(stables) if stables else {}
     return {

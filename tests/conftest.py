@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 
 import django
+import hypothesis
 import pytest
 import sqlalchemy as sa
 from django.core.management import call_command
@@ -20,6 +21,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Bring up the servers and Django, before any test module is imported."""
     if _only_shares_out(config):
         return
+    # An example that took long says only that the machine was busy.
+    hypothesis.settings.register_profile("without deadlines", deadline=None)
+    hypothesis.settings.load_profile("without deadlines")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inference_site.settings")
     if only_unit_tests(config.args, started_in=config.invocation_params.dir):
         use_placeholders()
@@ -81,11 +85,14 @@ def db(services: dict[str, str]) -> Iterator[str]:
     from jobs.services.admission.queues import forget_queues
     from jobs.services.circuits.reads import forget_circuits
     from jobs.services.reads.version_labels import forget_labels
+    from jobs.services.reuse.generations import forget_generations
     from models_registry import selectors
 
     _truncate()
     # This process remembers rows that are gone, and the next ones may have their ids.
-    kept = (vault.forget, forget_owners, forget_queues, forget_circuits, forget_labels)
+    kept = (
+        vault.forget, forget_owners, forget_queues, forget_circuits, forget_labels, forget_generations,
+    )  # fmt: skip
     for forget in (*kept, selectors.forget, latest.forget):
         forget()
     yield services["DATABASE_URL"]

@@ -15,10 +15,12 @@ from jobs.admin import (
 from jobs.admin.acting import bulk_act_admin, pause_admin
 from jobs.admin.dead_letters import admin as dead_letters
 from jobs.admin.dead_letters import replays
+from jobs.admin.drift import drift_admin
 from jobs.admin.experiments import experiment_admin
+from jobs.admin.flags import flag_admin, flag_change_admin
 from jobs.admin.operations import autoscaler_admin
 from jobs.admin.registry_pages import alias_page, model_page, version_page
-from jobs.admin.rollouts import rollout_admin, rule_admin, trial_admin
+from jobs.admin.rollouts import rollout_admin, rule_admin, shadow_admin, trial_admin
 
 __all__ = [
     "alias_page",
@@ -28,7 +30,10 @@ __all__ = [
     "circuit_admin",
     "client_admin",
     "dead_letters",
+    "drift_admin",
     "experiment_admin",
+    "flag_admin",
+    "flag_change_admin",
     "job_admin",
     "model_page",
     "outbox_and_events",
@@ -38,6 +43,7 @@ __all__ = [
     "replays",
     "rollout_admin",
     "rule_admin",
+    "shadow_admin",
     "trial_admin",
     "version_page",
     "webhook_admin",

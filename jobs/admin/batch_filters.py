@@ -28,6 +28,20 @@ class OpenMenu(admin.SimpleListFilter):
         return queryset.filter(finished_at__isnull=False) if self.value() == "no" else queryset
 
 
+class LaneFilter(admin.SimpleListFilter):
+    """The lane whose queue a batch's jobs came by."""
+
+    title, parameter_name = "lane", "lane"
+
+    def lookups(self, *_: Any) -> list[tuple[str, str]]:
+        """Return both lanes."""
+        return [("fast", "fast"), ("slow", "slow")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002  # Django's signature
+        """Return the rows of the lane."""
+        return queryset if self.value() is None else queryset.filter(slow=self.value() == "slow")
+
+
 class SealFilter(ColumnFilter):
     """Why a batch was sealed."""
 

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from jobs.admin import job_page
 from jobs.admin.base import BoundedAdmin, Rows
-from jobs.admin.batch_filters import ModelFilter, OpenMenu, SealFilter, WorkerFilter
+from jobs.admin.batch_filters import LaneFilter, ModelFilter, OpenMenu, SealFilter, WorkerFilter
 from jobs.admin.links import batch_link, job_link, one_line, row_link, worker_link
 from jobs.admin.waterfall import batch_waterfall
 from jobs.core.batching.explain import seconds
@@ -40,14 +40,15 @@ class BatchAdmin(BoundedAdmin):
         "key", "model_version", "size", "ended", "seal_reason", "waited", "ran", "node_and_device", "claimed",
     )  # fmt: skip
     list_display_links = None
-    list_filter = (OpenMenu, SealFilter, ModelFilter, WorkerFilter)
+    list_filter = (OpenMenu, LaneFilter, SealFilter, ModelFilter, WorkerFilter)
     shown_related = ("version__model", "worker")
     fields = (
-        "id", "why", "version", "node", "device", "size", "padded_size", "seal_reason", "claimed",
+        "id", "why", "version", "lane", "node", "device", "size", "padded_size", "seal_reason", "claimed",
         "finished", "waited", "ran", "ended", "side_by_side", "jobs",
     )  # fmt: skip
     readonly_fields = (
-        "node", "device", "why", "claimed", "finished", "waited", "ran", "ended", "side_by_side", "jobs",
+        "lane", "node", "device", "why", "claimed", "finished", "waited", "ran", "ended", "side_by_side",
+        "jobs",
     )  # fmt: skip
 
     def is_live(self, obj: Batch) -> bool:
@@ -94,6 +95,10 @@ class BatchAdmin(BoundedAdmin):
         """Return the worker's device."""
         worker = job_page.worker_of(batch)
         return worker.device if worker else NONE
+
+    def lane(self, batch: Batch) -> str:
+        """Return the lane whose queue its jobs came by."""
+        return "slow" if batch.slow else "fast"
 
     @admin.display(description="version")
     def model_version(self, batch: Batch) -> str:
@@ -147,10 +152,10 @@ class WorkerAdmin(ReadOnlyAdmin):
     ordering = (F("ended_at").desc(nulls_first=True), "-started_at")
     search_fields = ("node", "host")
     fields = (
-        "id", "node", "status", "device", "device_uuid", "memory", "model_names", "host", "zone", "pid",
-        "started_at", "heartbeat_at", "ended_at", "end_reason", "open_batches", "loads",
+        "id", "node", "status", "device", "device_uuid", "memory", "model_names", "takes", "host", "zone",
+        "pid", "started_at", "heartbeat_at", "ended_at", "end_reason", "open_batches", "loads",
     )  # fmt: skip
-    readonly_fields = ("status", "memory", "open_batches", "loads")
+    readonly_fields = ("status", "memory", "takes", "open_batches", "loads")
 
     def is_live(self, obj: Worker) -> bool:
         """Return whether it has not ended."""
@@ -168,6 +173,12 @@ class WorkerAdmin(ReadOnlyAdmin):
             return f"ended: {worker.end_reason or 'no reason given'}"
         silent_s = worker.silent_for.total_seconds()
         return "alive" if silent_s < STALE_AFTER_S else f"silent for {silent_s:,.0f} s"
+
+    @admin.display(description="lanes")
+    def takes(self, worker: Worker) -> str:
+        """Return how many batches it runs at once, and whether it takes the jobs of one lane alone."""
+        only = f", {worker.lane} jobs only" if worker.lane else ""
+        return amounts.count(worker.lanes) + only
 
     @admin.display(description="device's memory in use")
     def memory(self, worker: Worker) -> str:

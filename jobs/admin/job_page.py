@@ -77,10 +77,11 @@ def worker_of(batch: Batch) -> Worker | None:
 def why(batch: Batch) -> str:
     """Return a sentence about why a batch was sealed at its size."""
     limits = ("max_batch", "max_padded_size", "padded", "p95_goal_s")
-    measures = ("size", "padded_size", "seal_reason", "waited_s", "isolation_group")
+    measures = ("size", "padded_size", "seal_reason", "waited_s", "isolation_group", "slow")
     fields = {name: getattr(batch, name) for name in measures}
     worker, version = worker_of(batch), VersionInfo.of(batch.version)
     there = version.on(worker.device) if worker else version
+    fields["slow_slice_s"] = version.platform_options.slow_slice_s
     return why_this_size(LedgerEntry(**fields, **{name: getattr(there, name) for name in limits}))
 
 

@@ -14,6 +14,7 @@ from jobs.api.routes import (
     backtest_calls,
     bulk_act_calls,
     erasures,
+    feedback_calls,
     file_uploads,
     health,
     job_events,
@@ -27,19 +28,25 @@ from jobs.api.routes import (
     submissions,
 )
 from jobs.api.routes.rollouts import (
+    ab_report_calls,
+    cascade_calls,
+    drift_calls,
+    flag_calls,
     rollout_act_calls,
     rollout_calls,
     rollout_stream,
     rule_calls,
+    shadow_calls,
     version_state_calls,
 )
 from models_registry.api import router as models_router
 
 # Each put its calls on the router.
 ROUTES = (
-    backtest_calls, bulk_act_calls, erasures, file_uploads, job_events, job_lineage, job_timelines, jobs,
-    live_workers, own_token, registrations, submissions, rollout_act_calls, rollout_calls, rollout_stream,
-    rule_calls, version_state_calls,
+    ab_report_calls, backtest_calls, bulk_act_calls, cascade_calls, drift_calls, erasures, feedback_calls,
+    file_uploads, flag_calls, job_events, job_lineage, job_timelines, jobs, live_workers, own_token,
+    registrations, rollout_act_calls, rollout_calls, rollout_stream, rule_calls, shadow_calls,
+    submissions, version_state_calls,
 )  # fmt: skip
 ABOUT = """
 Submit a job and get its acknowledgement at once. Then get its result in the way that suits you: send
@@ -48,8 +55,9 @@ Submit a job and get its acknowledgement at once. Then get its result in the way
 `succeeded`, `dead`, `cancelled` or `expired`. [The documents](/docs/api) show each step by example.
 
 **Tokens.** Every call needs a bearer token. A token has scopes: `submit`, `read`, `cancel`, `replay` and
-`erase` for your own jobs, `register` for versions of models, `roll_out` for what answers for their aliases,
-`approve` for the roll-outs of others, and `admin` for everything but `approve`, on the jobs of all clients.
+`erase` for your own jobs, `register` for versions of models, `roll_out` for flags and for what answers for
+their aliases, `approve` for the roll-outs of others, and `admin` for everything but `approve`, on the jobs of
+all clients.
 Each call below names the scope that it needs as `x-scope`; without it the call returns 403, whether or not
 the job is yours. A job of another client returns 404, as if it did not exist. Without `read`, a token gets no
 metadata, output or error, not even of the jobs that it submits, cancels or replays. Any valid token

@@ -82,13 +82,16 @@ class JobSchema(JobSummarySchema):
     """A job. It has an `output` once it succeeded, an `error` if it ended without one or that is lost.
 
     `cached_from` is the identical job that ran instead of this one, where its output was shared. With
-    `payload_expired`, input, metadata and output were deleted because their retention time is over.
+    `payload_expired`, input, metadata and output were deleted because their retention time is over. Only jobs
+    of a cascade have a `step`, and only those are `degraded` whose output is of an earlier step than was due.
     """
 
     payload_expired: bool = False
     metadata: dict[str, Any] | None
     cached_from: UUID | None
     output: Any = None
+    degraded: bool = False
+    step: int | None = Field(None, description="The step of its cascade that it is in, or ended with.")
     error: JobErrorSchema | None = None
 
 

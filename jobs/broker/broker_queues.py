@@ -49,9 +49,9 @@ def queue_entity(spec: QueueSpec) -> kombu.Queue:
     )
 
 
-def model_queue(model: str, queue_type: str = "") -> kombu.Queue:
-    """Return the model's queue as Celery consumes it, with the very arguments `declare` uses."""
-    return queue_entity(_specs(model, queue_type)[0])
+def model_queue(queue: str, queue_type: str = "") -> kombu.Queue:
+    """Return a model's queue, or that of its slow lane, as Celery consumes it, as `declare` makes it."""
+    return queue_entity(_specs(queue, queue_type)[0])
 
 
 def task_queue(queue: QueueSpec) -> kombu.Queue:
@@ -59,21 +59,22 @@ def task_queue(queue: QueueSpec) -> kombu.Queue:
     return queue_entity(task_queue_spec(queue, settings.INFERENCE.queue_type))
 
 
-def declare(connection: kombu.Connection, models: Iterable[str], queue_type: str = "") -> None:
-    """Declare every exchange and queue of `models`, idempotently; TopologyMismatchError where one differs.
+def declare(connection: kombu.Connection, queues: Iterable[str], queue_type: str = "") -> None:
+    """Declare `queues` and the exchanges, idempotently; TopologyMismatchError where one differs.
 
-    To declare is how AMQP compares: what is there must be equal, what is missing is made. The queue type is
-    that of the settings where none is given.
+    A queue is a model's, or that of its slow lane; the model's dead-letter queue comes with it. To declare is
+    how AMQP compares: what is there must be equal, what is missing is made. The queue type is that of the
+    settings where none is given.
     """
     for exchange in (INFER, INFER_DEAD):
         _declare(connection, exchange)
-    for model in models:
-        for queue in reversed(_specs(model, queue_type)):
+    for name in queues:
+        for queue in reversed(_specs(name, queue_type)):
             _declare(connection, queue)
 
 
-def _specs(model: str, queue_type: str) -> tuple[QueueSpec, QueueSpec]:
-    return queue_specs(model, queue_type or settings.INFERENCE.queue_type)
+def _specs(queue: str, queue_type: str) -> tuple[QueueSpec, QueueSpec]:
+    return queue_specs(queue, queue_type or settings.INFERENCE.queue_type)
 
 
 def _declare(connection: kombu.Connection, spec: ExchangeSpec | QueueSpec) -> None:
@@ -91,9 +92,9 @@ def _declare(connection: kombu.Connection, spec: ExchangeSpec | QueueSpec) -> No
         ) from error
 
 
-def counts(connection: kombu.Connection, model: str) -> QueueCounts | None:
-    """Return what waits in the model's queue and who consumes it; None where there is no such queue."""
-    return _counts(connection, queue_name(model))
+def counts(connection: kombu.Connection, queue: str) -> QueueCounts | None:
+    """Return what waits in a queue and how many consume it; None where there is no such queue."""
+    return _counts(connection, queue_name(queue))
 
 
 def dead_counts(connection: kombu.Connection, model: str) -> QueueCounts | None:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from jobs.core.priority import MAX_BROKER_PRIORITY
+from jobs.core.queue_names import is_slow, model_of_queue
 
 
 class BrokerUser(StrEnum):
@@ -66,14 +67,19 @@ def gpu_node(index: int, host: str) -> str:
     return f"{GPU_NODE}-{index}@{host}"
 
 
-def queue_name(model: str) -> str:
-    """Return the queue that the model's jobs wait in."""
-    return f"{INFER.name}.{model}"
+def queue_name(queue: str) -> str:
+    """Return the broker's name of a queue: a model's, or with `slow_queue` that of its slow lane."""
+    return f"{INFER.name}.{queue}"
 
 
 def model_of(routing_key: object) -> str:
     """Return the model that a message was published for, by its routing key or by its queue's name."""
-    return str(routing_key).removeprefix(f"{INFER.name}.")
+    return model_of_queue(str(routing_key).removeprefix(f"{INFER.name}."))
+
+
+def is_slow_queue(routing_key: object) -> bool:
+    """Return whether a routing key, or a queue's name, is that of a slow lane."""
+    return is_slow(str(routing_key))
 
 
 def dead_queue_name(model: str) -> str:
@@ -81,15 +87,18 @@ def dead_queue_name(model: str) -> str:
     return f"{queue_name(model)}.dead"
 
 
-def queue_specs(model: str, queue_type: str) -> tuple[QueueSpec, QueueSpec]:
-    """Return the model's queue and its dead-letter queue; `queue_type` is `classic` or `quorum`."""
+def queue_specs(queue: str, queue_type: str) -> tuple[QueueSpec, QueueSpec]:
+    """Return a queue, a model's or that of its slow lane, and the model's one dead-letter queue.
+
+    `queue_type` is `classic` or `quorum`.
+    """
     # Always named: a virtual host may have another type for queues that name none.
     kind = {"x-queue-type": queue_type}
-    dead = dead_queue_name(model)
+    dead = dead_queue_name(model_of_queue(queue))
     dead_letters = {"x-dead-letter-exchange": INFER_DEAD.name, "x-dead-letter-routing-key": dead}
     # RabbitMQ 3.10 refuses x-max-priority on a quorum queue; later ones need none.
     levels = {"x-max-priority": MAX_BROKER_PRIORITY} if queue_type == CLASSIC else {}
-    live = QueueSpec(queue_name(model), INFER, model, {**kind, **levels, **dead_letters})
+    live = QueueSpec(queue_name(queue), INFER, queue, {**kind, **levels, **dead_letters})
     return live, QueueSpec(dead, INFER_DEAD, dead, kind)
 
 

@@ -25,6 +25,7 @@ class Cause(StrEnum):
     BACKLOG = "backlog"
     PRIORITY = "priority"
     FAIR_SHARE = "fair_share"
+    SLOW_LANE = "slow_lane"
     CIRCUIT = "circuit"
     BACKOFF = "backoff"
     RETRY_BUDGET = "retry_budget"
@@ -84,7 +85,8 @@ class Circumstances:
 
     `held_s` are the seconds of it for which each of the holds held. Its worker ran other batches for `busy_s`
     of the `buffer_s` seconds that the job lay there. `size` is the job's own and `longest` that of the
-    longest member of its batch, both 0 where the model does not pad.
+    longest member of its batch, both 0 where the model does not pad. `slow` says that its batch was of the
+    slow lane, whose batches leave a lane of each worker to others.
     """
 
     wait_s: float = 0.0
@@ -95,6 +97,13 @@ class Circumstances:
     busy_s: float = 0.0
     size: int = 0
     longest: int = 0
+    slow: bool = False
+
+    @property
+    def behind(self) -> Cause:
+        """Return what it waited for where nothing held it: the jobs before it, or the slow lane."""
+        cause = self.before.cause
+        return Cause.SLOW_LANE if self.slow and cause is Cause.BACKLOG else cause
 
     @property
     def held(self) -> Cause | None:
@@ -103,7 +112,7 @@ class Circumstances:
 
 
 def _waiting(now: Circumstances) -> Cause:
-    return now.held or now.before.cause
+    return now.held or now.behind
 
 
 def _backoff(now: Circumstances) -> Cause:
@@ -113,8 +122,8 @@ def _backoff(now: Circumstances) -> Cause:
 def _buffer(now: Circumstances) -> Cause:
     if now.held:
         return now.held
-    if now.busy_s > now.buffer_s / 2:
-        return now.before.cause
+    if now.slow or now.busy_s > now.buffer_s / 2:
+        return now.behind
     return Cause.BATCHMATES if now.seal_reason in _WAITED_FOR_OTHERS else Cause.LINGER
 
 
@@ -155,6 +164,8 @@ _EXPLAINED: Mapping[Cause, str] = {
     Cause.BACKLOG: "Of {total} jobs of {model} that were claimed before it, most had come before it.",
     Cause.PRIORITY: "Of {total} jobs of {model} that were claimed before it, {higher} had a higher priority.",
     Cause.FAIR_SHARE: "Of {total} jobs of {model} that were claimed before it, {others} were of others.",
+    Cause.SLOW_LANE: "It waited for the slow lane: slow batches leave a lane of each worker to fast ones, and"
+    " {total} other jobs of {model} were claimed before it.",
     Cause.LINGER: "Its worker waited {part} for more jobs to run with it.",
     Cause.BATCHMATES: "Other jobs of its batch cost it most of {part}: they came later, or are longer.",
     Cause.MODEL: "The model ran for {part}.",

@@ -26,6 +26,12 @@ class TopologyMismatchError(PlatformError):
     code = "topology_mismatch"
 
 
+class NoSlowLaneError(PlatformError):
+    """A worker for the slow lane was started with a model that has no slow lane."""
+
+    code = "no_slow_lane"
+
+
 class DatabaseUnusableError(PlatformError):
     """The database cannot be used as it is configured."""
 
@@ -324,3 +330,27 @@ class ExperimentStateError(PlatformError):
     """The experiment is not in a state that allows this."""
 
     code = "experiment_state"
+
+
+class FeedbackError(RequestError):
+    """The feedback's value cannot be stored."""
+
+    code = "feedback"
+
+
+class FeedbackConflictError(RequestError):
+    """The job has another value under this name: feedback does not change."""
+
+    code = "feedback_conflict"
+
+
+class FeedbackExpiredError(RequestError):
+    """The job ended more than 30 days ago: feedback comes too late."""
+
+    code = "feedback_expired"
+
+
+class NoAbTestError(RequestError):
+    """The rule has no arms, so there is nothing to report."""
+
+    code = "no_ab_test"

@@ -3,11 +3,13 @@
 submit ──► queued ──claim──► running ──settle──► succeeded | dead
              ▲  ▲              │  │
              │  └─release,reap─┤  └──settle──► waiting ──claim──► running
-             │  └──────rescue──┘
+             │  └─rescue,escal.┘
              └─replay── dead | cancelled | expired
 
-Two verbs also change the job's version: `rescue` lets the stable version answer what a candidate could not,
-and `take_back` does so for jobs that a candidate has not claimed yet. A replay may, too.
+Four verbs also change the job's version: `rescue` lets the stable version answer what a candidate could
+not, `take_back` does so for jobs that a candidate has not claimed yet, `escalate` sends a job to the next
+step of its cascade, and `degrade` lets the answer of the step before stand where that step cannot answer. A
+replay may, too.
 
 The same in full, one line a verb; `none` is no row yet, and a test holds these lines and the table together:
 
@@ -23,6 +25,8 @@ The same in full, one line a verb; `none` is no row yet, and a test holds these 
     replay:  dead, cancelled, expired -> queued
     rescue:  running -> queued
     take_back: queued, waiting -> queued
+    escalate: running -> queued
+    degrade: queued, waiting, running -> succeeded
 """
 
 from __future__ import annotations
@@ -57,6 +61,8 @@ class Verb(StrEnum):
     REPLAY = "replay"
     RESCUE = "rescue"
     TAKE_BACK = "take_back"
+    ESCALATE = "escalate"
+    DEGRADE = "degrade"
 
 
 _LIVE = frozenset({State.QUEUED, State.WAITING, State.RUNNING})
@@ -82,6 +88,8 @@ TRANSITIONS: dict[Verb, tuple[frozenset[State | None], frozenset[State]]] = {
     ),
     Verb.RESCUE: (frozenset({State.RUNNING}), frozenset({State.QUEUED})),
     Verb.TAKE_BACK: (frozenset(_PENDING), frozenset({State.QUEUED})),
+    Verb.ESCALATE: (frozenset({State.RUNNING}), frozenset({State.QUEUED})),
+    Verb.DEGRADE: (frozenset(_LIVE), frozenset({State.SUCCEEDED})),
 }
 
 TERMINAL = frozenset(State) - _LIVE

@@ -35,7 +35,7 @@ REPLAYS, AUDIT_SEALER, BULK_ACTS = "replays", "audit-sealer", "bulk-acts"
 EDITED_REPLAYS = "edited-replays"
 RELAY_SEEN = "relay:seen"  # without a holder: its time is when any relay was last at work
 RECORDER = "recorder"
-ROLLOUT_JUDGE = "rollout-judge"
+ROLLOUT_JUDGE, SHADOW_KEEPER = "rollout-judge", "shadow-keeper"
 DISPATCHER, SURVEYOR, RETENTION, PARTITION_MAKER = "dispatcher", "surveyor", "retention", "partition-maker"
 
 # A session of another database user hides its start; its holder counts as alive until its time is over.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from jobs.metrics.call_metrics import *  # noqa: F403  # one name for all of the catalogue: `metrics.X`
 from jobs.metrics.device_metrics import *  # noqa: F403
+from jobs.metrics.drift_metrics import *  # noqa: F403
 from jobs.metrics.job_metrics import *  # noqa: F403
 from jobs.metrics.relay_metrics import *  # noqa: F403
 from jobs.metrics.rollout_metrics import *  # noqa: F403

@@ -71,3 +71,12 @@ def _clients_of_others() -> set[str]:
 CLIENTS = (
     BusiestNames(known=_clients_of_others) if os.environ.get(FOLDER) else BusiestNames(forget=_end_series_of)
 )
+FEEDBACK = counter(
+    "inference_feedback_total",
+    "Values that clients gave to answers of their jobs: stored, or repeated.",
+    "model",
+    "result",
+)
+FEEDBACK_REFUSED = counter(
+    "inference_feedback_refused_total", "Values that were not stored, by the problem's code.", "reason"
+)

@@ -47,3 +47,37 @@ ROLLOUT_HELD = read_gauge(
     "alias",
     "reason",
 )
+CASCADE_STEPS = counter(
+    "inference_cascade_steps_total",
+    "Answers in cascades: `enough`, `below` the threshold or `no_confidence`, or what hindered the next step:"
+    " `no_time`, `circuit` or `switched_off`.",
+    "model",
+    "answer",
+)
+FLAG_EXPIRED = read_gauge(
+    "inference_flag_expired_seconds",
+    "For how long a flag has been past the end that its owner gave it.",
+    "flag",
+)
+SHADOW_COPIES = read_gauge(
+    "inference_shadow_copies_jobs",
+    "Copies for the shadow of the rule in force, by what became of them: open, run, old, unwanted or lost.",
+    "model",
+    "alias",
+    "fate",
+)
+SHADOW_FAILED = read_gauge(
+    "inference_shadow_failed_jobs", "Copies that the shadow alone failed.", "model", "alias"
+)
+SHADOW_AGREEMENT = read_gauge(
+    "inference_shadow_agreement_ratio",
+    "The part of the outputs of a shadow that agree with the stable version's.",
+    "model",
+    "alias",
+)
+SHADOW_STOPPED = read_gauge(
+    "inference_shadow_stopped",
+    "1 where the platform stopped the shadow of the rule in force: a worker died, or no copy could run.",
+    "model",
+    "alias",
+)

@@ -48,7 +48,12 @@ SURVEY_AGE = read_gauge(
 )
 DATABASE_UP = read_gauge(
     "inference_database_up",
-    "1 where the process could read the database for this page; 0 where that failed or took over a second.",
+    "1 where the process read the queues' count for this page; 0 where that failed or took over a second.",
+)
+PAGE_UNREAD = read_gauge(
+    "inference_page_unread",
+    "1 where this part of the page was not read within 30 seconds, so that its metrics are absent; else 0.",
+    "part",
 )
 ARCHIVE_FAILING = read_gauge(
     "inference_database_archive_failing_seconds",

@@ -28,8 +28,19 @@ from jobs.models.payload_key import DataKey, JobKey
 from jobs.models.queue_standing import QueueStanding
 from jobs.models.quota_bucket import QuotaBucket
 from jobs.models.reuse import CacheEntry, Follower
+from jobs.models.rollouts.drift import (
+    CacheGeneration,
+    DriftAlarm,
+    DriftHour,
+    DriftReference,
+    DriftSketch,
+    FrozenReference,
+)
 from jobs.models.rollouts.evidence import Evidence, FailedKey, RolloutPoint, Tally
+from jobs.models.rollouts.feedback import Feedback
+from jobs.models.rollouts.job_step import JobStep
 from jobs.models.rollouts.route import Route
+from jobs.models.rollouts.shadow import Shadow, ShadowCopy, ShadowHand, ShadowState
 from jobs.models.rollouts.taking_back import TakeBack
 from jobs.models.rollouts.version_trial import Trial, TrialKind, TrialState
 from jobs.models.upload import Upload
@@ -43,6 +54,7 @@ __all__ = [
     "Batch",
     "BulkAct",
     "CacheEntry",
+    "CacheGeneration",
     "CanaryReplay",
     "ChannelSecret",
     "Circuit",
@@ -52,17 +64,24 @@ __all__ = [
     "DeadLetterQueueSize",
     "Delivery",
     "DisabledEndpoint",
+    "DriftAlarm",
+    "DriftHour",
+    "DriftReference",
+    "DriftSketch",
     "Erasure",
     "Event",
     "Evidence",
     "Experiment",
     "FailedKey",
+    "Feedback",
     "Follower",
+    "FrozenReference",
     "Job",
     "JobInput",
     "JobKey",
     "JobLabel",
     "JobResult",
+    "JobStep",
     "KnownKey",
     "Lease",
     "LeaseHolder",
@@ -76,6 +95,10 @@ __all__ = [
     "QuotaBucket",
     "RolloutPoint",
     "Route",
+    "Shadow",
+    "ShadowCopy",
+    "ShadowHand",
+    "ShadowState",
     "Subject",
     "TakeBack",
     "Tally",

@@ -31,6 +31,12 @@ class Worker(models.Model):
     zone = models.CharField(
         max_length=63, blank=True, db_default="", help_text="Where it runs, by its setting ZONE."
     )
+    lane = models.CharField(
+        max_length=4,
+        blank=True,
+        db_default="",
+        help_text="The lane that it is for, `fast` or `slow`; empty: both.",
+    )
     model_names = ArrayField(models.CharField(max_length=63))
     open_batches = ArrayField(
         models.UUIDField(),
@@ -66,6 +72,7 @@ class Batch(models.Model):
         db_column="apart",
         help_text="0, or the group whose jobs ran while the worker held no others.",
     )
+    slow = models.BooleanField(db_default=False, help_text="Its jobs came by the queue of the slow lane.")
     claimed_at = models.DateTimeField(db_default=Now())
     due_ago_s = ArrayField(
         models.FloatField(null=True),

@@ -135,6 +135,9 @@ class JobResult(models.Model):
     content_type = models.CharField(max_length=63, db_default="application/json")
     encoding = models.CharField(max_length=15, db_default="identity")
     source = models.UUIDField(null=True, help_text="The identical job that ran instead; it may be deleted.")
+    degraded = models.BooleanField(
+        null=True, help_text="True: a later step of its cascade was due, and could not answer."
+    )
 
     def __str__(self) -> str:
         return f"result of {self.job_id}"

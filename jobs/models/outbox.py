@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from jobs.core.queue_names import MOST_QUEUE_CHARS
 from jobs.core.trace_chars import MOST_KEPT_CHARS
 from jobs.models.job import Job
 from models_registry.models import ModelVersion
@@ -23,7 +24,11 @@ class Outbox(models.Model):
     )
     epoch = models.IntegerField()
     version = models.ForeignKey(ModelVersion, models.PROTECT, db_index=False, db_constraint=False)
-    model = models.CharField(max_length=63, db_column="queue")
+    model = models.CharField(
+        max_length=MOST_QUEUE_CHARS,
+        db_column="queue",
+        help_text="The model's name, or that of its slow lane.",
+    )
     priority = models.SmallIntegerField()
     size = models.IntegerField(db_default=0)
     due = models.DateTimeField(db_default=Now())

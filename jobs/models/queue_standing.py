@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Value
 from django.db.models.functions import Now
+
+from jobs.core.queue_names import MOST_QUEUE_CHARS
 
 
 def no_clients() -> list[dict[str, int]]:
@@ -21,7 +24,10 @@ class QueueStanding(models.Model):
     """The jobs that waited for a model at the last count, by API priority 0 to 9; unlogged."""
 
     model = models.CharField(
-        max_length=63, primary_key=True, db_column="queue", help_text="The model's name."
+        max_length=MOST_QUEUE_CHARS,
+        primary_key=True,
+        db_column="queue",
+        help_text="The model's name, or that of its slow lane.",
     )
     waiting = ArrayField(models.PositiveIntegerField())
     head_age_s = ArrayField(
@@ -54,6 +60,11 @@ class QueueStanding(models.Model):
     )
     arrivals_per_s = models.FloatField(null=True, help_text="Jobs that came, over about ten seconds.")
     goal_s = models.FloatField(null=True, help_text="The p95 goal of its default version.")
+    slow_from = models.JSONField(
+        default=dict,
+        db_default=Value({}, output_field=models.JSONField()),
+        help_text="By version id, the size of an input from which on its jobs go to the slow lane.",
+    )
     dead_letters = models.PositiveIntegerField(null=True, help_text="Dead letters that are not discarded.")
     counted_at = models.DateTimeField(db_default=Now())
 

@@ -50,9 +50,12 @@ def is_of_request(stored: bytes | None, job: ParsedJob) -> bool:
     return stored == (keyed_request(job.digest) if job.unkeyed is None else job.unkeyed)
 
 
-def shared_key(job: ParsedJob, *, client: int) -> Reuse | None:
-    """Return how the job may share a run; the key is a keyed digest if its version is guarded."""
-    shared = reuse(job, client=client)
+def shared_key(job: ParsedJob, *, client: int, generation: int) -> Reuse | None:
+    """Return how the job may share a run; the key is a keyed digest if its version is guarded.
+
+    `generation` is that of the cache of the job's model, or the sum of those of its cascade's models.
+    """
+    shared = reuse(job, client=client, generation=generation)
     if shared is None or not job.secrecy.guarded:
         return shared
     return replace(shared, key=vault.digest("answer", shared.key))

@@ -70,6 +70,11 @@ class CircuitMonitor:
         ]
         return min(max(0.0, *left_s), LONGEST_HOLD_S) if left_s else 0.0
 
+    def is_open(self, version: int, client: int) -> bool:
+        """Return whether a circuit holds a version's jobs of a client, wherever they would run."""
+        self._refresh()
+        return any(circuit.holds for circuit in circuits_of(version, client, self._circuits))
+
     def resting(self) -> set[int]:
         """Return the versions that fail on this worker alone, and are left to the others for a while."""
         return {version for version in [*self._rests] if self._rest_s(version)}

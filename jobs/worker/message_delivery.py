@@ -17,17 +17,20 @@ from jobs.services.lifecycle.standings import Pointer
 class Parcel:
     """One received message and how many of its jobs are still open here.
 
-    `received_at` is in monotonic seconds. `generation` is the number of the connection that its delivery tag
-    belongs to. `unknown` means that one of its jobs has no row, so that the message ends in the dead-letter
-    queue.
+    `received_at` is in monotonic seconds, and `slow` says that it came by the queue of a slow lane.
+    `generation` is the number of the connection that its delivery tag belongs to. `unknown` means that one of
+    its jobs has no row, so that the message ends in the dead-letter queue.
     """
 
-    __slots__ = ("_acknowledged_in_bulk", "generation", "message", "open_jobs", "received_at", "unknown")
+    __slots__ = (
+        "_acknowledged_in_bulk", "generation", "message", "open_jobs", "received_at", "slow", "unknown",
+    )  # fmt: skip
 
-    def __init__(self, message: Message, jobs: int, generation: int) -> None:
+    def __init__(self, message: Message, jobs: int, generation: int, *, slow: bool = False) -> None:
         self.message, self.open_jobs, self.generation, self.unknown = message, jobs, generation, False
         self._acknowledged_in_bulk = False
         self.received_at = time.monotonic()
+        self.slow = slow
 
     @property
     def model(self) -> str:
@@ -72,6 +75,11 @@ class MessageDelivery:
     def pointer(self) -> Pointer:
         """Return what the message says of the job, and where it came by."""
         return Pointer(self.parcel.model, self.envelope)
+
+    @property
+    def slow(self) -> bool:
+        """Return whether it came to the slow lane."""
+        return self.parcel.slow
 
     @property
     def generation(self) -> int:

@@ -7,7 +7,7 @@ outcome of an order is written to its row.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from threading import Lock, Thread
@@ -20,10 +20,11 @@ from django.db import connection
 
 from jobs.broker import broker_queues, topology
 from jobs.broker import connection as broker
+from jobs.core.queue_names import queues_of
 from jobs.db.engine import engine
 from jobs.services.lifecycle import worker_row
 from jobs.services.lifecycle.order_models import LOAD, OrderRow, end_order
-from jobs.worker.message_delivery import MessageDelivery
+from jobs.worker.consumed_queues import queues_for, refuse_without_slow_lane
 from jobs.worker.process import WorkerProcess
 from jobs.worker.stages.persist import persist
 from models_registry import selectors
@@ -65,7 +66,20 @@ class ModelOrders:
 
     def models(self, consumer: Any) -> list[str]:
         """Return the models whose queues are consumed, by name; on the connection's thread."""
-        return sorted(str(queue.routing_key) for queue in consumer.app.amqp.queues.consume_from.values())
+        queues = consumer.app.amqp.queues.consume_from.values()
+        return sorted({topology.model_of(queue.routing_key) for queue in queues})
+
+    def serve_new_lanes(self, consumer: Any) -> None:
+        """Consume the slow lanes that the served models have got since, now."""
+        with self._one_at_a_time:
+            consumed = set(consumer.app.amqp.queues.consume_from)
+            queues = queues_for(self.models(consumer), self._process.lane)
+            fresh = [queue for queue in queues if topology.queue_name(queue) not in consumed]
+            if not fresh:
+                return
+            with broker.connected(settings.INFERENCE.broker_url) as own:
+                broker_queues.declare(own, fresh)
+            _on_hub(consumer, lambda: self._consume(fresh, consumer))
 
     def _carry_out(self, order: OrderRow, work: Callable[[], str]) -> None:
         try:
@@ -81,18 +95,19 @@ class ModelOrders:
 
     def _load(self, ref: str, consumer: Any) -> str:
         info = selectors.resolve(ref)
+        refuse_without_slow_lane([info.model], self._process.lane)
         self.unwanted.discard(info.model)
         self._process.loader.load(info.id, anew=True)
         with broker.connected(settings.INFERENCE.broker_url) as own:
-            broker_queues.declare(own, [info.model])
-        self._store(_on_hub(consumer, lambda: self._consume(info.model, consumer)))
+            broker_queues.declare(own, queues := queues_for([info.model], self._process.lane))
+        self._store(_on_hub(consumer, lambda: self._consume(queues, consumer)))
         return "serving"
 
-    def _consume(self, model: str, consumer: Any) -> list[str]:
-        queue = broker_queues.model_queue(model)
-        consumer.app.amqp.queues.select_add(queue)
-        if consumer.task_consumer is not None:  # else every selected queue is consumed once connected again
-            consumer.add_task_queue(queue.name)
+    def _consume(self, names: Sequence[str], consumer: Any) -> list[str]:
+        for queue in map(broker_queues.model_queue, names):
+            consumer.app.amqp.queues.select_add(queue)
+            if consumer.task_consumer is not None:  # else it is consumed once connected again
+                consumer.add_task_queue(queue.name)
         return self.models(consumer)
 
     def _unload(self, ref: str, consumer: Any) -> str:
@@ -106,13 +121,13 @@ class ModelOrders:
         return "unloaded" if all(at_once) else "unloaded once the batches that run have ended"
 
     def _stop_consuming(self, model: str, consumer: Any) -> list[str]:
-        """Stop consuming the model's queue, and give back to it what was fetched and not claimed."""
-        name = topology.queue_name(model)
-        consumer.app.amqp.queues.deselect(name)
-        if consumer.task_consumer is not None:
-            consumer.cancel_task_queue(name)
+        """Stop consuming the model's queues, and give back to them what was fetched and not claimed."""
+        for name in map(topology.queue_name, queues_of(model)):
+            consumer.app.amqp.queues.deselect(name)
+            if consumer.task_consumer is not None:
+                consumer.cancel_task_queue(name)
         buffer, reporter = self._process.pipeline.buffer, self._process.reporter
-        reporter.give_back(buffer.discard(lambda d: _routing_key(d) == model))
+        reporter.give_back(buffer.discard(lambda delivery: delivery.parcel.model == model))
         return self.models(consumer)
 
     def _store(self, models: list[str]) -> None:
@@ -129,10 +144,6 @@ _orders_of: dict[UUID, ModelOrders] = {}
 def orders_of(process: WorkerProcess) -> ModelOrders:
     """Return the orders of the worker, always the same."""
     return _orders_of.setdefault(process.incarnation.id, ModelOrders(process))
-
-
-def _routing_key(delivery: MessageDelivery) -> object:
-    return delivery.parcel.message.delivery_info.get("routing_key")
 
 
 def _on_hub(consumer: Any, call: Callable[[], Answer]) -> Answer:

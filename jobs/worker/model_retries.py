@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,6 +15,7 @@ from models_registry import selectors
 
 logger = logging.getLogger(__name__)
 LOOK_S = 1.0
+LANES_S = 5.0  # a slow lane comes with a new version, which is rare
 
 
 class ModelRetries:
@@ -27,6 +29,7 @@ class ModelRetries:
     def __init__(self, process: WorkerProcess, orders: ModelOrders, missing: Iterable[str]) -> None:
         self._process, self._orders = process, orders
         self._missing = set(missing)
+        self._lanes_at = 0.0
 
     def run(self, consumer: Any) -> None:
         """Look each second, until the process stops."""
@@ -39,7 +42,10 @@ class ModelRetries:
                 connection.close()  # Django closes no connection of a thread of ours
 
     def step(self, consumer: Any) -> None:
-        """Stop consuming the models that cannot run here now, and try the missing ones that are due."""
+        """Stop consuming the models that cannot run here now, and try the missing ones that are due.
+
+        Slow lanes that the others have got since are consumed.
+        """
         self._missing -= self._orders.unwanted
         resting = {selectors.info(version).model for version in self._process.circuits.resting()}
         unfit = self._process.pool.models_without_versions() | resting
@@ -50,6 +56,9 @@ class ModelRetries:
             if self._due(model):
                 self._orders.serve(model, consumer)
                 self._missing.discard(model)
+        if time.monotonic() >= self._lanes_at:
+            self._lanes_at = time.monotonic() + LANES_S
+            self._orders.serve_new_lanes(consumer)
 
     def _due(self, model: str) -> bool:
         return not self._process.pool.retry_in_s(selectors.resolve(model).id)

@@ -16,15 +16,19 @@ from django.conf import settings
 from django.db import Error as DjangoDatabaseError
 from django.db import connection as django_connection
 
+from jobs.core.batching.lane_choice import Lane, slices
 from jobs.core.batching.policy import BatchPolicy
 from jobs.core.batching.sealed_batch import BatchLimits
 from jobs.db.engine import engine
 from jobs.services.lifecycle import worker_row
 from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.worker_row import UNKNOWN_MEMORY, DeviceMemory
+from jobs.services.shadow import shadow_rows
 from jobs.services.trials import trial_rows
 from jobs.worker.cancels import Cancels
 from jobs.worker.circuit_monitor import CircuitMonitor
+from jobs.worker.drift.drift_sampler import DriftSampler
+from jobs.worker.drift.sampled_reports import SampledReports
 from jobs.worker.heartbeat import Heartbeat
 from jobs.worker.loading.model_loader import ModelLoader
 from jobs.worker.message_delivery import MessageDelivery
@@ -66,10 +70,13 @@ class WorkerProcess:
     cancels: Cancels
     stopped: Event
     circuits: CircuitMonitor
+    sampler: DriftSampler
     missing: tuple[str, ...] = ()
     outer: OuterWatchdog | None = None
     memory: Callable[[], DeviceMemory] = lambda: UNKNOWN_MEMORY
     beside: BesideBatches = field(default_factory=BesideBatches)
+    lane: Lane = Lane.AUTO
+    copies: BesideBatches = field(default_factory=BesideBatches)
 
     @property
     def failed(self) -> bool:
@@ -89,6 +96,7 @@ class WorkerProcess:
         Thread(target=heartbeat.run, name="heartbeat", daemon=True).start()
         Thread(target=self._watchdog().run, name="watchdog", daemon=True).start()
         Thread(target=self.cancels.run, name="cancels", daemon=True).start()
+        self.sampler.start()
         self.pipeline.start()
 
     def stop(self) -> None:
@@ -118,9 +126,11 @@ class WorkerProcess:
             with engine().begin() as connection:
                 for batch in remaining:
                     _release(connection, batch)
-                if not self.failed:  # else its trial may be what ended it
+                if not self.failed:  # else its trial, or a copy, may be what ended it
                     trial_rows.release(connection, self.incarnation.id)
+                    shadow_rows.release(connection, self.incarnation.id)
                 worker_row.end(connection, self.incarnation.id, self._end_reason)
+            self.sampler.flush()
         except sa.exc.SQLAlchemyError as error:
             logger.warning(
                 "the row was not ended, its batches are reaped later: %s", error.__class__.__name__
@@ -141,7 +151,7 @@ class WorkerProcess:
         return watchdog
 
     def _watched(self) -> list[ClaimedBatch]:
-        return [*self.pipeline.unsettled(), *self.beside.in_hand()]
+        return [*self.pipeline.unsettled(), *self.beside.in_hand(), *self.copies.in_hand()]
 
     def _hang(self) -> None:
         with engine().begin() as connection:
@@ -167,14 +177,17 @@ def make(
     outer: OuterWatchdog | None = None,
     memory: Callable[[], DeviceMemory] = lambda: UNKNOWN_MEMORY,
 ) -> WorkerProcess:
-    """Make what this process holds; the caller starts it. `missing` are models that are not loaded yet."""
-    pool = loader.pool
+    """Make what this process holds; the caller starts it. `missing` are models that are not loaded yet.
+
+    It runs `lanes` batches at once.
+    """
+    pool, lane = loader.pool, Lane(incarnation.lane or Lane.AUTO)
     global _current  # noqa: PLW0603  # Celery constructs its hooks by name, so they can only look it up
     stopped = Event()
-    policy: BatchPolicy[MessageDelivery] = BatchPolicy(_Bounds(pool))
+    policy: BatchPolicy[MessageDelivery] = BatchPolicy(_Bounds(pool), slices=slices(lanes, lane))
     circuits = CircuitMonitor(engine(), _breaker_options, incarnation.id)
     reporter = Reporter()
-    buffer = Buffer(policy, lanes, HostLoad())
+    buffer = Buffer(policy, lanes, HostLoad(), worker=lane)
     loads = AwaitedLoads(buffer, loader)
     claimer = Claimer(
         engine(), incarnation.id, pool, stopped.is_set, circuits, loads, RolloutMonitor(engine())
@@ -183,7 +196,9 @@ def make(
         engine(), stopped.is_set, node=incarnation.node, expected_s=buffer.expected_s, circuits=circuits
     )
     progress = ProgressChannel(engine())
-    pipeline = Pipeline(buffer, claimer, settler, reporter, lanes=lanes, progress=progress)
+    sampler = DriftSampler(engine(), incarnation.id, stop=stopped)
+    reports = SampledReports(reporter, sampler)
+    pipeline = Pipeline(buffer, claimer, settler, reports, lanes=lanes, progress=progress)
     pipeline.began = _began(outer)
     own_device().on_loss = partial(pipeline.fail, "the device does not answer any more")
     cancels = Cancels(buffer, reporter, progress, stop=stopped)
@@ -196,10 +211,13 @@ def make(
         cancels,
         stopped,
         circuits=circuits,
+        sampler=sampler,
         missing=missing,
         outer=outer,
         memory=memory,
         beside=BesideBatches(pipeline.began),
+        lane=lane,
+        copies=BesideBatches(pipeline.began),
     )
     loader.late = _current.end_late
     return _current
@@ -262,4 +280,6 @@ class _Bounds:
             info.padded,
             info.p95_goal_s,
             settings.INFERENCE.batch_input_bytes,
+            lane=Lane(info.platform_options.lane),
+            slow_slice_s=info.platform_options.slow_slice_s,
         )

@@ -9,12 +9,13 @@ JSON when a version is registered and when a VersionInfo is made; all other code
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from models_registry.core.agreement.option import Agreement
+from models_registry.core.monitor.monitor_option import Monitor
 from models_registry.core.patterns import plain_ends
 from models_registry.core.registry_errors import RegistrationError
 from models_registry.core.struct_fields import FieldRow, about, field_rows, first_fault
@@ -30,6 +31,8 @@ BreakerSeconds = Annotated[float, Meta(gt=0, le=_LONGEST_BREAKER_S)]
 Count = Annotated[int, Meta(ge=1)]
 MOST_INDEXED = 8
 IndexedField = Annotated[str, Meta(min_length=1, max_length=63)]
+_LONGEST_RUN_S = 86_400.0  # an infinite number would be no JSON
+LaneSeconds = Annotated[float, Meta(gt=0, le=_LONGEST_RUN_S)]
 
 _OF_KIND = "`attempts`, `base_s` and `cap_s` for this kind of failure; default: those for all kinds."
 
@@ -231,13 +234,37 @@ class PlatformOptions(Struct, frozen=True):
         Annotated[int, Meta(ge=1, le=LONGEST_DAYS)] | None,
         about("Days that inputs and results are kept.", default="RETENTION_DAYS"),
     ] = None
+    lane: Annotated[
+        Literal["fast", "slow", "auto"],
+        about(
+            "The lane of its jobs. Slow batches never hold all lanes of a worker. `auto`: slow while a full"
+            " batch runs for more than 1 s and ten times as long as one of the fastest version."
+        ),
+    ] = "fast"
+    slow_slice_s: Annotated[
+        LaneSeconds, about("Seconds that a slow batch is to take on a worker with one lane.")
+    ] = 0.5
+    slow_above_s: Annotated[
+        LaneSeconds | None,
+        about(
+            "Seconds. An input that is predicted to run for longer goes to the slow lane, whatever `lane`"
+            " says.",
+            default="none",
+        ),
+    ] = None
 
     agreement: Annotated[
         Agreement, about("When its outputs and those of another version agree, in trials of a version.")
     ] = Agreement()
+    monitor: Annotated[Monitor, about("What is watched for drift.")] = Monitor()
     profiles: Annotated[Profiles, about("Options of the loader and limits of a batch by kind of device.")] = (
         Profiles()
     )
+
+    @property
+    def may_be_slow(self) -> bool:
+        """Return whether any of its jobs may go to the slow lane."""
+        return self.lane != "fast" or self.slow_above_s is not None
 
     @property
     def collapses(self) -> bool:

@@ -27,6 +27,7 @@ from models_registry.shared.json_depth import DEEPEST
 _NATIVE = (datetime, date, time, timedelta, UUID, Decimal)  # msgspec writes them as strings
 _BYTES = (bytes, bytearray, memoryview)
 _FIELDS = ("__dataclass_fields__", "__struct_fields__", "__attrs_attrs__")
+_SHORT_BITS = 1_024  # an integer of no more is written in any case
 _SMALL_FLOATS = ("bfloat", "float8", "float6", "float4")  # dtypes that numpy itself does not have
 
 
@@ -54,7 +55,7 @@ def simpler(value: Any) -> Any:
 
 def _plain(value: Any, at: str, depth: int) -> Any:
     if value is None or type(value) in (bool, int):
-        return value
+        return _whole(value, at)
     if type(value) is float:
         return _finite(value, at)
     if type(value) is str:
@@ -109,6 +110,15 @@ def _scalar(key: Any, at: str) -> Any:
 def _finite(value: float, at: str) -> float:
     if not isfinite(value):
         raise NotFiniteError(f"The model's output holds NaN or infinity at {at!r}.", pointer=at)
+    return value
+
+
+def _whole(value: int | None, at: str) -> int | None:
+    if value is not None and value.bit_length() > _SHORT_BITS:
+        try:
+            str(value)
+        except ValueError:  # Python writes no longer ones
+            raise _unstorable(at, f"an integer has {value.bit_length():,} bits, too many to write") from None
     return value
 
 

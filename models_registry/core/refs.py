@@ -14,8 +14,9 @@ _REF = re.compile(
     rf"(?:(?P<mark>[:@])(?P<rest>[a-z0-9][a-z0-9._-]{{0,{_LONGEST - 1}}}))?"
 )
 _SHOWN = 80
-# The queue of a model `x.dead` would be that of the dead letters of `x`.
+# The queue of a model `x.dead` would be that of the dead letters of `x`; of `x.slow`, that of its slow lane.
 RESERVED_ENDING = ".dead"
+SLOW_ENDING = ".slow"
 
 
 @dataclass(frozen=True, slots=True)

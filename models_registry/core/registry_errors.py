@@ -124,6 +124,30 @@ class RuleError(PlatformError):
     code = "rule"
 
 
+class FlagError(PlatformError):
+    """The flag cannot be put in force as described."""
+
+    code = "flag"
+
+
+class FlagNotFoundError(PlatformError):
+    """There is no such flag."""
+
+    code = "flag_not_found"
+
+
+class FlagConflictError(PlatformError):
+    """The flag has changed since it was read."""
+
+    code = "flag_conflict"
+
+
+class FlagInUseError(PlatformError):
+    """A rule or a roll-out decides by the flag."""
+
+    code = "flag_in_use"
+
+
 class RolloutPlanError(PlatformError):
     """The plan of the roll-out is wrong."""
 
@@ -146,6 +170,12 @@ class RolloutConflictError(PlatformError):
     """Another roll-out of this alias is under way."""
 
     code = "rollout_conflict"
+
+
+class CascadeInForceError(PlatformError):
+    """The alias answers by a cascade, which a roll-out would end."""
+
+    code = "cascade_in_force"
 
 
 class RolloutStateError(PlatformError):

@@ -6,6 +6,7 @@ documents are made from that declaration, so that they cannot disagree with it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple, get_type_hints
@@ -95,6 +96,18 @@ def _fault(  # one entry's place, each part by name
         if nested and isinstance(value, Mapping):
             return first_fault(nested, value, strict=strict, prefix=f"{prefix}{name}.", noun=noun)
         return f"The {noun} {prefix}{name} is {short_repr(value)}; it must be {allowed(types[name])}."
+    return ""
+
+
+def half_pair_fault(document: Any, noun: str) -> str:
+    """Return a sentence where a text in a document holds half of a surrogate pair; empty if none does.
+
+    JSON can write such a half, but it is no character: no text with it can be compared, hashed or stored.
+    """
+    try:
+        json.dumps(document, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return f"A text in the {noun} holds half of a surrogate pair, which is no character."
     return ""
 
 

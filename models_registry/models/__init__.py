@@ -1,5 +1,6 @@
-"""The registry's rows: models, versions, aliases and their moves, rules and roll-outs."""
+"""The registry's rows: models, versions, aliases and their moves, rules, roll-outs and flags."""
 
+from models_registry.models.flag_rows import Flag, FlagChange
 from models_registry.models.registered import (
     NAME,
     Alias,
@@ -18,6 +19,8 @@ __all__ = [
     "NAME",
     "Alias",
     "AliasMove",
+    "Flag",
+    "FlagChange",
     "LoadState",
     "Loader",
     "ModelVersion",

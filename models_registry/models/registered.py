@@ -121,7 +121,7 @@ class Alias(models.Model):
         db_constraint=False,
         db_index=False,
         related_name="+",
-        help_text="The rule in force where it has a candidate; empty: the version answers.",
+        help_text="The rule in force where it decides anything; empty: the version answers.",
     )
     changed_at = models.DateTimeField(auto_now=True)
 

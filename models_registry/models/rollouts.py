@@ -22,8 +22,11 @@ class Rule(models.Model):
     model = models.CharField(max_length=63)
     alias = models.CharField(max_length=63)
     number = models.PositiveIntegerField(help_text="Counts the rules of the alias, from 1.")
-    document = models.JSONField(help_text="A RuleDocument; without a candidate the alias works as without.")
+    document = models.JSONField(help_text="A RuleDocument.")
     sha256 = models.CharField(max_length=64, help_text="Of the document as canonical JSON.")
+    steps = models.JSONField(
+        null=True, blank=True, help_text="The plan of its cascade, as it was when the rule was put."
+    )
     rollout = models.PositiveBigIntegerField(null=True, help_text="The roll-out that made it, if one did.")
     actor = models.CharField(max_length=127)
     reason = models.TextField(blank=True, db_default="")

@@ -10,6 +10,7 @@ import msgspec
 from django.db.models import Max
 
 from models_registry.core.registry_errors import RolloutConflictError, VersionStateError
+from models_registry.core.routing.cascade_plan import Plan, plan_json
 from models_registry.core.routing.rule_document import RuleDocument
 from models_registry.core.version_states import VersionState
 from models_registry.models import Alias, ModelVersion, Promotion, RegisteredModel, Rollout, Rule
@@ -75,23 +76,30 @@ def point(model: RegisteredModel, alias: str, version: ModelVersion, by: AliasCh
         announce("alias", actor=by.actor, **names, **({"reason": by.reason} if by.reason else {}))
 
 
-def append_rule(model: RegisteredModel, alias: str, document: RuleDocument, by: AliasChange) -> Rule:
-    """Put a rule that was checked in force. Requires the model's lock, under which its rules take turns."""
+def append_rule(
+    model: RegisteredModel, alias: str, document: RuleDocument, by: AliasChange, plan: Plan = ()
+) -> Rule:
+    """Put a rule that was checked in force, with the plan of its cascade.
+
+    Requires the model's lock, under which its rules take turns.
+    """
     rules = Rule.objects.filter(model=model.name, alias=alias)
     number = (rules.aggregate(last=Max("number"))["last"] or 0) + 1
+    contents = document.document
     rule = Rule.objects.create(
         model=model.name,
         alias=alias,
         number=number,
-        document=document.document,
-        sha256=sha256(_ENCODER.encode(document)).hexdigest(),
+        document=contents,
+        sha256=sha256(_ENCODER.encode(contents)).hexdigest(),
+        steps=plan_json(plan) if plan else None,
         rollout=by.rollout,
         actor=by.actor[:127],
         address=by.address,
         reason=by.reason,
         approvals=list(by.approvals),
     )
-    in_force = rule.pk if document.candidate else None
+    in_force = None if document.is_plain else rule.pk
     Alias.objects.filter(model=model, name=alias).update(rule=in_force)
     announce("rule", actor=by.actor, model=model.name, alias=alias, rule=number, sha256=rule.sha256,
              **({"reason": by.reason} if by.reason else {}),

@@ -60,8 +60,12 @@ def _use(row: ModelVersion) -> str:
     rollouts = Rollout.objects.filter(Q(stable=row) | Q(candidate=row), state__in=LIVE_STATES)
     if (rollout := rollouts.values_list("id", flat=True).first()) is not None:
         return f"roll-out {rollout}"
-    by_rule = Q(rule__document__candidate=row.version)
-    alias = Alias.objects.filter(Q(version=row) | by_rule, model=row.model).first()
+    one, by_rule = {"version": row.version}, Q()
+    for named in ({"candidate": row.version}, {"arms": [one]}, {"shadow": one}):
+        by_rule |= Q(rule__document__contains=named)
+    own = Q(model=row.model) & (Q(version=row) | by_rule)
+    # A cascade may name versions of other models than its alias's.
+    alias = Alias.objects.filter(own | Q(rule__steps__contains=[{"version": str(row)}])).first()
     return "" if alias is None else f"the alias {alias}"
 
 

@@ -14,9 +14,10 @@ from django.db import IntegrityError, transaction
 
 from models_registry import selectors
 from models_registry.core.agreement.pointers import check_agreement
+from models_registry.core.monitor.check_monitor import check_monitor
 from models_registry.core.patterns import validator
 from models_registry.core.pii import check_marks
-from models_registry.core.refs import RESERVED_ENDING
+from models_registry.core.refs import RESERVED_ENDING, SLOW_ENDING
 from models_registry.core.registry_errors import (
     ArtifactMismatchError,
     InvalidInputError,
@@ -110,6 +111,8 @@ def _checked(name: str, row: ModelVersion) -> str:
     clean_row(RegisteredModel(name=name))
     if name.endswith(RESERVED_ENDING):
         raise RegistrationError(f"No model's name ends in {RESERVED_ENDING}: dead letters have that queue.")
+    if name.endswith(SLOW_ENDING):
+        raise RegistrationError(f"No model's name ends in {SLOW_ENDING}: slow lanes have that queue.")
     clean_row(row, exclude=["model"])
     _check_limits(row)
     _check_options(row)
@@ -157,6 +160,7 @@ def _check_options(row: ModelVersion) -> None:
     if options.encrypt and not settings.INFERENCE.seals:
         raise RegistrationError("The option encrypt needs a key: set PAYLOAD_KEYS.")
     check_agreement(options.agreement, row.output_schema)
+    check_monitor(options.monitor, row.input_schema, row.output_schema, encrypt=options.encrypt)
 
 
 def _check_origin(row: ModelVersion) -> None:

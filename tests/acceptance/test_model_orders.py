@@ -154,7 +154,9 @@ def test_an_order_over_the_broker_is_refused_and_one_in_the_database_is_audited(
 
 
 def versions(answer: Any) -> set[str]:
-    return {model["version"] for model in answer["loaded"]}
+    """Return the loaded versions, without those of echo that other tests' aliases name."""
+    loaded = {model["version"] for model in answer["loaded"]}
+    return {version for version in loaded if version == "echo:1" or not version.startswith("echo:")}
 
 
 def test_a_worker_answers_and_works_while_it_loads(stack: Stack, app: App, ask: Callable[..., Any]) -> None:

@@ -9,6 +9,7 @@ import random
 import time
 from statistics import fmean
 from threading import Lock
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -160,5 +161,6 @@ def _feed(buffer: Buffer, gate: Gate, moments_s: list[float]) -> tuple[dict[UUID
             job = uuid4()
             due_s[job] = start + moment_s
             envelope = Envelope(job, 0, VERSION, 4)
-            buffer.add([MessageDelivery(None, envelope, task=None)])  # type: ignore[arg-type]  # stand-ins
+            parcel: Any = SimpleNamespace(slow=False)
+            buffer.add([MessageDelivery(parcel, envelope, task=None)])
     return due_s, late_s

@@ -141,7 +141,7 @@ CROSS JOIN LATERAL (
 ) claims
 ORDER BY rollout.id
 """
-# Jobs that changed their version more often than they were rescued, taken back or replayed.
+# Jobs that changed their version more often than Events say.
 MOVED = """
 SELECT step.job::text FROM (
   SELECT job, version, lag(version) OVER (PARTITION BY job ORDER BY seq) AS before
@@ -149,8 +149,41 @@ SELECT step.job::text FROM (
 ) step WHERE step.version <> step.before GROUP BY step.job
 HAVING count(*) > (
   SELECT count(*) FROM jobs_event event
-  WHERE event.job_id = step.job AND event.kind IN ('rescue', 'take_back', 'replay'))
+  WHERE event.job_id = step.job
+    AND event.kind IN ('rescue', 'take_back', 'replay', 'escalate', 'degrade'))
 """
+# Jobs of cascades whose steps do not lead to what became of them. A replay begins another life.
+STEPS = """
+WITH step AS (
+  SELECT s.*, count(*) FILTER (WHERE number = 0) OVER (PARTITION BY job_id ORDER BY epoch) AS life
+  FROM jobs_step s
+), life AS (
+  SELECT job_id, life, count(*) FILTER (WHERE number > 0) AS steps, COALESCE(max(number), 0) AS highest,
+    count(*) FILTER (WHERE why IN ('below', 'no_confidence') AND hindrance = '') AS onward
+  FROM step GROUP BY job_id, life
+), whole AS (
+  SELECT job_id, bool_and(steps = highest) AS gapless, sum(onward) AS onward FROM life GROUP BY job_id
+)
+SELECT route.job_id::text, CASE
+  WHEN NOT COALESCE(whole.gapless, true) THEN 'its steps have a gap'
+  WHEN COALESCE(whole.onward, 0) <> (
+    SELECT count(*) FROM jobs_event event WHERE event.job_id = route.job_id AND event.kind = 'escalate'
+  ) THEN 'its steps and its escalations differ'
+  ELSE 'it succeeded without a step' END
+FROM jobs_route route JOIN jobs_job job ON job.id = route.job_id
+LEFT JOIN whole ON whole.job_id = route.job_id
+WHERE route.arm = 'cascade' AND (NOT COALESCE(whole.gapless, true) OR COALESCE(whole.onward, 0) <> (
+    SELECT count(*) FROM jobs_event event WHERE event.job_id = route.job_id AND event.kind = 'escalate')
+  OR (job.state = 'succeeded' AND whole.job_id IS NULL AND NOT EXISTS (
+    SELECT FROM jobs_jobresult result WHERE result.job_id = job.id AND result.source IS NOT NULL)))
+"""
+# What the jobs of the A/B test were given to: one Route each; those in an arm began at the version of it.
+EXPOSED = """
+SELECT route.job_id::text, route.arm <> 'ab' OR route.version = (
+  SELECT version FROM chaos_history WHERE job = route.job_id AND kind = 'state' ORDER BY seq LIMIT 1)
+FROM jobs_route route WHERE route.asked = %s
+"""
+FEEDBACK = "SELECT job_id::text, value FROM jobs_feedback"
 SIDE_ROWS = {
     "the outbox": "SELECT count(*) FROM jobs_outbox",
     "open batches": "SELECT count(*) FROM jobs_batch WHERE finished_at IS NULL",
@@ -159,6 +192,10 @@ SIDE_ROWS = {
 SELECT count(*) FROM jobs_job job WHERE NOT EXISTS (SELECT FROM jobs_client WHERE id = job.client_id)
   OR NOT EXISTS (SELECT FROM models_registry_modelversion WHERE id = job.version_id)
 """,
+    "copies in the hand of workers that ended": """
+SELECT count(*) FROM jobs_shadowhand hand
+WHERE NOT EXISTS (SELECT FROM jobs_worker WHERE id = hand.worker AND ended_at IS NULL)
+""",
     "unpublished dead letters": "SELECT count(*) FROM jobs_deadletter WHERE due IS NOT NULL",
 }
 UNINSTALL = """
@@ -166,6 +203,18 @@ DROP FUNCTION chaos_made, chaos_moved, chaos_deleted, chaos_stored, chaos_failed
   chaos_end_of_worker CASCADE;
 DROP FUNCTION chaos_ground;
 DROP TABLE chaos_history, chaos_ended, chaos_suspect, chaos_touched;
+"""
+# Of each shadow: what became of its copies, the jobs that it may have copied, those that its version ran, and
+# how often the platform stopped it.
+SHADOWS = """
+SELECT shadow.rule, shadow.run, shadow.old + shadow.unwanted AS dropped, shadow.lost,
+  (SELECT count(*) FROM jobs_shadowcopy copy WHERE copy.rule = shadow.rule) AS open,
+  (SELECT count(*) FROM jobs_job job WHERE job.version_id = shadow.stable_id) AS jobs,
+  (SELECT count(DISTINCT history.job) FROM chaos_history history
+    WHERE history.version = shadow.version_id) AS answered,
+  (SELECT count(*) FROM jobs_event event WHERE event.kind = 'shadow' AND event.actor = 'platform'
+    AND (event.detail ->> 'rule')::bigint = shadow.rule) AS stops
+FROM jobs_shadow shadow ORDER BY shadow.rule
 """
 _NAMES = ("at", "kind", "job", "before", "after", "epoch", "attempts", "ground")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain, product
 
 from jobs.core.states import TERMINAL, TRANSITIONS, State
-from tests.chaos.records import ANY, FINE
+from tests.chaos.records import ANY, COMPARED, FINE
 
 LEGAL = frozenset(chain.from_iterable(product(starts, ends) for starts, ends in TRANSITIONS.values()))
 SWEEPER, LIVE = "sweeper", "live"
@@ -18,11 +18,15 @@ UNCOMPARED = "the messages in infer.<model>.dead were not compared with the dead
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A job that the API accepted; `hurried` has a deadline, `expect` is one of records' three."""
+    """A job that the API accepted; `hurried` has a deadline, `expect` is one of records' three.
+
+    `compared` belongs to the A/B test.
+    """
 
     at: float
     expect: str = ANY
     hurried: bool = False
+    compared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +74,29 @@ class RolledOut:
     failed_keys: int
 
 
+@dataclass(frozen=True, slots=True)
+class Shadowed:
+    """A shadow at the end: what became of its copies, and the `jobs` of its alias.
+
+    `answered` are jobs that were ever of its version, `stops` the Events of the platform's stops.
+    """
+
+    rule: int
+    run: int
+    dropped: int
+    lost: int
+    open: int
+    jobs: int
+    answered: int
+    stops: int
+
+
 @dataclass(frozen=True)
 class History:
     """What happened to each job, by its id and in order.
 
     `stored` has the epoch of each result, `failed` epoch and author of each failed attempt. `forgotten` are
-    the jobs that only a lost primary knew.
+    the jobs that only a lost primary knew, `said` the values of feedback that the API acknowledged.
     """
 
     accepted: Mapping[str, Accepted]
@@ -84,6 +105,7 @@ class History:
     cancels: Collection[str] = frozenset()
     failed: Mapping[str, Sequence[tuple[int, str]]] = field(default_factory=dict)
     forgotten: Collection[str] = frozenset()
+    said: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,7 +113,9 @@ class Dump:
     """The database and the broker at the end; no `dead_letters` (job, epoch) where these are not compared.
 
     `ledger` has of each batch how many successes it counts, and how many jobs succeeded under its claim.
-    `moved` are jobs that changed their version without an Event that says so.
+    `moved` are jobs that changed their version without an Event that says so. `exposed` are the jobs of the
+    A/B test with a Route, and whether they began at the version that it names; `feedback` is what is stored.
+    `steps` says of jobs in cascades why their steps do not lead to what became of them.
     """
 
     rows: Mapping[str, Row]
@@ -100,6 +124,10 @@ class Dump:
     ledger: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     rollouts: Sequence[RolledOut] = ()
     moved: Collection[str] = ()
+    exposed: Mapping[str, bool] = field(default_factory=dict)
+    feedback: Mapping[str, float] = field(default_factory=dict)
+    shadows: Sequence[Shadowed] = ()
+    steps: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +177,19 @@ def _counts(history: History, dump: Dump) -> dict[str, int]:
         "retried": moves[State.RUNNING, State.WAITING],
     }
     forgotten = len(history.accepted.keys() & set(history.forgotten))
+    compared = {"jobs of the A/B test": len(dump.exposed)} if dump.exposed else {}
+    rated = {"jobs with feedback": len(dump.feedback)} if dump.feedback else {}
     rolled = Counter(f"roll-outs {rollout.state}" for rollout in dump.rollouts)
-    return made | ({FORGOTTEN: forgotten} if history.forgotten else {}) | again | states | rolled
+    again |= {"copies run": sum(shadow.run for shadow in dump.shadows)} if dump.shadows else {}
+    return (
+        made
+        | ({FORGOTTEN: forgotten} if history.forgotten else {})
+        | again
+        | compared
+        | rated
+        | states
+        | rolled
+    )
 
 
 def lost(history: History, dump: Dump) -> Iterator[Violation]:
@@ -334,9 +373,15 @@ def exposure(_: History, dump: Dump) -> Iterator[Violation]:
 
 
 def versions(_: History, dump: Dump) -> Iterator[Violation]:
-    """A job's version changes by a rescue, a take-back or a replay only."""
+    """A job's version changes by a rescue, a take-back, a replay or a cascade's step only."""
     for job in dump.moved:
-        yield Violation("version", "it changed without a rescue, take-back or replay", job)
+        yield Violation("version", "it changed without a rescue, take-back, replay or step", job)
+
+
+def steps(_: History, dump: Dump) -> Iterator[Violation]:
+    """The steps of a job in a cascade follow each other, each with an Event, and end with its result."""
+    for job, detail in dump.steps.items():
+        yield Violation("steps", detail, job)
 
 
 def evidence(_: History, dump: Dump) -> Iterator[Violation]:
@@ -351,9 +396,44 @@ def evidence(_: History, dump: Dump) -> Iterator[Violation]:
             yield Violation("evidence", detail)
 
 
+def arms(history: History, dump: Dump) -> Iterator[Violation]:
+    """Each accepted job of the A/B test was given to one version, and began at it."""
+    for job, accepted in history.accepted.items():
+        if accepted.compared and job in dump.rows and job not in dump.exposed:
+            yield Violation("arm", "accepted, and there is no Route", job)
+    for job, is_right in dump.exposed.items():
+        if not is_right:
+            yield Violation("arm", "it began at another version than its Route names", job)
+
+
+def feedback(history: History, dump: Dump) -> Iterator[Violation]:
+    """What was acknowledged first is stored, once; after a failover it may be lost."""
+    for job, values in history.said.items():
+        stored = dump.feedback.get(job)
+        if len(set(values)) > 1:
+            yield Violation("feedback", f"{len(set(values))} values were acknowledged", job)
+        elif stored != values[0] and not (stored is None and history.forgotten):
+            yield Violation("feedback", f"{values[0]} was acknowledged, and {stored} is stored", job)
+
+
+def copies(_: History, dump: Dump) -> Iterator[Violation]:
+    """A shadow answers no job, a job is copied once at most, and a stop loses copies."""
+    for shadow in dump.shadows:
+        name = f"the shadow of rule {shadow.rule}"
+        made = shadow.run + shadow.dropped + shadow.lost + shadow.open
+        if shadow.answered:
+            yield Violation("shadow", f"{shadow.answered} jobs were of the version of {name}")
+        if made > shadow.jobs:
+            yield Violation("shadow", f"{name} counts {made} copies of {shadow.jobs} jobs")
+        if shadow.stops > shadow.lost:
+            yield Violation(
+                "shadow", f"{name} was stopped {shadow.stops} times, and lost {shadow.lost} copies"
+            )
+
+
 CHECKS: tuple[Check, ...] = (
     lost, stuck, results, verdicts, reaps, ledger, transitions, attempts, ends, innocents, dead_letters,
-    leftovers, exposure, evidence, versions,
+    leftovers, exposure, evidence, versions, arms, feedback, copies, steps,
 )  # fmt: skip
 
 
@@ -365,6 +445,7 @@ def gather(records: Iterable[Mapping[str, object]]) -> History:
     failed: dict[str, list[tuple[int, str]]] = defaultdict(list)
     cancels: set[str] = set()
     forgotten: set[str] = set()
+    said: dict[str, list[float]] = defaultdict(list)
     for record in records:
         match record:
             case {"kind": "state", "job": str(job)}:
@@ -377,7 +458,10 @@ def gather(records: Iterable[Mapping[str, object]]) -> History:
                 forgotten.update(jobs)
             case {"kind": "cancel", "job": str(job)}:
                 cancels.add(job)
+            case {"kind": "feedback", "job": str(job), "value": float(value)}:
+                said[job].append(value)
             case {"kind": "accepted", "at": float(at), "ids": list(ids), "expects": list(expects), **fields}:
                 for job, expect in zip(ids, expects, strict=True):
-                    accepted.setdefault(job, Accepted(at, expect, bool(fields["hurried"])))
-    return History(accepted, changes, stored, cancels, failed, forgotten)
+                    compared = fields.get("model") == COMPARED
+                    accepted.setdefault(job, Accepted(at, expect, bool(fields["hurried"]), compared))
+    return History(accepted, changes, stored, cancels, failed, forgotten, said)

@@ -24,6 +24,9 @@ from tests.chaos.records import Recorder
 TICK_S, TIMEOUT_S = 0.05, 10.0
 PATIENCE = Patience(tries=100_000, base_s=0.5, cap_s=0.5)
 MOST_CALLS = 24  # in flight: more would only wait in the web server's queue
+FEEDBACK_S = 20.0  # for the end of a job that is rated
+MOST_RATED = 8  # at once, beside the calls: the load must not wait for the ends of jobs
+LOOK_S = 0.5
 LAST_S = 90.0  # how long calls are repeated at the end
 
 
@@ -43,6 +46,7 @@ class Load:
         self.recorder, self.rate, self.seed = recorder, rate, seed
         self.chance = random.Random(seed)
         self.calls: set[asyncio.Task[None]] = set()
+        self.rated: set[asyncio.Task[None]] = set()
         self.begun = 0
         self.ending = asyncio.Event()
 
@@ -54,7 +58,7 @@ class Load:
             while owed > 0 and len(self.calls) < MOST_CALLS:
                 owed -= self._begin(self._draw(self.chance))
             await asyncio.sleep(TICK_S)
-        await asyncio.wait(self.calls or {asyncio.create_task(asyncio.sleep(0))}, timeout=LAST_S)
+        await asyncio.wait({*self.calls, *self.rated, asyncio.create_task(asyncio.sleep(0))}, timeout=LAST_S)
         self.recorder.write("load ended", unfinished=len([c for c in self.calls if not c.done()]))
 
     def _listen(self) -> None:
@@ -89,7 +93,7 @@ class Load:
         return [await self.client.submit(model, value, idempotency_key=key, **fields)]
 
     async def _meddle(self, call: Call, ids: list[UUID]) -> None:
-        """Cancel the call's first job, or replay one of its jobs, if the seed says so."""
+        """Cancel the call's first job, replay one of its jobs or rate the last, if the seed says so."""
         if not ids:
             return
         if call.cancel:
@@ -98,6 +102,22 @@ class Load:
         if call.replay and (call.cancel or "poison" in call.expects):
             await asyncio.sleep(1.0)
             await self._act(ids[0] if call.cancel else ids[call.expects.index("poison")], "replay")
+        if call.feedback and len(self.rated) < MOST_RATED:
+            task = asyncio.create_task(self._say(ids[-1]))
+            self.rated.add(task)
+            task.add_done_callback(self.rated.discard)
+
+    async def _say(self, job: UUID) -> None:
+        """Say one thing of a job twice once it has ended, then another, which must not take its place."""
+        try:
+            async with asyncio.timeout(FEEDBACK_S):  # by reads: no server of waits runs here
+                while not (await self.client.get(job)).ended:  # noqa: ASYNC110  # another process ends it
+                    await asyncio.sleep(LOOK_S)
+            for value in (1.0, 1.0, 2.0):
+                said = await self.client.feedback(job, "chaos", value)
+                self.recorder.write("feedback", job=str(job), value=said.value)
+        except (PlatformRefusedError, httpx.HTTPError, TimeoutError) as error:
+            self.recorder.write("act", verb="feedback", job=str(job), error=str(error)[:300])
 
     async def _act(self, job: UUID, verb: str) -> None:
         try:

@@ -6,21 +6,23 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from tests.chaos.records import ANY, FINE, POISON
+from tests.chaos.records import ANY, COMPARED, FINE, POISON
 
 BULK = {
     "echo": (20, 120), "echo:faulty": (20, 60), "sleeper": (20, 120), "sleeper:slow": (20, 60),
-    "sleeper:shared": (20, 60), "minilm": (4, 12), "echo@rolled": (20, 120),
+    "sleeper:shared": (20, 60), "minilm": (4, 12), "echo@rolled": (20, 120), COMPARED: (20, 60),
+    "echo@shadowed": (20, 120), "echo@cascaded": (20, 120),
 }  # fmt: skip
 SINGLES = {
     "echo": 4, "sleeper": 3, "sleeper:slow": 1, "sleeper:shared": 1, "minilm": 2, "echo:faulty": 1,
-    "echo@rolled": 2,
+    "echo@rolled": 2, COMPARED: 2, "echo@shadowed": 2, "echo@cascaded": 2,
 }  # fmt: skip
 BULKS = {
     "echo": 4, "sleeper": 4, "sleeper:slow": 4, "sleeper:shared": 2, "minilm": 1, "echo:faulty": 1,
-    "echo@rolled": 3,
+    "echo@rolled": 3, COMPARED: 1, "echo@shadowed": 3, "echo@cascaded": 3,
 }  # fmt: skip
 BULK_SHARE, HURRIED_SHARE, CANCEL_SHARE, REPLAY_SHARE, POISON_SHARE = 0.55, 0.06, 0.06, 0.3, 0.06
+FEEDBACK_SHARE = 0.5
 ALIKE = 40  # so few different inputs that identical ones meet while they run
 POISONS = ({"fail": "raise"}, {"fail": "invalid"}, {"fail": "retry"}, {"fail": "memory"}, {"answer": "nan"})
 WORDS = (
@@ -31,7 +33,7 @@ WORDS = (
 
 @dataclass(frozen=True)
 class Call:
-    """One POST: its jobs, their expected ends, and whether one is cancelled or replayed afterwards."""
+    """One POST: its jobs, their expected ends, and whether one is cancelled, replayed or rated afterwards."""
 
     model: str
     jobs: list[dict[str, Any]]
@@ -39,6 +41,7 @@ class Call:
     hurried: bool = False
     cancel: bool = False
     replay: bool = False
+    feedback: bool = False
 
     @property
     def bulk(self) -> bool:
@@ -56,7 +59,9 @@ def draw(chance: random.Random) -> Call:
     if hurried:
         jobs = [job | {"deadline_s": round(chance.uniform(0.05, 20.0), 3)} for job in jobs]
     cancel, replay = chance.random() < CANCEL_SHARE, chance.random() < REPLAY_SHARE
-    return Call(model, jobs, [ANY if hurried else expect for _, expect in pairs], hurried, cancel, replay)
+    feedback = model == COMPARED and chance.random() < FEEDBACK_SHARE
+    expects = [ANY if hurried else expect for _, expect in pairs]
+    return Call(model, jobs, expects, hurried, cancel, replay, feedback)
 
 
 def _job(chance: random.Random, model: str) -> tuple[dict[str, Any], str]:

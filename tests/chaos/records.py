@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+COMPARED = "echo@compared"  # an alias whose rule has two arms
 FINE, POISON, ANY = "fine", "poison", "any"  # how a job is expected to end: succeeded, dead, either
 
 

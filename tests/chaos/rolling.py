@@ -7,6 +7,7 @@ answers those jobs, so every job is expected to succeed.
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -14,10 +15,16 @@ from typing import Any
 import httpx
 
 from inference_site.stack.harness import Stack
+from tests.chaos.records import COMPARED
+from tests.chaos.shadowing import start_again
 from tests.support.app import manage, register
+from tests.support.wait import wait_until
 
 MODEL, ALIAS, STABLE, CANDIDATE = "echo", "rolled", "rolled-1", "rolled-2"
 ASKED = f"{MODEL}@{ALIAS}"
+ARMS = ("arm-1", "arm-2")
+CASCADED = "cascaded"
+LOADED_S = 60.0
 FLAKY = "models_registry.loaders.flaky:flaky"
 FAST = {"base_s": 0.0, "per_item_s": 0.0}
 PLAN = {"steps": [25, 50, 100], "step_s": 1, "bake_s": 1, "quick": True, "duels": 0, "budget": 2_000}
@@ -30,7 +37,35 @@ def prepare(stack: Stack) -> str:
     """Register both versions and the alias; return a token that may roll out."""
     register(stack, MODEL, STABLE, FLAKY, "--alias", ALIAS, "--example", "{}", **FAST)
     register(stack, MODEL, CANDIDATE, FLAKY, "--example", "{}", **FAST, error_share=0.1)
+    cascade(stack)
     return manage(stack, "create_token", *TOKEN).split()[-1]
+
+
+def compare(stack: Stack) -> None:
+    """Put an A/B test in force at an alias of its own."""
+    alias = COMPARED.partition("@")[2]
+    register(stack, MODEL, ARMS[0], FLAKY, "--alias", alias, "--example", "{}", **FAST)
+    register(stack, MODEL, ARMS[1], FLAKY, "--example", "{}", **FAST)
+    manage(stack, "load_model", f"{MODEL}:{ARMS[1]}")
+    rule = {"stable": ARMS[0], "arms": [{"version": arm, "share": 0.5} for arm in ARMS]}
+    manage(stack, "rules", "put", MODEL, json.dumps(rule), "--alias", alias, "--reason", "chaos")
+
+
+def cascade(stack: Stack) -> None:
+    """Put a cascade of two models in force, whose first version sends every second of its jobs on."""
+    register(stack, MODEL, CASCADED, "echo", "--alias", CASCADED, "--example", "{}")
+    escalate = {"pointer": "/n", "below": 2**31}
+    steps = {"first": f"{MODEL}:{CASCADED}", "then": "sleeper", "escalate": escalate}
+    document = json.dumps({"stable": CASCADED, "schema": "both", "cascade": steps})
+
+    def put() -> bool:
+        try:  # the workers load the versions first
+            manage(stack, "rules", "put", MODEL, document, "--alias", CASCADED)
+        except AssertionError:
+            return False
+        return True
+
+    wait_until(put, limit_s=LOADED_S, every_s=1.0)
 
 
 class Rolling:
@@ -70,6 +105,7 @@ class Rolling:
             self._end()
 
     def _look(self) -> None:
+        start_again(self._http)
         newest = self._newest()
         if newest is None or newest["state"] in ENDED:
             self._runs.clear()

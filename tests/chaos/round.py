@@ -16,9 +16,9 @@ from pathlib import Path
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
 from tests.chaos import audit
-from tests.chaos.checker import Dump, RolledOut, Row, Verdict, gather, judge
+from tests.chaos.checker import Dump, RolledOut, Row, Shadowed, Verdict, gather, judge
 from tests.chaos.faults.fault import Fault, NothingHitError
-from tests.chaos.records import read
+from tests.chaos.records import COMPARED, read
 from tests.chaos.recovery import recovery_s
 from tests.chaos.waits import Waits, waits
 from tests.chaos.world import LIMIT_S, Ground, World, world
@@ -195,7 +195,13 @@ class Round:
         counts = {batch: (counted, jobs) for batch, counted, jobs in ground.rows(audit.LEDGER)}
         rollouts = [RolledOut(*columns) for columns in ground.rows(audit.ROLLOUTS, audit.LATE_S)]
         moved = [job for (job,) in ground.rows(audit.MOVED)]
+        steps = dict(ground.rows(audit.STEPS))
+        shadows = [Shadowed(*columns) for columns in ground.rows(audit.SHADOWS)]
         dump = Dump(rows, _leftovers(ground), ground.dead_letters(), counts, rollouts, moved)
+        exposed = dict(ground.rows(audit.EXPOSED, COMPARED))
+        dump = replace(
+            dump, exposed=exposed, feedback=dict(ground.rows(audit.FEEDBACK)), shadows=shadows, steps=steps
+        )
         verdict = judge(history, dump)
         spans = [waits(history, passed.since, passed.healed) for passed in self.passed]
         return Outcome(self.passed, verdict, drained_s, spans)

@@ -23,7 +23,8 @@ from jobs.broker.topology import dead_queue_name, queue_name
 from jobs.core.messages.dead_letter_pointer import read_dead_letter
 from tests.chaos import audit
 from tests.chaos.records import FINE, Recorder
-from tests.chaos.rolling import Rolling, prepare
+from tests.chaos.rolling import Rolling, compare, prepare
+from tests.chaos.shadowing import prepare_shadow
 from tests.chaos.wiring import Wiring
 from tests.support.app import JOBS, rabbitmqctl, register
 from tests.support.proxy import Network
@@ -202,6 +203,8 @@ def world(home: Path, ground: Ground = Ground.PLAIN) -> Iterator[World]:
         for (model, version), (runs, options, most) in VERSIONS.items():
             register(stack, model, version, runs, "--max-batch", str(most), **options)
         rolling = Rolling(stack.info["api"], prepare(stack))
+        compare(stack)
+        prepare_shadow(stack)
         audit.install(stack.info["database"])
         made = World(stack, network, Recorder(home / "suite.jsonl"), wiring, rolling)
         made.cluster = cluster

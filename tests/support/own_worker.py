@@ -20,28 +20,30 @@ from tests.support.wait import wait_until
 
 
 @contextlib.contextmanager
-def own_worker(
+def own_worker(  # noqa: PLR0913  # what a worker is started with
     stack: Stack,
     model: str,
     *,
     index: int,
     also: str = "",
+    queue: str = "",
     ends_with: int = 0,
     options: Sequence[str] = (),
     **env: str,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a worker of one model, one batch at a time: it consumes by then, and must end as foretold.
 
-    It is on the CPU unless its `options` name a GPU.
+    It is on the CPU unless its `options` name a GPU. It consumes `queue`, by default the model's.
     """
     device = () if "--gpu" in options else ("--cpu",)
     words = [*death_words(signal.SIGKILL), sys.executable, "manage.py", "gpu_worker", *device]
     words += ["--models", f"{model},{also}", "--index", str(index), "--lanes", "1", *options]
-    before, path = consumers(stack, model), log_of(stack, index)
+    queue = queue or model
+    before, path = consumers(stack, queue), log_of(stack, index)
     with path.open("wb") as log:
         process = subprocess.Popen(words, env=stack_env(stack) | env, cwd=PROJECT, stdout=log, stderr=log)
     try:
-        wait_until(lambda: consumers(stack, model) > before or process.poll() is not None)
+        wait_until(lambda: consumers(stack, queue) > before or process.poll() is not None)
         assert process.poll() is None, path.read_text()[-3000:]
         yield process
         process.terminate()
@@ -59,10 +61,10 @@ def register_gated(stack: Stack, model: str, *words: str, **options: Any) -> Pat
     return gate
 
 
-def consumers(stack: Stack, model: str) -> int:
-    """Return how many consumers the model's queue has."""
+def consumers(stack: Stack, queue: str) -> int:
+    """Return how many consumers a queue has, a model's or that of its slow lane."""
     with kombu.Connection(stack.info["broker"]) as connection:
-        counts = broker_queues.counts(connection, model)
+        counts = broker_queues.counts(connection, queue)
     return 0 if counts is None else counts.consumers
 
 

@@ -55,7 +55,8 @@ def worker_reading(node: str = "gpu-0@host", **figures: Any) -> WorkerReading:
     usual: dict[str, Any] = {
         "node": node, "href": "/admin/jobs/worker/1/change/", "host": "host", "zone": "",
         "device": "NVIDIA H200",
-        "models": ["echo"], "alive": True, "heartbeat_age_s": 0.8, "since": AT - 90, "lanes": 2, "batches": 2,
+        "models": ["echo"], "alive": True, "heartbeat_age_s": 0.8, "since": AT - 90, "lanes": 2, "lane": "",
+        "batches": 2,
         "batch_jobs": 31, "out_per_s": 150.0, "total": QUICK, "loaded": [],
         "memory_used_bytes": 31_400_000_000,
         "memory_total_bytes": 141_000_000_000,

@@ -50,7 +50,7 @@ def drain(url: str, model: str) -> list[str]:
 def make_relay(url: str, models: list[str], stop: Event, **options: Any) -> Relay:
     """Return a relay of those models that has room for 1,000 messages, with one job in each."""
     defaults: dict[str, Any] = {"depth": 1_000, "max_batch": lambda _version: 1}
-    return Relay(broker_url=url, models=lambda: models, stop=stop, **(defaults | options))
+    return Relay(broker_url=url, queues=lambda: models, stop=stop, **(defaults | options))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from jobs.core.states import State
-from jobs.models import Event, Job, RolloutPoint, Route, Trial
+from jobs.models import Event, Job, RolloutPoint, Route, Shadow, Trial
 from models_registry.core.rollouts.rollout_plan import Plan
 from models_registry.models import Alias, ModelVersion, Rollout, Rule
 from tests.support.factories import make_job, make_version
@@ -86,3 +86,22 @@ def make_trial(rollout: Rollout, kind: str, **fields: Any) -> Trial:
     usual = {"kind": kind, "rollout": rollout.pk, "model": rollout.model.name, "state": "done",
              "actor": "platform", "ended_at": timezone.now() - timedelta(minutes=1)}  # fmt: skip
     return Trial.objects.create(**(usual | versions | fields))
+
+
+def make_shadow(rollout: Rollout, rule: int = 1, **fields: Any) -> Shadow:
+    """Return the shadow of a rule, with the versions of a roll-out."""
+    usual: dict[str, Any] = {
+        "rule": rule, "model": rollout.model.name, "alias": rollout.alias, "number": rule, "share": 1.0,
+        "batch_s": 0.05, "time_share": 0.002, "stable": rollout.stable, "version": rollout.candidate,
+    }  # fmt: skip
+    return Shadow.objects.create(**(usual | fields))
+
+
+def shadow_counts(*differences: dict[str, Any]) -> dict[str, Any]:
+    """Return what a shadow has shown as its row keeps it, by labels."""
+    pairs = {
+        "ran": 4, "compared": 3, "agreed": 2, "candidate_failed": {"internal: ValueError": 1},
+        "candidate_alone_failed": 1, "differences": [list(row.values()) for row in differences],
+        "times": {"by_size": {"2": [[0.02, 0.01]]}}, "between": {"counts": {"3": {"8": 1, "3": 2}}},
+    }  # fmt: skip
+    return {"pairs": pairs, "noise_compared": 1, "noise_agreed": 1}

@@ -6,8 +6,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.admin.links import registry_link
+from jobs.admin.rollouts.cascade_cells import steps_cell
 from jobs.models import Job
 from jobs.services.reads.job_routes import job_route
+from models_registry.core.routing.decision import Arm
 
 
 def routed(job: Job) -> SafeString | str:
@@ -23,4 +25,5 @@ def routed(job: Job) -> SafeString | str:
         )
         if key is not None
     ]
-    return format_html("{} {}", route.sentence, format_html(" · ".join("{}" for _ in links), *links))
+    line = format_html("{} {}", route.sentence, format_html(" · ".join("{}" for _ in links), *links))
+    return format_html("{}{}", line, steps_cell(job.pk)) if route.arm is Arm.CASCADE else line

@@ -8,21 +8,31 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from jobs.admin.filters import ColumnFilter, ModelNameFilter
 from jobs.admin.links import one_line, registry_link
+from jobs.admin.rollouts.cascade_cells import CURVE, cascade_cells
 from jobs.admin.rollouts.rollout_columns import rule_link
 from jobs.admin.rollouts.rule_moment import AnswerRow, MomentForm, answered_at
-from models_registry.core.routing.rule_changes import rule_changes, share_text
+from jobs.services.ab_tests.ab_page import PAGE_POLICY, ab_page
+from jobs.services.ab_tests.read_ab_report import read_ab_report
+from jobs.services.rollouts.cascades.rule_report import report_of
+from jobs.services.rollouts.cascades.threshold_picture import curve_picture
+from models_registry.core.routing.rule_changes import rule_changes
+from models_registry.core.routing.rule_document import RuleDocument
+from models_registry.core.routing.rule_words import rule_words
 from models_registry.models import Alias, Rule
 from models_registry.shared.admin_moment import aged, moment
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
 from models_registry.shared.admin_render import NONE, bounded_text, pretty, table
 
 MENU_LENGTH = 200
+REPORT = "models_registry_rule_report"
 
 
 class AliasFilter(ColumnFilter):
@@ -54,13 +64,44 @@ class RuleAdmin(ReadOnlyAdmin):
     list_filter = (ModelNameFilter, AliasFilter)
     ordering = ("-id",)
     fields = ("model", "alias", "number", "changes", "rollout_of", "actor", "address", "reason", "approvals",
-              "since", "whole", "sha256")  # fmt: skip
-    readonly_fields = ("changes", "rollout_of", "since", "whole")
+              "since", "ab_test", "whole", "sha256", "cascade")  # fmt: skip
+    readonly_fields = ("changes", "rollout_of", "since", "ab_test", "whole", "cascade")
     change_list_template = "admin/jobs/rollouts/rules.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the curve of a cascade and the page of an A/B test before Django's own pages."""
+        curve, report = (self.admin_site.admin_view(view) for view in (self.curve, self.show_report))
+        return [
+            path("<int:key>/curve.svg", curve, name=CURVE),
+            path("<int:key>/report/", report, name=REPORT),
+            *super().get_urls(),
+        ]
+
+    def curve(self, request: HttpRequest, key: int) -> HttpResponse:
+        """Return the curve of a cascade over its threshold, as SVG."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        rule = get_object_or_404(Rule, pk=key, steps__isnull=False)
+        report = report_of(rule).report
+        if not report.jobs:
+            raise Http404
+        return HttpResponse(curve_picture(report, "svg"), content_type="image/svg+xml")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002  # Django's signature
         """Return the list that knows the form."""
         return RuleChangeList
+
+    def show_report(self, request: HttpRequest, key: int) -> HttpResponse:
+        """Return what the A/B test of a rule has shown, as a page with pictures; 404 where it is none."""
+        rule = self.get_queryset(request).filter(pk=key).first()
+        if not self.has_view_permission(request, rule):
+            raise PermissionDenied
+        if rule is None or not rule.document.get("arms"):
+            raise Http404
+        shown = read_ab_report(model=rule.model, alias=rule.alias, number=rule.number)
+        page = HttpResponse(ab_page(shown), content_type="text/html; charset=utf-8")
+        page["Cache-Control"], page["Content-Security-Policy"] = "no-store", PAGE_POLICY
+        return page
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rule]:
         """Return the rules, each with the document of the one before it."""
@@ -105,10 +146,23 @@ class RuleAdmin(ReadOnlyAdmin):
         """Return when it was put in force."""
         return aged(rule.at)
 
+    @admin.display(description="A/B test")
+    def ab_test(self, rule: Rule) -> SafeString | str:
+        """Return a link to what it has shown."""
+        if not rule.document.get("arms"):
+            return NONE
+        place = reverse(f"admin:{REPORT}", args=(rule.pk,))
+        return format_html('<a href="{}">what its arms have shown</a>', place)
+
     @admin.display(description="document")
     def whole(self, rule: Rule) -> SafeString:
         """Return the whole document."""
         return bounded_text(pretty(rule.document))
+
+    @admin.display(description="cascade")
+    def cascade(self, rule: Rule) -> SafeString | str:
+        """Return what its cascade did, with the curve over the threshold."""
+        return cascade_cells(rule) if rule.steps else NONE
 
 
 def diff(before: dict[str, Any] | None, after: dict[str, Any]) -> SafeString:
@@ -140,9 +194,7 @@ def _answers(rows: Any) -> SafeString | str:
 
 
 def _answer(row: AnswerRow) -> tuple[object, ...]:
-    answered = f"{row.model}:{row.stable}"
-    if row.candidate and row.share is not None:
-        answered += f", and {row.model}:{row.candidate} for {share_text(row.share)}"
+    answered = rule_words(row.model, RuleDocument.of(row.document))
     decided = registry_link("rule", row.rule, f"rule {row.number}") if row.rule else "a move of the alias"
     if row.rollout:
         decided = format_html(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django import forms
+from django.core.exceptions import ValidationError
 
 from jobs.db.statement import Statement, fetch_all
 
@@ -23,24 +24,31 @@ class MomentForm(forms.Form):
     )  # fmt: skip
     of = forms.CharField(label="model", required=False, max_length=63)
 
+    def clean_at(self) -> datetime | None:
+        """Return the moment in UTC; ValidationError before year 1 or after year 9999."""
+        at: datetime | None = self.cleaned_data["at"]
+        if at is None:
+            return None
+        try:
+            return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+        except OverflowError:
+            raise ValidationError("A moment is in the years 1 to 9999 of UTC.") from None
+
     @property
     def moment(self) -> datetime | None:
         """Return the moment; None where there is none, or none that can be read."""
-        at: datetime | None = self.cleaned_data.get("at") if self.is_valid() else None
-        return at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
+        return self.cleaned_data["at"] if self.is_valid() else None
 
 
 class AnswerRow(NamedTuple):
-    """What an alias stood for: `candidate` had `share` of the jobs, if there was one.
+    """What an alias stood for: the document of its rule, of which a move has only the stable version.
 
     `rule` and `number` are of the rule that said so; None where the alias had none, and a move said it.
     """
 
     model: str
     alias: str
-    stable: str
-    candidate: str | None
-    share: float | None
+    document: dict[str, Any]
     rule: int | None
     number: int | None
     rollout: int | None
@@ -53,23 +61,21 @@ class AnswerRow(NamedTuple):
 _ANSWERS = Statement(
     """
 WITH decided AS (
-  SELECT model, alias, document->>'stable' AS stable, document->>'candidate' AS candidate,
-    (document->>'share')::float8 AS share, id AS rule, number, rollout, actor, reason, at
+  SELECT model, alias, document, id AS rule, number, rollout, actor, reason, at
   FROM (
     SELECT DISTINCT ON (model, alias) * FROM models_registry_rule
     WHERE at <= %(at)s AND (%(model)s::text = '' OR model = %(model)s)
     ORDER BY model, alias, number DESC
   ) rules
   UNION ALL
-  SELECT model, alias, after, NULL, NULL, NULL, NULL, NULL, actor, reason, at
+  SELECT model, alias, jsonb_build_object('stable', after), NULL, NULL, NULL, actor, reason, at
   FROM (
     SELECT DISTINCT ON (model, alias) * FROM models_registry_promotion
     WHERE at <= %(at)s AND (%(model)s::text = '' OR model = %(model)s)
     ORDER BY model, alias, id DESC
   ) moves
 )
-SELECT DISTINCT ON (model, alias) model, alias, stable, candidate, share, rule, number, rollout, actor,
-  reason, at
+SELECT DISTINCT ON (model, alias) model, alias, document, rule, number, rollout, actor, reason, at
 FROM decided ORDER BY model, alias, at DESC, number DESC NULLS LAST LIMIT %(most)s
 """,
     AnswerRow,

@@ -45,6 +45,8 @@ LIVE_WORKER = {
     "device": "cuda:0",
     "device_uuid": "GPU-5f2b1c9e-8a34-4d17-9c60-7d2e41b8a903",
     "models": ["minilm"],
+    "lanes": 1,
+    "lane": None,
     "started_at": AT,
     "heartbeat_at": DONE,
     "versions": [
@@ -224,9 +226,10 @@ LINEAGE = {
         "version": "2",
         "rule": 14,
         "rollout": 3,
-        "reroutes": [{"at": _STARTED, "what": "rescue", "version": "1"}],
+        "reroutes": [{"at": _STARTED, "what": "rescue", "version": "1", "model": "minilm"}],
         "sentence": "Asked minilm, routed to minilm:2 as candidate by rule 14, rescued by minilm:1.",
     },
+    "steps": [],
     "history": [{"at": AT, "what": "submit", **dict.fromkeys(_OF_AN_ATTEMPT)}],
 }
 _STAGES = {

@@ -7,7 +7,11 @@ from typing import Any
 
 import msgspec
 
+from jobs.core.ab_tests.feedback_request import FeedbackGiven, FeedbackMany
 from jobs.core.acting.bulk_request import BulkRequest
+from jobs.core.cascades.report_request import CascadeAsk
+from jobs.core.drift.drift_requests import DriftReferenceRequest
+from jobs.core.rollouts.flag_requests import FlagPreview, FlagPut
 from jobs.core.rollouts.rollout_requests import (
     RolloutApprove,
     RolloutBudget,
@@ -16,6 +20,7 @@ from jobs.core.rollouts.rollout_requests import (
     RolloutStart,
     RulePreview,
     RulePut,
+    ShadowAct,
     VersionChange,
 )
 from jobs.core.submission.erasure_request import ErasureRequest
@@ -24,20 +29,33 @@ from jobs.core.submission.request import MAX_KEY_CHARS, JobRequest
 from jobs.core.trials.trial_specs import BacktestRequest
 from models_registry.core.patterns import plain_ends
 from models_registry.core.rollouts.rollout_plan import Plan
+from models_registry.core.routing.flag_document import FlagDocument
 from models_registry.core.routing.rule_document import RuleDocument
 
 # Bodies, and what is written in them, which is checked later than the body around it.
 _ON_ROLLOUTS = [
     RulePut, RulePreview, RolloutStart, RolloutReason, RolloutApprove, RolloutPromotion, RolloutBudget,
-    VersionChange, RuleDocument, Plan,
+    VersionChange, RuleDocument, Plan, DriftReferenceRequest, FlagPut, FlagPreview, FlagDocument, ShadowAct,
 ]  # fmt: skip
+_CONTENTS = {"RuleContents": "RuleDocument", "FlagContents": "FlagDocument"}
+# What is written in a field of a body.
+_WRITTEN = {
+    ("RulePut", "document"): "RuleContents",
+    ("RulePreview", "document"): "RuleContents",
+    ("RolloutStart", "plan"): "Plan",
+    ("FlagPut", "document"): "FlagContents",
+    ("FlagPreview", "document"): "FlagContents",
+}
 _KEY_TEXT = {"maxLength": MAX_KEY_CHARS, "pattern": "^[ -~]+$"}
 BINARY = {"type": "string", "format": "binary"}
 
 
 def _requests() -> dict[str, Any]:
     """Return the schemas of our own types; what they leave implicit is written out, for generators."""
-    requests = [JobRequest, ErasureRequest, RegistrationRequest, BulkRequest, BacktestRequest, *_ON_ROLLOUTS]
+    requests = [
+        JobRequest, ErasureRequest, RegistrationRequest, BulkRequest, BacktestRequest, FeedbackGiven,
+        FeedbackMany, CascadeAsk, *_ON_ROLLOUTS,
+    ]  # fmt: skip
     _, named_parts = msgspec.json.schema_components(requests, ref_template="#/components/schemas/{name}")
     # Answers describe the enumerations by the same names.
     schemas = {name: plain_ends(schema) for name, schema in named_parts.items() if "properties" in schema}
@@ -48,10 +66,11 @@ def _requests() -> dict[str, Any]:
             if "enum" in choice:
                 choice["type"] = "string"
     # A generator calls the `document` of a `Rule` in an answer `RuleDocument`.
-    schemas["RuleContents"] = schemas.pop("RuleDocument") | {"title": "RuleContents"}
-    for name, field in (("RulePut", "document"), ("RulePreview", "document"), ("RolloutStart", "plan")):
+    for contents, document in _CONTENTS.items():
+        schemas[contents] = schemas.pop(document) | {"title": contents}
+    for (name, field), written in _WRITTEN.items():
         parsed = schemas[name]["properties"][field]
-        parsed["allOf"] = [named("Plan" if field == "plan" else "RuleContents")]
+        parsed["allOf"] = [named(written)]
         for made in ("type", "additionalProperties", "default"):
             parsed.pop(made, None)
     (key, *_) = schemas["JobRequest"]["properties"]["idempotency_key"]["anyOf"]

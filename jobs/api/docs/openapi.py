@@ -10,6 +10,7 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
 from jobs.api.docs import problem_docs
+from jobs.api.docs.cascade_docs import CASCADE_PARAMETERS
 from jobs.api.docs.named_schemas import NAMED
 from jobs.api.docs.request_docs import PARAMETERS
 from jobs.api.docs.response_docs import ANSWERS, by_example, headers_of
@@ -18,7 +19,7 @@ from jobs.api.problems import STATUS
 from jobs.core.errors import PlatformError
 
 # Media types whose examples stand with the request that asks for them.
-OF_THEIR_OWN = frozenset({"application/x-npy", "application/octet-stream", "text/markdown"})
+OF_THEIR_OWN = frozenset({"application/x-npy", "application/octet-stream", "text/markdown", "image/png"})
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 CLASS_SUFFIX = "Schema"  # keeps a class from sharing a model's name; clients see names without it
 
@@ -75,6 +76,7 @@ def _with_codes(schema: dict[str, Any]) -> None:
 
 def _with_parameters(name: str, call: dict[str, Any]) -> None:
     texts = {**PARAMETERS, **(LIST_PARAMETERS if name == "get rollouts" else {})}
+    texts |= CASCADE_PARAMETERS if name.endswith("/cascade") else {}
     for parameter in call.get("parameters", ()):
         if parameter["in"] != "header":
             parameter["description"], parameter["example"] = texts[parameter["name"]]
@@ -85,7 +87,7 @@ def _with_answers(name: str, call: dict[str, Any]) -> None:
         response = call["responses"][status]
         response["description"] = answer.means
         for kind, content in response.get("content", {}).items():
-            if kind not in OF_THEIR_OWN:
+            if kind not in OF_THEIR_OWN and "examples" not in content:
                 content["examples"] = by_example(answer.examples)
         if headers := headers_of(name, status):
             response["headers"] = headers

@@ -73,10 +73,16 @@ _OF_A_RULE: Kinds = (
     *_WITH_BODY, errors.ModelNotFoundError, errors.ModelNotAllowedError, errors.ResourceNotFoundError,
     registry_errors.RuleError, registry_errors.VersionStateError,
 )  # fmt: skip
+_OF_AN_AB_TEST: Kinds = (*_OF_A_MODEL, errors.ModelNotAllowedError, errors.NoAbTestError)
 _OF_A_ROLLOUT: Kinds = (registry_errors.RolloutNotFoundError, errors.ResourceNotFoundError)
 _OF_A_ROLLOUT_ACT: Kinds = (
     *_OF_A_ROLLOUT, *_WITH_BODY, registry_errors.RolloutStateError, registry_errors.ApprovalError,
 )  # fmt: skip
+_OF_A_FLAG: Kinds = (
+    errors.ModelNotAllowedError, errors.ResourceNotFoundError, registry_errors.FlagError,
+)  # fmt: skip
+_SHADOW = "models/{name}/rules/{number}/shadow"
+_OF_A_SHADOW: Kinds = (errors.ResourceNotFoundError, errors.ModelNotAllowedError)
 REFUSALS: Mapping[str, Kinds] = {
     "get jobs": (errors.ResourceNotFoundError,),
     "post jobs": (*_OF_AN_ITEM, *_WITH_BODY, errors.KeysDifferError),
@@ -93,6 +99,11 @@ REFUSALS: Mapping[str, Kinds] = {
         *_OF_A_JOB, *_WITH_BODY, errors.WrongStateError, errors.PayloadGoneError, errors.ModelNotAllowedError,
         errors.QuotaExceededError, registry_errors.VersionStateError,
     ),
+    "post jobs/{job_id}/feedback": (
+        *_OF_A_JOB, *_WITH_BODY, errors.FeedbackError, errors.FeedbackConflictError,
+        errors.FeedbackExpiredError, errors.WrongStateError,
+    ),
+    "post feedback": _WITH_BODY,
     "delete jobs/{job_id}": (*_OF_ANY_JOB, *_WITH_BODY),
     "post erasures": _WITH_BODY,
     "get erasures": (),
@@ -117,10 +128,38 @@ REFUSALS: Mapping[str, Kinds] = {
         *_OF_A_RULE, registry_errors.RolloutConflictError, registry_errors.ApprovalError,
     ),
     "post models/{name}/rules/preview": _OF_A_RULE,
-    "post models/{name}/rollouts": (
-        *_OF_A_RULE, registry_errors.RolloutConflictError, registry_errors.RolloutPlanError,
-        registry_errors.OverBudgetError, registry_errors.AgreementError,
+    "get models/{name}/rules/{number}/cascade": (
+        errors.ModelNotAllowedError, errors.ResourceNotFoundError,
     ),
+    "post models/{name}/rules/{number}/cascade": (
+        *_WITH_BODY, errors.ModelNotAllowedError, errors.ResourceNotFoundError,
+    ),
+    "get models/{name}/drift": (*_OF_A_MODEL, errors.ModelNotAllowedError, errors.WrongStateError),
+    "post models/{name}/drift/reference": (
+        *_WITH_BODY, *_OF_A_MODEL, errors.ModelNotAllowedError, errors.WrongStateError,
+    ),
+    "get models/{name}/rules/{number}/report": _OF_AN_AB_TEST,
+    "get models/{name}/rules/{number}/report.html": _OF_AN_AB_TEST,
+    **dict.fromkeys((f"get {_SHADOW}", f"get {_SHADOW}/report.html"), _OF_A_SHADOW),
+    f"get {_SHADOW}/times.png": (*_OF_A_SHADOW, errors.WrongStateError),
+    **dict.fromkeys(
+        (f"post {_SHADOW}/stop", f"post {_SHADOW}/start"),
+        (*_OF_A_SHADOW, *_WITH_BODY, errors.WrongStateError),
+    ),
+    "post models/{name}/rollouts": (
+        *_OF_A_RULE, registry_errors.RolloutConflictError, registry_errors.CascadeInForceError,
+        registry_errors.RolloutPlanError, registry_errors.OverBudgetError, registry_errors.AgreementError,
+    ),
+    "get flags": (errors.ModelNotAllowedError,),
+    "get flags/{flag}": (*_OF_A_FLAG, registry_errors.FlagNotFoundError),
+    "put flags/{flag}": (
+        *_OF_A_FLAG, *_WITH_BODY, registry_errors.FlagConflictError, registry_errors.ApprovalError,
+    ),
+    "delete flags/{flag}": (
+        *_OF_A_FLAG, registry_errors.FlagNotFoundError, registry_errors.FlagConflictError,
+        registry_errors.FlagInUseError,
+    ),
+    "post flags/{flag}/preview": (*_OF_A_FLAG, *_WITH_BODY),
     "get rollouts": (errors.ModelNotAllowedError,),
     "get rollouts/{rollout_id}": _OF_A_ROLLOUT,
     "get rollouts/{rollout_id}/record": _OF_A_ROLLOUT,
@@ -158,9 +197,23 @@ _DETAILED: tuple[PlatformError, ...] = (
     registry_errors.AgreementError("The output schema has nothing at '/digits', which is to be compared."),
     registry_errors.NoStoredInputsError("No input of minilm is stored that the filter or the labels name."),
     registry_errors.TrialRefusedError("minilm:2 cannot be compared with itself: name another version."),
+    errors.FeedbackError("The value is not finite."),
     errors.CircuitOpenError(retry_after_s=30, circuit="version"),
+    registry_errors.FlagError("The field share is 1.5; it must be a number from 0 to 1."),
+    registry_errors.FlagNotFoundError("There is no flag 'new-token'."),
+    registry_errors.FlagConflictError(
+        "You read change 1 of the flag new-tokens, and its change 2 is in force: read it again.", number=2
+    ),
+    registry_errors.FlagInUseError(
+        "The flag new-tokens decides for minilm@default: put a rule in force that does not name it first, or"
+        " let the roll-out end."
+    ),
     registry_errors.RolloutConflictError(
         "Roll-out 3 of minilm@default is running: cancel it or let it end first.", rollout=3
+    ),
+    registry_errors.CascadeInForceError(
+        "minilm@default answers by the cascade of rule 5, which a roll-out would end: put a rule without one"
+        " in force first."
     ),
     registry_errors.RolloutNotFoundError("There is no roll-out 9."),
     registry_errors.RolloutPlanError("The field steps must grow: 5 is not above 25."),

@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from jobs.api.docs import backtest_examples, bulk_act_examples, examples, rollout_examples
+from jobs.api.docs import (
+    backtest_examples,
+    bulk_act_examples,
+    cascade_examples,
+    drift_examples,
+    examples,
+    feedback_examples,
+    flag_examples,
+    rollout_examples,
+    shadow_examples,
+)
 from jobs.api.docs.examples import Examples
 
 _TEXT = {"type": "string"}
@@ -76,6 +86,7 @@ _ACTED = {
     "approve": rollout_examples.ROLLOUT,
     "budget": rollout_examples.LARGER_BUDGET,
 }
+SHADOW = "models/{name}/rules/{number}/shadow"
 ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     "get jobs": {
         200: ResponseDoc("A page of jobs.", {"a page": examples.PAGE, "the last": examples.LAST_PAGE})
@@ -127,6 +138,13 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     },
     "post jobs/{job_id}/cancel": {200: ResponseDoc("The cancelled job.", {"cancelled": examples.CANCELLED})},
     "post jobs/{job_id}/replay": {200: ResponseDoc("The job, queued again.", {"queued": examples.QUEUED})},
+    "post jobs/{job_id}/feedback": {
+        201: ResponseDoc("It is stored.", {"stored": feedback_examples.STORED}),
+        200: ResponseDoc("The same value was stored before.", {"stored": feedback_examples.STORED}),
+    },
+    "post feedback": {
+        200: ResponseDoc("The outcome of each item, in order.", {"one of two": feedback_examples.OUTCOMES})
+    },
     "delete jobs/{job_id}": {204: ResponseDoc("Nothing of the job's content is kept.")},
     "post erasures": {
         202: ResponseDoc(
@@ -179,11 +197,47 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     "post models/{name}/rules": {
         201: ResponseDoc("The rule, which is in force.", {"a rule": rollout_examples.RULE})
     },
+    "get models/{name}/rules/{number}/report": {
+        200: ResponseDoc("The report.", {"a difference": feedback_examples.REPORT})
+    },
+    "get models/{name}/rules/{number}/report.html": {200: ResponseDoc("The page.", feedback_examples.PAGE)},
     "post models/{name}/rules/preview": {
         200: ResponseDoc("What the rule would decide.", {"one job": rollout_examples.PREVIEWED})
     },
+    "get models/{name}/rules/{number}/cascade": {
+        200: ResponseDoc("The report.", {"a cascade of digits": cascade_examples.REPORT})
+    },
+    "post models/{name}/rules/{number}/cascade": {
+        200: ResponseDoc("The report.", {"a cascade of digits": cascade_examples.REPORT})
+    },
+    "get models/{name}/drift": {
+        200: ResponseDoc("The drift of its versions.", {"a label drifts": drift_examples.DRIFT})
+    },
+    "post models/{name}/drift/reference": {
+        200: ResponseDoc("The version with its reference.", {"a week": drift_examples.FROZEN})
+    },
+    f"get {SHADOW}": {
+        200: ResponseDoc(
+            "The shadow.", {"it runs": shadow_examples.RUNNING, "it stopped": shadow_examples.STOPPED}
+        )
+    },
+    f"get {SHADOW}/report.html": {200: ResponseDoc("The page.", shadow_examples.PAGE)},
+    f"get {SHADOW}/times.png": {200: ResponseDoc("The picture.", shadow_examples.PICTURE)},
+    f"post {SHADOW}/stop": {200: ResponseDoc("The shadow, stopped.", {"now": shadow_examples.STOPPED})},
+    f"post {SHADOW}/start": {200: ResponseDoc("The shadow, which runs.", {"now": shadow_examples.RUNNING})},
     "post models/{name}/rollouts": {
         201: ResponseDoc("The roll-out, which has begun.", {"a roll-out": rollout_examples.ROLLOUT})
+    },
+    "get flags": {200: ResponseDoc("The flags.", {"one": {"flags": [flag_examples.FLAG]}})},
+    "get flags/{flag}": {200: ResponseDoc("The flag.", {"a flag": flag_examples.SHOWN_FLAG})},
+    "put flags/{flag}": {
+        200: ResponseDoc("The flag, which is in force.", {"a flag": flag_examples.SHOWN_FLAG})
+    },
+    "delete flags/{flag}": {
+        200: ResponseDoc("The change that removed it.", {"a change": flag_examples.FLAG_REMOVED})
+    },
+    "post flags/{flag}/preview": {
+        200: ResponseDoc("For whom the flag would be on.", {"one job": flag_examples.FLAG_PREVIEWED})
     },
     "get rollouts": {200: ResponseDoc("The roll-outs.", {"one": {"rollouts": [rollout_examples.CHANGE]}})},
     "get rollouts/{rollout_id}": {200: ResponseDoc("The roll-out.", {"it runs": rollout_examples.ROLLOUT})},

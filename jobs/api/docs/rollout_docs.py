@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.api.docs import rollout_examples
+from jobs.api.docs import drift_examples, rollout_examples
 from jobs.api.docs.examples import Examples
 from jobs.api.docs.named_schemas import named
 from jobs.api.docs.request_docs import body_of, header, schema_of
@@ -24,6 +24,7 @@ ACT_DOC = _asks("RolloutReason", rollout_examples.ACTS, required=False)
 PROMOTE_DOC = _asks("RolloutPromotion", rollout_examples.PROMOTIONS, required=False)
 APPROVE_DOC = _asks("RolloutApprove", rollout_examples.APPROVALS, required=False)
 BUDGET_DOC = _asks("RolloutBudget", rollout_examples.BUDGETS)
+REFERENCE_DOC = _asks("DriftReferenceRequest", drift_examples.REFERENCES)
 VERSION_DOC = _asks("VersionChange", rollout_examples.VERSIONS, required=False)
 
 _PAGE = {"schema": {"type": "string"}, "examples": by_example(rollout_examples.RECORD_PAGE)}

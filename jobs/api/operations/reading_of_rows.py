@@ -24,6 +24,7 @@ from jobs.core.operations.operations_reading import (
     WorkerReading,
 )
 from jobs.core.operations.recent_jobs import RECORDED, WINDOW_S, RecentModel
+from jobs.core.queue_names import is_slow, model_of_queue
 from jobs.services.admission.survey_reads import SurveyedQueue
 from jobs.services.operations.reading_rows import OperationsRows
 from jobs.services.operations.reading_statements import OpenBatches, WorkerRow
@@ -85,14 +86,15 @@ def aged(reading: Reading, age_s: float, watchers: int) -> Reading:
 
 def _model(rows: OperationsRows, queue: SurveyedQueue) -> ModelReading:
     name, fresh = queue.queue, is_recorded(rows)
+    model = model_of_queue(name)
     recent = rows.recent.models.get(name, _NOTHING) if rows.recent and fresh else _NOTHING
     window_s = rows.recent.window_s if rows.recent and fresh else 0
     flying = [open_now for open_now in rows.in_flight if open_now.model == name]
     counted = queue.age_s <= STALE_S
     return ModelReading(
         model=name,
-        href=jobs_of(name),
-        waiting_href=waiting_of(name),
+        href=jobs_of(model),
+        waiting_href=waiting_of(model),
         total=recent.total,
         stages=recent.stages,
         goal_s=queue.goal_s,
@@ -115,7 +117,7 @@ def _model(rows: OperationsRows, queue: SurveyedQueue) -> ModelReading:
         seals=recent.seals,
         retries=recent.retries,
         died=recent.died,
-        held=_held(rows, name),
+        held=_held(rows, model),
         failures=_failures(rows, name),
         dead_letters=queue.dead_letters,
         newest=_newest(rows, name) if fresh else None,
@@ -132,14 +134,16 @@ def _newest(rows: OperationsRows, model: str) -> HistoryPoint | None:
     return HistoryPoint(at=every.at, in_per_s=0.0, out_per_s=0.0, waiting=0, oldest_s=0.0, failed_per_s=0.0)
 
 
-def _lanes(rows: OperationsRows, model: str) -> int | None:
-    """Return the lanes of the live workers that serve the model; None where one does not say."""
-    lanes = [
-        worker.lanes
-        for worker in rows.workers
-        if worker.beat_s <= ALIVE_S and model in {name.split(":")[0].split("@")[0] for name in worker.models}
-    ]
+def _lanes(rows: OperationsRows, queue: str) -> int | None:
+    """Return the lanes of the live workers that serve the queue; None where one does not say."""
+    lanes = [worker.lanes for worker in rows.workers if worker.beat_s <= ALIVE_S and _serves(worker, queue)]
     return None if None in lanes else sum(each or 0 for each in lanes)
+
+
+def _serves(worker: WorkerRow, queue: str) -> bool:
+    other = "fast" if is_slow(queue) else "slow"
+    models = {name.split(":")[0].split("@")[0] for name in worker.models}
+    return worker.lane != other and model_of_queue(queue) in models
 
 
 def _wait_s(queue: SurveyedQueue) -> float | None:
@@ -209,6 +213,7 @@ def _worker(rows: OperationsRows, worker: WorkerRow) -> WorkerReading:
         heartbeat_age_s=worker.beat_s,
         since=worker.since,
         lanes=worker.lanes,
+        lane=worker.lane,
         batches=sum(row.batches for row in flying),
         batch_jobs=sum(row.jobs for row in flying),
         out_per_s=(recent.ended / fresh.window_s if recent else 0.0) if fresh else None,

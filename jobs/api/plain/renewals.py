@@ -23,7 +23,7 @@ from jobs.db import database_clock
 from jobs.services.access import owner
 from jobs.services.admission.queues import queues
 from jobs.services.circuits import reads as circuits
-from models_registry import selectors
+from models_registry import flag_reads, selectors
 
 ROUNDS = 3  # while one thing is read, the time of another may end
 MOST_READS = 32  # under way: made-up tokens and models must not make those wait that are known
@@ -43,6 +43,7 @@ class CachedRead:
 _ALWAYS = (
     CachedRead("circuits", circuits.used_life, circuits.renew_circuits),
     CachedRead("queues", lambda: queues.used_life, queues.read),
+    CachedRead("flags", flag_reads.used_flag_life, flag_reads.renew_flags),
     CachedRead("clock", lambda: float(database_clock.is_stale()), database_clock.refresh),
 )
 

@@ -14,6 +14,7 @@ from jobs.api.auth import ApiRequest, needs
 from jobs.api.responses import existing, json_answer
 from jobs.api.router import router
 from jobs.core.access.scopes import Scope
+from jobs.core.cascades.step_ends import Hindrance, StepEnd
 from jobs.core.failures import FailureKind
 from jobs.core.states import State
 from jobs.services.reads.lineage import lineage
@@ -75,15 +76,34 @@ class WorkerSummarySchema(Schema):
 
 
 class RerouteSchema(Schema):
-    """A move of a job from a roll-out's candidate to the stable version.
+    """A move of a job to another version.
 
-    `rescue`: its first attempt at the candidate had failed. `take_back`: the candidate was stopped while
-    the job waited.
+    `rescue`: its first attempt at a roll-out's candidate had failed. `take_back`: the candidate was stopped
+    while the job waited. `escalate`: it went to the next step of its cascade. `degrade`: that could not
+    answer, so an earlier answer stands.
     """
 
     at: datetime
-    what: Literal["rescue", "take_back"]
+    what: Literal["rescue", "take_back", "escalate", "degrade"]
     version: str | None
+    model: str | None
+
+
+class StepSchema(Schema):
+    """A step of a job's cascade that ended; a `number` of 0 says that a replay began the cascade anew."""
+
+    number: int
+    version: str | None = Field(description="As `name:version`.")
+    why: StepEnd
+    hindrance: Hindrance | None = Field(
+        description="Why the next step was not taken, although the answer was not enough."
+    )
+    confidence: float | None
+    rule: int | None = Field(description="The number of the rule whose cascade it is.")
+    batch: UUID | None
+    worker: str | None
+    device_s: float | None = Field(description="The job's part of the run of its batch, in seconds.")
+    at: datetime
 
 
 class RouteSchema(Schema):
@@ -131,6 +151,7 @@ class LineageSchema(Schema):
     route: RouteSchema | None = Field(
         description="Null where the client named a version, or the alias had no rule with a candidate."
     )
+    steps: list[StepSchema] = Field(description="Empty, but for jobs of a cascade.")
     history: list[LineageEventSchema]
 
 

@@ -40,6 +40,10 @@ class LiveWorkerSchema(Schema):
     device: str
     device_uuid: str | None = Field(description="The GPU, as `nvidia-smi -L` lists it; null on a CPU.")
     models: list[str]
+    lanes: int | None = Field(description="Batches that it runs at once; null where it does not say.")
+    lane: Literal["fast", "slow"] | None = Field(
+        description="The lane whose jobs alone it takes; null where it takes both."
+    )
     started_at: datetime
     heartbeat_at: datetime
     versions: list[WorkerVersionSchema]

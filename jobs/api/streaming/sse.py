@@ -42,7 +42,8 @@ def events(last: EventId | None, now: JobSnapshot) -> Iterator[bytes]:
 
 
 def _state(now: JobSnapshot) -> dict[str, Any]:
-    return {"id": now.id, "state": now.event_id.state, "attempts": now.attempts}
+    state = {"id": now.id, "state": now.event_id.state, "attempts": now.attempts}
+    return state if now.step is None else state | {"step": now.step}
 
 
 def one_event(name: str, event_id: object, value: Any) -> bytes:

@@ -41,8 +41,11 @@ APPEND_ONLY = {
     ),
     "models_registry_promotion": ("model", "alias", "before", "after", "actor", "address", "reason", "at"),
     "models_registry_rule": (
-        "model", "alias", "number", "document", "sha256", "rollout", "actor", "reason", "approvals",
+        "model", "alias", "number", "document", "sha256", "steps", "rollout", "actor", "reason", "approvals",
         "address", "at",
+    ),
+    "models_registry_flagchange": (
+        "name", "number", "document", "sha256", "actor", "reason", "address", "at",
     ),
 }  # fmt: skip
 READ_ONLY = frozenset({"django_migrations", "jobs_channelsecret"})
@@ -66,6 +69,7 @@ OF_THE_AUDIT = (
     "jobs_events_days",
     "jobs_forget_events",
     "models_registry_append_only",
+    "models_registry_flag_now",
 )
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
 

@@ -17,9 +17,10 @@ _MOST_BATCH_S = 0.1  # what takes longer waited for a lock or a database, or loa
 
 @dataclass(slots=True)
 class Estimators:
-    """Service time, memory cap and arrivals of one key, and the time of its last sealed batch."""
+    """Service time, memory cap and arrivals of one key, and the times of its last fast and slow batch."""
 
     sealed_s: float = 0.0
+    slow_sealed_s: float = 0.0
     service: ServiceTime = field(default_factory=ServiceTime)
     memory: MemoryCap = field(default_factory=MemoryCap)
     arrivals: ArrivalRate = field(default_factory=ArrivalRate)

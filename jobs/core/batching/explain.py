@@ -24,6 +24,8 @@ class LedgerEntry:
     padded: bool = False
     p95_goal_s: float = 0.0
     isolation_group: int = 0
+    slow: bool = False
+    slow_slice_s: float = 0.0
 
     @property
     def full_by_padding(self) -> bool:
@@ -40,6 +42,7 @@ _BECAUSE: Mapping[str, str] = {
     SealReason.BYTES: "the inputs of a larger one would have taken more memory than a batch may",
     SealReason.IDLE: "the device was free, or about to be, and no {others} waited",
     SealReason.LINGER: "it had waited {waited} for more, and more were not expected soon enough to pay",
+    SealReason.SLICE: "a larger one would have held the worker's only lane for more than {slice}",
     SealReason.DRAIN: "the worker was stopping, and sealed the jobs that it held",
 }
 
@@ -48,7 +51,8 @@ def why_this_size(entry: LedgerEntry) -> str:
     """Return how many jobs of how many possible ran together, and why no more."""
     jobs = f"{entry.size} job{'' if entry.size == 1 else 's'}"
     isolation = " They ran apart, as a worker had died with them in hand." if entry.isolation_group else ""
-    return f"{jobs} of at most {entry.max_batch}: {_reason(entry)}.{_padding(entry)}{isolation}"
+    lane = " It is of the slow lane, which leaves room for fast batches." if entry.slow else ""
+    return f"{jobs} of at most {entry.max_batch}: {_reason(entry)}.{_padding(entry)}{isolation}{lane}"
 
 
 def _reason(entry: LedgerEntry) -> str:
@@ -59,6 +63,7 @@ def _reason(entry: LedgerEntry) -> str:
         reason=entry.seal_reason,
         waited=seconds(entry.waited_s),
         goal=seconds(entry.p95_goal_s),
+        slice=seconds(entry.slow_slice_s),
         others="others of a length that suits" if entry.padded else "others",
     )
 

@@ -16,10 +16,14 @@ AGING_S = 5.0  # one priority level counts as much as waiting for so long
 
 @dataclass(slots=True)
 class Group(Generic[Token]):
-    """A group, which is never empty in the policy; `lingering` means that it waits beside an idle device."""
+    """A group, which is never empty in the policy; `lingering` means that it waits beside an idle device.
+
+    `slow` says that its items came to the slow lane, whatever the lane of their version.
+    """
 
     key: Hashable
     isolation_group: int = 0
+    slow: bool = False
     queues: dict[int, FairQueue[Token]] = field(default_factory=dict)
     lingering: bool = False
 

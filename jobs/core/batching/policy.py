@@ -12,6 +12,11 @@ every other key. Within a key, of two items without deadlines, the one with a pr
 first only if it arrived less than p times AGING_S later. A deadline counts as an arrival PATIENCE_S before
 it. Within a priority, each other client gets at most one item between two items of one client.
 
+Batches are fast or slow, by their items and by the version's option. Where both are due, a fast one follows a
+slow one, so that fast items wait for one slow batch at most. How many slow batches run at once is the
+caller's to say; on a single lane they are cut to a slice of time instead. A slow key may then wait twice as
+long for its turn.
+
 A key may be held, while its model is being loaded: then up to one batch of its items waits here and is not
 sealed. The least urgent items beyond that are sealed all the same, for the caller to send elsewhere: they
 would take the place of other keys' items.
@@ -29,6 +34,7 @@ from jobs.core.batching.length_window import cheapest, cut, within
 from jobs.core.batching.sealed_batch import BatchLimits, SealedBatch, SealReason
 from jobs.core.batching.service_time import ServiceTime
 from jobs.core.batching.size_bound import SizeBound, bound_of, linger_until
+from jobs.core.batching.slow_keys import SlowKeys
 
 _GAP_WEIGHT = 8.0  # if a lead is at most an eighth of a run, one lead is enough
 WINDOW = 512  # items among which lengths are matched
@@ -36,15 +42,19 @@ FULL_LEADS = 3.0  # in a backlog a batch is ready up to so many leads before it 
 
 
 class BatchPolicy(Generic[Token]):
-    """Decides which items form the next batch and when; `limits` gives the limits of a key."""
+    """Decides which items form the next batch and when; `limits` gives the limits of a key.
 
-    def __init__(self, limits: Callable[[Hashable], BatchLimits]) -> None:
-        self._limits = limits
+    `slices` cuts slow batches to a slice of time, for a worker with a single lane.
+    """
+
+    def __init__(self, limits: Callable[[Hashable], BatchLimits], *, slices: bool = False) -> None:
+        self._limits, self._slices = limits, slices
         self._groups: dict[tuple[Hashable, Hashable], Group[Token]] = {}
         self._estimators: dict[Hashable, Estimators] = {}
         self._overhead = OverheadEstimate()
         self._platform = PlatformCost()
         self._held = set[Hashable]()
+        self._slow, self._after_slow = SlowKeys(limits), False
 
     def __len__(self) -> int:
         return sum(map(len, self._groups.values()))
@@ -64,14 +74,18 @@ class BatchPolicy(Generic[Token]):
         priority: int = 0,
         client: int = 0,
         deadline_s: float | None = None,
+        slow: bool = False,
     ) -> None:
-        """Add one item; items that differ in key, parameters or isolation group never share a batch."""
+        """Add one item; items that differ in key, parameters, isolation group or lane share no batch.
+
+        `slow` says that it came to the slow lane.
+        """
         due_s = now + PATIENCE_S if deadline_s is None else min(deadline_s, now + PATIENCE_S)
         item = Waiting(token, now, max(size, 1), priority, client, deadline_s, due_s)
-        name = (key, (parameters_digest, isolation_group))
+        name = (key, (parameters_digest, isolation_group, slow))
         group = self._groups.get(name)
         if group is None:
-            group = self._groups[name] = Group(key, isolation_group)
+            group = self._groups[name] = Group(key, isolation_group, slow)
         group.add(item)
         self._of(key, now).arrivals.observe(now)
 
@@ -81,20 +95,20 @@ class BatchPolicy(Generic[Token]):
         self._groups = {name: group for name, group in self._groups.items() if len(group)}
         return dropped
 
-    def due_at(self, now: float, *, device_free_at: float) -> float | None:
+    def due_at(self, now: float, *, device_free_at: float, takes_slow: bool = True) -> float | None:
         """Return when `take` will seal a batch if no item arrives: `now` for at once, None for never."""
-        dues = (self._due(group, now, device_free_at) for group in self._sealable().values())
+        dues = (self._due(group, now, device_free_at) for group in self._sealable(takes_slow).values())
         return min(dues, default=None)
 
     def take(
-        self, now: float, *, device_free_at: float = 0.0, draining: bool = False
+        self, now: float, *, device_free_at: float = 0.0, draining: bool = False, takes_slow: bool = True
     ) -> SealedBatch[Token] | None:
-        """Seal and return the next batch if it is due, else None."""
-        groups = self._sealable().items()
+        """Seal and return the next batch if it is due, else None; a slow one only where `takes_slow`."""
+        groups = self._sealable(takes_slow).items()
         names = [n for n, g in groups if draining or self._due(g, now, device_free_at) <= now]
         if not names:
             return None
-        name = self._most_urgent(names)
+        name = self._most_urgent(self._fast_of(names) if self._after_slow else names)
         return self._seal(name, now, max(now + self._overhead.mean_s, device_free_at), draining=draining)
 
     def hold(self, key: Hashable) -> None:
@@ -110,6 +124,7 @@ class BatchPolicy(Generic[Token]):
         estimators = self._of(key, 0.0)
         estimators.service.observe(padded_size, seconds)
         estimators.memory.succeeded(padded_size)
+        self._slow.observe(key, self._estimators)
 
     def observe_memory(self, key: Hashable, padded_size: int) -> None:
         """Learn that a run of `padded_size` ran out of memory."""
@@ -136,11 +151,21 @@ class BatchPolicy(Generic[Token]):
         """Return the learned service time of `key`."""
         return self._of(key, 0.0).service
 
-    def _sealable(self) -> dict[tuple[Hashable, Hashable], Group[Token]]:
+    def _sealable(self, takes_slow: bool) -> dict[tuple[Hashable, Hashable], Group[Token]]:  # noqa: FBT001  # private
+        groups = self._groups
+        if not takes_slow:
+            groups = {name: group for name, group in groups.items() if not self._runs_slow(group)}
         if not self._held:
-            return self._groups
+            return groups
         held = {key for key in self._held if self._count(key) <= self._limits(key).max_batch}
-        return {name: group for name, group in self._groups.items() if group.key not in held}
+        return {name: group for name, group in groups.items() if group.key not in held}
+
+    def _runs_slow(self, group: Group[Token]) -> bool:
+        return group.slow or group.key in self._slow
+
+    def _fast_of(self, names: list[tuple[Hashable, Hashable]]) -> list[tuple[Hashable, Hashable]]:
+        """Return the names of fast groups, or all if there are none."""
+        return [name for name in names if not self._runs_slow(self._groups[name])] or names
 
     def _count(self, key: Hashable) -> int:
         return sum(len(group) for group in self._groups.values() if group.key == key)
@@ -148,20 +173,27 @@ class BatchPolicy(Generic[Token]):
     def _of(self, key: Hashable, now: float) -> Estimators:
         estimators = self._estimators.get(key)
         if estimators is None:
-            estimators = self._estimators[key] = Estimators(sealed_s=now)
+            estimators = self._estimators[key] = Estimators(now, now)
         return estimators
 
     def _most_urgent(self, names: list[tuple[Hashable, Hashable]]) -> tuple[Hashable, Hashable]:
-        """Return the most urgent group of the key whose turn it is."""
+        """Return the most urgent group of the key and lane whose turn it is."""
         if len(names) == 1:
             return names[0]
-        turns: dict[Hashable, float] = {}
+        turns: dict[tuple[Hashable, bool], float] = {}
         for name in names:
-            group = self._groups[name]
-            turn = self._estimators[group.key].sealed_s - max(group.queues) * AGING_S
-            turns[group.key] = min(turn, turns.get(group.key, turn))
-        key = min(turns, key=turns.__getitem__)
-        return min((n for n in names if n[0] == key), key=lambda name: self._groups[name].aged_s)
+            whose, sealed_s = self._turn(name)
+            turn = sealed_s - max(self._groups[name].queues) * AGING_S
+            turns[whose] = min(turn, turns.get(whose, turn))
+        next_one = min(turns, key=turns.__getitem__)
+        alike = (name for name in names if self._turn(name)[0] == next_one)
+        return min(alike, key=lambda name: self._groups[name].aged_s)
+
+    def _turn(self, name: tuple[Hashable, Hashable]) -> tuple[tuple[Hashable, bool], float]:
+        """Return whose turn a group's batch is, and when these last had one."""
+        group = self._groups[name]
+        slow, estimators = self._runs_slow(group), self._estimators[group.key]
+        return (group.key, slow), estimators.slow_sealed_s if slow else estimators.sealed_s
 
     def _due(self, group: Group[Token], now: float, device_free_at: float) -> float:
         limits = self._limits(group.key)
@@ -192,19 +224,24 @@ class BatchPolicy(Generic[Token]):
     ) -> SealedBatch[Token]:
         group = self._groups[name]
         limits, estimators = self._limits(group.key), self._of(group.key, now)
-        bound = bound_of(group, limits, estimators, start_s=start_s)
+        slow = self._after_slow = self._runs_slow(group)
+        bound = bound_of(group, limits, estimators, start_s=start_s, sliced=slow and self._slices)
         held = group.key in self._held
         chosen = self._surplus(group, limits) if held else self._choose(group, limits, bound)
         longest = max(item.size for item in chosen) if limits.padded else 1
         reason = _reason(group, chosen, limits, bound, draining=draining)
         group.remove(chosen)
-        group.lingering, estimators.sealed_s = False, now
+        group.lingering = False
+        if slow:
+            estimators.slow_sealed_s = now
+        else:
+            estimators.sealed_s = now
         if not len(group):
             del self._groups[name]
         waited_s = now - min(item.arrived_s for item in chosen)
         tokens = [item.token for item in chosen]
         padded_size = len(chosen) * longest
-        return SealedBatch(group.key, tokens, padded_size, reason, waited_s, group.isolation_group, now)
+        return SealedBatch(group.key, tokens, padded_size, reason, waited_s, group.isolation_group, now, slow)
 
     def _surplus(self, group: Group[Token], limits: BatchLimits) -> list[Waiting[Token]]:
         """Return what is beyond one batch of a held key: the least urgent, because the others run first."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Generic
 
 from jobs.core.batching.fair_queue import Token
+from jobs.core.batching.lane_choice import Lane
 
 
 class SealReason(StrEnum):
@@ -21,6 +22,7 @@ class SealReason(StrEnum):
     DRAIN = "drain"
     MEMORY = "memory"
     BYTES = "bytes"
+    SLICE = "slice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class BatchLimits:
     `padded` means that a batch is padded to its longest item. `p95_goal_s` is the goal for the time from the
     arrival of an item at the worker to its answer; 0 for no goal. `max_input_bytes` is what the inputs of a
     batch may take of the worker's memory; 0 for no limit. `longest` is the size that a longer item has after
-    the model cut it off; 0 where it cuts nothing, or where that is not known yet.
+    the model cut it off; 0 where it cuts nothing, or where that is not known yet. `slow_slice_s` is how
+    long a slow batch is to take where it is cut to a slice of time.
     """
 
     max_batch: int = 64
@@ -39,6 +42,8 @@ class BatchLimits:
     p95_goal_s: float = 0.0
     max_input_bytes: int = 0
     longest: int = 0
+    lane: Lane = Lane.FAST
+    slow_slice_s: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class SealedBatch(Generic[Token]):
     """A batch of one key: its items in order, its padded size, and the reason and time of its seal.
 
     The items of an `isolation_group` other than 0 run while the worker holds no other batch. `sealed_at` is
-    in seconds of the policy's clock.
+    in seconds of the policy's clock. `slow` says that it is a batch of the slow lane.
     """
 
     key: Hashable
@@ -56,3 +61,4 @@ class SealedBatch(Generic[Token]):
     waited_s: float
     isolation_group: int = 0
     sealed_at: float = 0.0
+    slow: bool = False

@@ -20,8 +20,10 @@ class SizeBound:
     reason: SealReason
 
 
-def bound_of(group: Group[Any], limits: BatchLimits, estimators: Estimators, *, start_s: float) -> SizeBound:
-    """Return the tightest bound of a batch that starts to run at `start_s`.
+def bound_of(
+    group: Group[Any], limits: BatchLimits, estimators: Estimators, *, start_s: float, sliced: bool = False
+) -> SizeBound:
+    """Return the tightest bound of a batch that starts to run at `start_s`; a `sliced` one takes a slice.
 
     A deadline or goal that even the smallest batch would miss is no bound, because a smaller batch would only
     make other items late as well. The goal counts only while one batch can hold all items, because in a
@@ -36,12 +38,20 @@ def bound_of(group: Group[Any], limits: BatchLimits, estimators: Estimators, *, 
     if limits.p95_goal_s and len(group) <= limits.max_batch:
         left_s = group.oldest_s + limits.p95_goal_s - start_s
         bounds.append(SizeBound(_fitting(estimators, left_s), SealReason.SLO))
+    if sliced:
+        bounds.append(SizeBound(_slice(limits, estimators), SealReason.SLICE))
     return min(bounds, key=lambda bound: bound.size)
 
 
 def _fitting(estimators: Estimators, seconds: float) -> float:
     size = estimators.service.size_within(seconds) if seconds < float("inf") else float("inf")
     return size if size >= 1.0 else float("inf")
+
+
+def _slice(limits: BatchLimits, estimators: Estimators) -> float:
+    """Return the size that runs for a slice of time: a single item before the first run, and at least one."""
+    service = estimators.service
+    return max(service.size_within(limits.slow_slice_s), 1.0) if service.weight else 1.0
 
 
 def linger_until(

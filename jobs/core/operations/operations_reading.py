@@ -157,6 +157,7 @@ class WorkerReading(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_age_s: float
     since: float
     lanes: int | None
+    lane: str  # whose jobs alone it takes, `fast` or `slow`; empty: both
     batches: int  # in flight
     batch_jobs: int
     out_per_s: float | None

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 from jobs.core.submission.parsed_job import ParsedJob
+from jobs.core.submission.routed_job import CascadeSharing
+from models_registry.core.options import PlatformOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +24,47 @@ class Reuse:
     follows: bool
 
 
-def reuse(job: ParsedJob, *, client: int) -> Reuse | None:
-    """Return what `job` of `client` may share by its version's options; None if it shares nothing."""
-    options = job.version.platform_options
+def reuse(job: ParsedJob, *, client: int, generation: int) -> Reuse | None:
+    """Return what `job` of `client` may share by its version's options; None if it shares nothing.
+
+    `generation` is that of the cache of the job's model, or the sum of those of its cascade's models.
+    """
+    options = sharing_of(job)
     if job.cache == "bypass" or not options.shares_runs:
         return None
     used, ttl_s = job.cache == "use", options.cache_ttl_s
-    key = answer_key(version=job.version.id, client=client, body=job.body, parameters=job.parameters)
+    scope = AnswerScope(_answers(job), generation, client)
+    key = answer_key(scope, body=job.body, parameters=job.parameters)
     return Reuse(key, ttl_s, takes=used and ttl_s > 0, follows=used and options.collapses)
 
 
-def answer_key(*, version: int, client: int, body: bytes, parameters: bytes | None) -> bytes:
-    """Return a SHA-256 that is equal for identical requests; bodies must be canonical JSON.
+def sharing_of(job: ParsedJob) -> PlatformOptions | CascadeSharing:
+    """Return how a job shares runs: by its version's options, or as all steps of its cascade allow."""
+    cascade = job.route.kind.sharing if job.route is not None else None
+    return job.version.platform_options if cascade is None else cascade
 
-    The client is part of it, so that no client gets a result of another.
+
+class AnswerScope(NamedTuple):
+    """Among which requests a result is shared: of one version, one generation of its cache, and one client.
+
+    `version` is its row id, or the digest of the rule whose cascade answers. The client is part of it, so
+    that no client gets a result of another.
     """
+
+    version: int | str
+    generation: int
+    client: int
+
+
+def answer_key(scope: AnswerScope, *, body: bytes, parameters: bytes | None) -> bytes:
+    """Return a SHA-256 that is equal for identical requests; bodies must be canonical JSON."""
     # The lengths come first, so that no two requests yield the same text.
-    head = f"{version}/{client}/{len(body)}/{-1 if parameters is None else len(parameters)}/"
+    lengths = len(body), -1 if parameters is None else len(parameters)
+    head = "".join(f"{part}/" for part in (*scope, *lengths))
     return sha256(b"".join((head.encode(), body, parameters or b""))).digest()
+
+
+def _answers(job: ParsedJob) -> int | str:
+    """Return the version that answers a job; of a cascade the digest of its rule, because each step may."""
+    cascade = job.route.kind.sharing if job.route is not None else None
+    return job.version.id if cascade is None else cascade.digest.hex()

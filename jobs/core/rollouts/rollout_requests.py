@@ -140,7 +140,13 @@ class VersionChange(_Request, frozen=True):
     reason: Reason = ""
 
 
-Body = TypeVar("Body", bound=_Request)
+class ShadowAct(_Request, frozen=True):
+    """Why the shadow of a rule is stopped or started."""
+
+    reason: Reason = ""
+
+
+Body = TypeVar("Body", bound=msgspec.Struct)
 
 
 def parse_body(raw: bytes, kind: type[Body]) -> Body:

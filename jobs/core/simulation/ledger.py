@@ -16,7 +16,7 @@ from jobs.core.batching.sealed_batch import BatchLimits
 
 @dataclass(slots=True, eq=False)
 class LedgerRow:
-    """One claimed batch: version, sizes, time of claim, seconds of its run, and time of its end."""
+    """One claimed batch: version, sizes, time of claim, seconds of its run, time of its end, and its lane."""
 
     version: int
     size: int
@@ -24,6 +24,7 @@ class LedgerRow:
     claimed_s: float
     ran_s: float = 0.0
     finished_s: float = 0.0
+    slow: bool = False
 
 
 class Ledger:

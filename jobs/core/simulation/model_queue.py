@@ -16,7 +16,7 @@ from jobs.core.simulation.worker import SimulatedWorker
 
 
 class ModelQueue:
-    """The `versions` of one model; all workers consume its queue, each up to the prefetch of that queue."""
+    """The `versions` of one model and lane; all workers consume the queue, each up to its prefetch."""
 
     def __init__(
         self,

@@ -54,6 +54,7 @@ class Model:
     Versions of one `queue`, which is that of their registered model, share it. A worker loads a version in
     `load_s` where it is not in its memory, of which it takes `memory_bytes`; a `cold` one is in no memory at
     the start. An attempt fails with the probability `failing`; `retry` and `max_attempts` say what follows.
+    Inputs that would run for more than `slow_above_s` go to the slow lane.
     """
 
     run: Timing
@@ -66,6 +67,7 @@ class Model:
     failing: float = 0.0
     retry: RetryOptions = field(default_factory=RetryOptions)
     max_attempts: int = 3
+    slow_above_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from jobs.core.batching.lane_choice import Lane, slices
 from jobs.core.batching.lanes import Lanes
 from jobs.core.batching.policy import BatchPolicy
 from jobs.core.batching.sealed_batch import BatchLimits, SealedBatch
@@ -20,6 +21,7 @@ from jobs.core.simulation.ledger import LedgerRow
 from jobs.core.simulation.plan import SimulationPlan
 from jobs.core.simulation.resident_models import ResidentModels
 from jobs.core.simulation.running import Running
+from jobs.core.simulation.simulated_lane import SlowLane
 
 
 class SimulationObserver(Protocol):
@@ -64,7 +66,10 @@ class SimulatedWorker:
         limits: dict[Hashable, BatchLimits] = {
             version: model.limits for version, model in plan.models.items()
         }
-        self._policy: BatchPolicy[Arrival] = BatchPolicy(limits.__getitem__)
+        self._policy: BatchPolicy[Arrival] = BatchPolicy(
+            limits.__getitem__, slices=slices(plan.crew.lanes, Lane.AUTO)
+        )
+        self._slow = {name: SlowLane(part) for name, part in plan.queues.items()}
         self._lanes = Lanes(plan.crew.lanes)
         self._running = Running(agenda)
         self._memory = ResidentModels(plan, agenda, self._loaded) if _loads(plan) else None
@@ -98,7 +103,11 @@ class SimulatedWorker:
             priority=arrival.priority,
             client=arrival.client,
             deadline_s=None if deadline_in_s is None else arrival.at_s + deadline_in_s,
+            slow=self._is_slow(arrival),
         )
+
+    def _is_slow(self, arrival: Arrival) -> bool:
+        return self._slow[self._plan.models[arrival.version].queue].takes(arrival)
 
     def _collect(self) -> None:
         """Seal a batch if one is due and a slot is free, or schedule the time when it will be due."""
@@ -107,10 +116,12 @@ class SimulatedWorker:
             return
         now = self._agenda.now
         free_s = self._lanes.free_at(now)
-        due_s = self._policy.due_at(now, device_free_at=free_s)
+        takes_slow = self._lanes.takes_slow
+        due_s = self._policy.due_at(now, device_free_at=free_s, takes_slow=takes_slow)
         if due_s is None:
             return
-        batch = self._policy.take(now, device_free_at=free_s) if due_s <= now else None
+        due = due_s <= now
+        batch = self._policy.take(now, device_free_at=free_s, takes_slow=takes_slow) if due else None
         if batch is not None:
             self._take(batch)
             return
@@ -144,7 +155,7 @@ class SimulatedWorker:
 
     def _claim(self, batch: SealedBatch[Arrival]) -> None:
         self._claiming, self._slots = True, self._slots - 1
-        self._lanes.promise(self._predict(batch))
+        self._lanes.promise(self._predict(batch), slow=batch.slow)
         self._observer.sealed(batch)
         seconds = self._plan.overheads.claim.seconds(len(batch.tokens), self._chance)
         self._agenda.after(seconds, partial(self._claimed, batch, seconds))
@@ -152,7 +163,8 @@ class SimulatedWorker:
     def _claimed(self, batch: SealedBatch[Arrival], seconds: float) -> None:
         live = self._in_time(batch.tokens)
         version, began_s = batch.tokens[0].version, self._agenda.now - seconds
-        row = LedgerRow(version, len(live), batch.padded_size, began_s)
+        slow = self._is_slow(batch.tokens[0])
+        row = LedgerRow(version, len(live), batch.padded_size, began_s, slow=slow)
         self._observer.claimed(row, batch.tokens)
         if live:
             self._to_run.append(ClaimedArrivals(batch, row, live, seconds))

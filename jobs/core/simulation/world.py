@@ -20,6 +20,7 @@ from jobs.core.simulation.model_queue import ModelQueue
 from jobs.core.simulation.plan import SimulationPlan
 from jobs.core.simulation.report import SimulationReport
 from jobs.core.simulation.simulated_attempts import AttemptEnd, Attempts
+from jobs.core.simulation.simulated_lane import SlowLane
 from jobs.core.simulation.worker import SimulatedWorker
 
 QUIET_S = max(RUNS_WINDOW_S, MEAN_S) + 2.0 * COUNT_EVERY_S  # nothing of before is in a count's windows
@@ -56,8 +57,15 @@ class _World:
         self._agenda, self._chance, self._deliver = agenda, chance, plan.overheads.deliver
         agenda.advance(start_s)
         workers = [SimulatedWorker(plan, agenda, chance, self) for _ in range(plan.crew.workers)]
-        self._queues = [ModelQueue(plan, part, agenda, chance, workers) for part in plan.queues.values()]
-        self._by_version = {version: queue for queue in self._queues for version in queue.versions}
+        self._queues, self._by_version = list[ModelQueue](), dict[tuple[int, bool], ModelQueue]()
+        self._slow = dict[int, SlowLane]()
+        for part in plan.queues.values():
+            lane = SlowLane(part)
+            self._slow |= dict.fromkeys(part, lane)
+            for slow in (False, True) if lane.versions else (False,):
+                queue = ModelQueue(plan, part, agenda, chance, workers)
+                self._queues.append(queue)
+                self._by_version |= {(version, slow): queue for version in part}
         self._attempts = Attempts(plan, chance)
         self._count_due_s = self._queues[0].count_due_s
 
@@ -79,7 +87,7 @@ class _World:
     def submit(self, arrival: Arrival) -> None:
         """Admit or refuse a job; an admitted one reaches the relay after the delivery time."""
         self.report.offered += 1
-        queue = self._by_version[arrival.version]
+        queue = self._queue_of(arrival)
         if not queue.admits(arrival, self._agenda.now):
             self.report.refused += 1
             self.last_s = self._agenda.now
@@ -90,6 +98,9 @@ class _World:
         else:
             queue.feed.add(arrival)
 
+    def _queue_of(self, arrival: Arrival) -> ModelQueue:
+        return self._by_version[arrival.version, self._slow[arrival.version].takes(arrival)]
+
     def sealed(self, batch: SealedBatch[Arrival]) -> None:
         """Count the batch."""
         self.report.seals[batch.reason] += 1
@@ -97,7 +108,7 @@ class _World:
 
     def claimed(self, row: LedgerRow, arrivals: Sequence[Arrival]) -> None:
         """Pass a claim on to admission and the relay."""
-        self._by_version[row.version].claimed(row, arrivals)
+        self._by_version[row.version, row.slow].claimed(row, arrivals)
 
     def ended(self, _batch: SealedBatch[Arrival], seconds: float) -> None:
         """Add the time of a run."""
@@ -107,18 +118,18 @@ class _World:
         """Count jobs whose deadline had passed."""
         self.report.expired += len(arrivals)
         self.last_s = self._agenda.now
-        self._by_version[arrivals[0].version].broker.acknowledge(worker, arrivals)
+        self._queue_of(arrivals[0]).broker.acknowledge(worker, arrivals)
 
     def put_back(self, worker: SimulatedWorker, arrivals: Sequence[Arrival], delay_s: float) -> None:
         """Let jobs be published again."""
-        queue = self._by_version[arrivals[0].version]
+        queue = self._queue_of(arrivals[0])
         queue.feed.put_back(arrivals, delay_s)
         queue.broker.acknowledge(worker, arrivals)
 
     def settled(self, worker: SimulatedWorker, row: LedgerRow, arrivals: Sequence[Arrival]) -> None:
         """Count served jobs with their latency, let others be tried again, and close their batch."""
         self.last_s = now = self._agenda.now
-        queue = self._by_version[row.version]
+        queue = self._by_version[row.version, row.slow]
         served = self._served(arrivals) if self._attempts.may_fail else arrivals
         waited_s = [now - arrival.at_s for arrival in served]
         self.report.latencies_s.extend(waited_s)
@@ -136,5 +147,5 @@ class _World:
                 self.report.dead += 1
             else:
                 self.report.retried += 1
-                self._by_version[arrival.version].try_again(arrival, float(end))
+                self._queue_of(arrival).try_again(arrival, float(end))
         return served

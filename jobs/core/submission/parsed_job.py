@@ -53,6 +53,7 @@ class ParsedJob:
     `size` is in bytes: of the input's text where the version pads, else of the memory that the input takes.
     `digest` is keyed where the version is guarded; `unkeyed` is the digest before that, which is not stored.
     `output_form` is None for JSON. `route` is None where the request itself named the version.
+    `shadowed_by` is the rule whose shadow gets a copy of the job, None for no copy.
     """
 
     version: Version
@@ -73,6 +74,7 @@ class ParsedJob:
     labels: Labels = ()
     output_form: str | None = None
     route: JobRoute | None = None
+    shadowed_by: int | None = None
     unkeyed: bytes | None = None
 
     @property
@@ -88,7 +90,12 @@ def canonical_parts(request: JobRequest) -> Parts:
 
 
 def parse_job(
-    request: JobRequest, version: Version, *, parts: Parts | None = None, route: JobRoute | None = None
+    request: JobRequest,
+    version: Version,
+    *,
+    parts: Parts | None = None,
+    route: JobRoute | None = None,
+    shadowed_by: int | None = None,
 ) -> ParsedJob:
     """Return the job that `request` becomes on `version`; RequestError if it is not valid.
 
@@ -110,6 +117,7 @@ def parse_job(
         callback_url=request.callback_url,
         output_form=None if request.encoding == "json" else request.encoding,
         route=route,
+        shadowed_by=shadowed_by,
     )
 
 

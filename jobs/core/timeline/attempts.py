@@ -15,6 +15,7 @@ from jobs.core.timeline.attempt_marks import AttemptMarks, JobStage, LedgerMarks
 FAILED, TAKEN_BACK, REPLAYED, CANCELLED = "failed", "taken_back", "replay", "cancel"
 # From a candidate of a roll-out to the stable version.
 RESCUED, REROUTED = Verb.RESCUE.value, Verb.TAKE_BACK.value
+ESCALATED, DEGRADED = Verb.ESCALATE.value, Verb.DEGRADE.value  # of a cascade
 _ENDED = "ended"  # what an event of a replay says of the end before it
 DIED = "worker died"
 _TOLD = timedelta(milliseconds=50)  # an event of an end is written so soon after it
@@ -31,6 +32,7 @@ class PauseReason(StrEnum):
     TAKEN_BACK = "taken back"
     RESCUED = "rescued"
     REROUTED = "rerouted"
+    ESCALATED = "escalated"
     FORGOTTEN = "forgotten"
 
 
@@ -38,6 +40,7 @@ _PAUSES = {
     TAKEN_BACK: PauseReason.TAKEN_BACK,
     RESCUED: PauseReason.RESCUED,
     REROUTED: PauseReason.REROUTED,
+    ESCALATED: PauseReason.ESCALATED,
 }
 
 

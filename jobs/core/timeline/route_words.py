@@ -8,10 +8,13 @@ from typing import Literal
 
 from models_registry.core.routing.decision import Arm
 
-Reroute = Literal["rescue", "take_back"]
+Reroute = Literal["rescue", "take_back", "escalate", "degrade"]
+_ARMS = {Arm.AB: "arm of an A/B test"}
 _MOVED: dict[Reroute, str] = {
     "rescue": "rescued by {}",
     "take_back": "taken back to {}",
+    "escalate": "sent on to {}",
+    "degrade": "answered by {} after all",
 }
 
 
@@ -34,7 +37,7 @@ class RouteWords:
 def route_sentence(words: RouteWords) -> str:
     """Return the sentence, such as `Asked minilm, routed to minilm:2 as candidate by rule 14.`."""
     by = f"by rule {words.rule}" if words.rule is not None else "because a circuit was open"
-    parts = [f"Asked {words.asked}", f"routed to {words.routed} as {words.arm} {by}"]
+    parts = [f"Asked {words.asked}", f"routed to {words.routed} as {_ARMS.get(words.arm, words.arm)} {by}"]
     parts += [_MOVED[how].format(version) for how, version in words.reroutes]
     if words.answers != (words.reroutes[-1][1] if words.reroutes else words.routed):
         parts.append(f"runs on {words.answers} now")

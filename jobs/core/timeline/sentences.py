@@ -18,6 +18,7 @@ class BatchWords:
     seal_reason: str = ""
     worker: str = ""
     is_timed: bool = True  # the ledger has the times of its stages
+    slow: bool = False  # it is, or waits to be, a batch of the slow lane
 
 
 NO_BATCH = BatchWords()
@@ -38,6 +39,8 @@ _STILL: Mapping[JobStage, str] = {
     JobStage.BROKER: "Its message waits in the broker for a worker.",
     JobStage.RUN: "It runs in a batch of {jobs} on {worker}, or waits there for the device.",
 }
+_IN_LINE = frozenset({JobStage.OUTBOX, JobStage.BROKER, JobStage.BUFFER})
+_SLOW = " It is in the slow lane."
 _PAUSED: Mapping[PauseReason, str] = {
     PauseReason.NONE: "It was not due yet.",
     PauseReason.RETRY: "The attempt before had failed{code}: it waited until the next one was due.",
@@ -45,6 +48,7 @@ _PAUSED: Mapping[PauseReason, str] = {
     PauseReason.TAKEN_BACK: "The attempt before was given back without a verdict.",
     PauseReason.RESCUED: "The candidate version had failed{code}: the stable version answers instead.",
     PauseReason.REROUTED: "The candidate version was stopped: the job went to the stable version.",
+    PauseReason.ESCALATED: "Its answer was not sure enough: it waited for the next step of its cascade.",
     PauseReason.FORGOTTEN: "Earlier attempts were here, whose records were deleted.",
 }
 _UNTIMED = "It ran in a batch of {jobs} on {worker}, or waited there for the device; no times were stored."
@@ -68,7 +72,8 @@ def sentence(attempt: TimelineAttempt, part: TimelinePart, batch: BatchWords = N
         seal_reason=batch.seal_reason,
         code=f" ({attempt.failed_with})" if attempt.failed_with else "",
     )
-    return text + _end(attempt, part)
+    lane = _SLOW if batch.slow and part.part in _IN_LINE else ""
+    return text + lane + _end(attempt, part)
 
 
 def _template(attempt: TimelineAttempt, part: TimelinePart, batch: BatchWords) -> str:

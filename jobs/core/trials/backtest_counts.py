@@ -95,7 +95,7 @@ class BacktestCounts(Struct):
         self.agreed += compared.agrees
         if compared.distance > 0:
             far = compared.distance if isfinite(compared.distance) else None
-            self.differences = _largest([*self.differences, Difference(job, far)])
+            self.differences = largest_differences([*self.differences, Difference(job, far)])
 
     def _add_labels(self, pair: OutcomePair, by: Comparison) -> None:
         spec = by.spec
@@ -110,7 +110,9 @@ class BacktestCounts(Struct):
                 self.stable_labels.add(right, theirs)
 
 
-def _largest(differences: Sequence[Difference]) -> list[Difference]:
+def largest_differences(differences: Sequence[Difference]) -> list[Difference]:
+    """Return the largest of differences, in order, as many as are shown."""
+
     def key(difference: Difference) -> tuple[float, UUID]:
         return -(float("inf") if difference.distance is None else difference.distance), difference.job
 

@@ -40,14 +40,14 @@ class LabelCounts(Struct):
     counts: dict[str, dict[str, int]] = {}
     without: int = 0  # outputs without a label
 
-    def add(self, right: str | None, answered: str | None) -> None:
-        """Count one job."""
+    def add(self, right: str | None, answered: str | None, number: int = 1) -> None:
+        """Count one job, or `number` that are alike."""
         if right is None or answered is None:
-            self.without += 1
+            self.without += number
             return
         right, answered = self._known(right), self._known(answered)
         row = self.counts.setdefault(right, {})
-        row[answered] = row.get(answered, 0) + 1
+        row[answered] = row.get(answered, 0) + number
 
     @property
     def labels(self) -> list[str]:

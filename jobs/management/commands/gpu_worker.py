@@ -6,9 +6,9 @@ import os
 import socket
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from celery.app.utils import find_app
@@ -18,7 +18,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jobs.broker import broker_queues, topology
 from jobs.broker import connection as broker
+from jobs.core.batching.lane_choice import Lane
 from jobs.core.errors import LibraryChangedError, PlatformError
+from jobs.core.queue_names import queues_of
 from jobs.core.relay.queue_depth import prefetch
 from jobs.db.database_tls import refuse_untrusted_database
 from jobs.db.preflight import check_database
@@ -29,6 +31,7 @@ from jobs.services.lifecycle.worker_row import Incarnation
 from jobs.tracing import trace_switch
 from jobs.worker import process as host
 from jobs.worker import quiet
+from jobs.worker.consumed_queues import queues_for, refuse_without_slow_lane
 from jobs.worker.consuming import event_serializer, patches
 from jobs.worker.consuming.drain import DrainStep
 from jobs.worker.load_reports import LoadReports
@@ -47,6 +50,13 @@ from models_registry.sources.local_copies import LocalCopies
 SWITCH_INTERVAL_S = 0.0005  # with Python's default, a busy thread delays the device thread by 5 ms
 FREE_SHARE = 0.85  # the rest is for the running batches, and what CUDA itself needs
 MOST_LANES = 4  # more lanes would only make every batch slower
+
+
+class WorkerLanes(NamedTuple):
+    """How many batches a worker runs at once, and of which lane; AUTO means both."""
+
+    number: int
+    lane: Lane
 
 
 class Command(BaseCommand):
@@ -79,6 +89,11 @@ class Command(BaseCommand):
             help="MiB that all loaded models may occupy; by default most of a GPU's free memory, without"
             " a limit on a CPU.",
         )
+        parser.add_argument(
+            "--lane",
+            choices=[Lane.FAST.value, Lane.SLOW.value],
+            help="Take the jobs of this lane alone; by default both, and slow batches leave a lane free.",
+        )
         parser.add_argument("--index", type=int, default=0, help="Number of this worker on its host.")
         add_environment(parser)
 
@@ -105,10 +120,11 @@ class Command(BaseCommand):
             check_database()
             check_keys()
             loader = make_loader(device.name, options["memory_budget"], node, lanes)
-            missing, prefetch_count = serve(names, loader, node, lanes, outer, sampler)
+            lane = Lane(options["lane"] or Lane.AUTO)
+            missing, prefetch_count = serve(names, loader, node, WorkerLanes(lanes, lane), outer, sampler)
         except (PlatformError, psycopg.OperationalError) as error:
             raise CommandError(str(error)) from error
-        status = run_celery(names, missing, node, options["prefetch"] or prefetch_count)
+        status = run_celery(queues_for(names, lane), missing, node, options["prefetch"] or prefetch_count)
         trace_switch.stop()
         sys.exit(status)
 
@@ -180,7 +196,7 @@ def serve(
     names: tuple[str, ...],
     loader: ModelLoader,
     node: str,
-    lanes: int,
+    lanes: WorkerLanes,
     outer: OuterWatchdog,
     sampler: DeviceSampler,
 ) -> tuple[tuple[str, ...], int]:
@@ -189,12 +205,13 @@ def serve(
     Return the models that cannot be loaded now, which are tried again later, and the prefetch count.
     """
     infos = {name: selectors.resolve(name) for name in names}
+    refuse_without_slow_lane(names, lanes.lane)
     served = tuple(name for name, info in infos.items() if loads(loader, info.id))
     missing = tuple(name for name in infos if name not in served)
     for version in selectors.wanted_versions(served, keep_warm_s=0.0).to_load:
         loads(loader, version)  # each alias: what has traffic is in memory before it comes
     with broker.connected(settings.INFERENCE.broker_url) as connection:
-        broker_queues.declare(connection, names)
+        broker_queues.declare(connection, {*names, *queues_for(names, lanes.lane)})
     if own_device().loss:
         raise own_device().error()  # no version's fault; the device is asked before the next start
     incarnation = Incarnation(
@@ -205,10 +222,11 @@ def serve(
         loader.pool.device,
         served,
         sampler.uuid,
-        lanes,
+        lanes.number,
         settings.INFERENCE.zone,
+        "" if lanes.lane is Lane.AUTO else lanes.lane.value,
     )
-    host.make(incarnation, loader, lanes=lanes, missing=missing, outer=outer, memory=sampler.memory)
+    host.make(incarnation, loader, lanes=lanes.number, missing=missing, outer=outer, memory=sampler.memory)
     return missing, prefetch(max(info.max_batch for info in infos.values()))
 
 
@@ -226,19 +244,19 @@ def loads(loader: ModelLoader, version: int) -> bool:
     return True
 
 
-def run_celery(names: tuple[str, ...], missing: tuple[str, ...], node: str, prefetch_count: int) -> int:
-    """Run `celery worker` in this process until it is stopped; return its exit status."""
+def run_celery(queues: Sequence[str], missing: tuple[str, ...], node: str, prefetch_count: int) -> int:
+    """Run `celery worker` on the queues until it is stopped; return its exit status."""
     patches.apply()
     quiet.install()
     app = find_app(settings.CELERY_APP)
     app.conf.update(
-        task_queues=[broker_queues.model_queue(name) for name in names],
+        task_queues=[broker_queues.model_queue(queue) for queue in queues],
         event_serializer=event_serializer.install(),
         worker_consumer="jobs.worker.consuming.consumer:JobConsumer",
         worker_prefetch_multiplier=prefetch_count,
     )
     if missing:
-        app.amqp.queues.deselect([broker_queues.model_queue(name).name for name in missing])
+        app.amqp.queues.deselect([topology.queue_name(q) for model in missing for q in queues_of(model)])
     app.steps["worker"].add(DrainStep)
     workers = list[Any]()
     celeryd_init.connect(note := _noting(workers))

@@ -24,14 +24,16 @@ from jobs.services.bulk_acts.bulk_runner import BulkRunner
 from jobs.services.dead_letters.canary_runner import CanaryRunner
 from jobs.services.lifecycle.sweeper import Rescuer
 from jobs.services.operations.recorder import OperationsRecorder
+from jobs.services.relay.fed_queues import fed_queues
 from jobs.services.relay.relay import Relay
 from jobs.services.retention.partition_maker import PartitionMaker
 from jobs.services.reuse.follower_settler import FollowerSettler
 from jobs.services.rollouts.judge_loop import RolloutJudge
+from jobs.services.shadow.shadow_keeper import ShadowKeeper
 from jobs.services.trials import for_rollouts
 from jobs.services.webhooks.dispatcher import WebhookDispatcher
 from jobs.tracing import trace_switch
-from models_registry.selectors import info, known_queues
+from models_registry.selectors import info
 from models_registry.shared.kept_heap import keep_heap
 from models_registry.shared.process_end import end_within
 
@@ -66,6 +68,7 @@ class Command(BaseCommand):
             Thread(target=QueueSurveyor(stop=stop).run, name="surveyor", daemon=True),
             Thread(target=OperationsRecorder(stop=stop).run, name="recorder", daemon=True),
             Thread(target=RolloutJudge(stop=stop, trials=for_rollouts).run, name="judge", daemon=True),
+            Thread(target=ShadowKeeper(stop=stop).run, name="shadow-keeper", daemon=True),
         ]
         for loop in loops:
             loop.start()
@@ -93,7 +96,7 @@ def _relay(stop: Event) -> Relay:
     return Relay(
         broker_url=config.broker_url,
         depth=config.queue_depth,
-        models=_models,
+        queues=_queues,
         max_batch=_max_batch,
         budget=_budget,
         stop=stop,
@@ -116,10 +119,10 @@ def _budget(version: int) -> RetryBudget:
     return RetryBudget(retry.share, retry.floor_per_s)
 
 
-def _models() -> list[str]:
+def _queues() -> list[str]:
     # It is asked every two seconds, and a new connection costs more than all the relay's looks together.
     try:
-        return known_queues()
+        return fed_queues()
     except DatabaseError:
         connection.close()  # Postgres may have restarted: the relay asks again
         raise

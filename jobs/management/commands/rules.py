@@ -1,4 +1,4 @@
-"""`manage.py rules show|put|preview|history`: what answers for an alias."""
+"""`manage.py rules show|put|preview|history|shadow|cascade|report`: what answers for an alias."""
 
 from __future__ import annotations
 

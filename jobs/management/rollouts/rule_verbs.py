@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from jobs.core.rollouts.rollout_requests import RulePreview, checked_preview, parse_value
 from jobs.management.dead_letters.dead_letter_arguments import actor_of
+from jobs.management.rollouts.ab_printed import ab_text, write_ab_files
+from jobs.management.rollouts.cascade_verb import show_cascade
 from jobs.management.rollouts.printed import as_json
+from jobs.management.rollouts.shadow_verb import shadow
+from jobs.services.ab_tests.read_ab_report import read_ab_report
 from jobs.services.rollouts.preview import preview
 from jobs.services.rollouts.reads import RuleView, rules_of
+from models_registry.core.routing.rule_document import RuleDocument
+from models_registry.core.routing.rule_words import rule_words
 from models_registry.models import Rule
 from models_registry.services.rules import put_rule
 
@@ -56,16 +63,23 @@ def history(options: Options) -> str:
     return "\n".join(map(_line, rules)) or "There are no rules."
 
 
+def report(options: Options) -> str:
+    """Return what the A/B test of a rule has shown, and write its files."""
+    seen = read_ab_report(model=options["model"], alias=options["alias"], number=options["number"])
+    if options["out"]:
+        write_ab_files(seen, Path(options["out"]))
+    return as_json(seen) if options["json"] else ab_text(seen)
+
+
 def _members(rule: Rule | RuleView) -> dict[str, Any]:
     return {name: getattr(rule, name) for name in _SHOWN}
 
 
 def _line(rule: Rule | RuleView) -> str:
-    document = rule.document
-    to = f"{document.get('share', 0):.2%} to {document['candidate']}, " if document.get("candidate") else ""
+    does = rule_words(rule.model, RuleDocument.of(rule.document))
     why = f": {rule.reason}" if rule.reason else ""
     of = f" for roll-out {rule.rollout}" if rule.rollout else ""
-    return f"rule {rule.number} of {rule.alias}: {to}stable {document['stable']}, by {rule.actor}{of}{why}"
+    return f"rule {rule.number} of {rule.alias}: {does}, by {rule.actor}{of}{why}"
 
 
 RULE_VERBS: Mapping[str, Callable[[Options], str]] = {
@@ -73,4 +87,7 @@ RULE_VERBS: Mapping[str, Callable[[Options], str]] = {
     "put": put,
     "preview": try_rule,
     "history": history,
+    "cascade": show_cascade,
+    "shadow": shadow,
+    "report": report,
 }

@@ -8,6 +8,9 @@ from django.db.models.functions import Now
 
 from models_registry.core.routing.decision import Arm
 
+# Those that a roll-out can meet; arms of other rules have no judge.
+JUDGED = (Arm.CANDIDATE, Arm.BASELINE, Arm.STABLE, Arm.FALLBACK)
+
 
 class Tally(models.Model):
     """One batch's first attempts under a live roll-out; the judge deletes the rows that it has counted.
@@ -17,7 +20,7 @@ class Tally(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     rollout = models.BigIntegerField()
-    arm = models.CharField(max_length=9, choices=[(arm.value, arm.value) for arm in Arm])
+    arm = models.CharField(max_length=9, choices=[(arm.value, arm.value) for arm in JUDGED])
     keys = ArrayField(models.BigIntegerField(), help_text="Of its counted first attempts.")
     failed = ArrayField(models.BigIntegerField(), default=list, help_text="Those of them that failed.")
     refused = ArrayField(models.BigIntegerField(), default=list, help_text="Those whose input was refused.")

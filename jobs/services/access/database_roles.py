@@ -75,8 +75,8 @@ SELECT relname AS name, 'TABLE' AS kind, pg_get_userbyid(relowner) AS owner FROM
 WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
 UNION ALL
 SELECT proname, 'ROUTINE', pg_get_userbyid(proowner) FROM pg_proc
-WHERE pronamespace = current_schema()::regnamespace AND starts_with(proname, 'jobs_')
-  OR proname = 'models_registry_append_only' AND pronamespace = current_schema()::regnamespace
+WHERE pronamespace = current_schema()::regnamespace
+  AND (starts_with(proname, 'jobs_') OR starts_with(proname, 'models_registry_'))
 ORDER BY name
 """,
     _Owned,

@@ -25,15 +25,19 @@ from jobs.core.admission.shedding import (
     shed_from,
 )
 from jobs.core.errors import OverloadedError
+from jobs.core.queue_names import slow_queue
 from jobs.core.submission.parsed_job import ParsedJob, Refusals
+from jobs.db.statement import Statement, fetch_all
 from jobs.payloads.row_sealing import shared_key
 from jobs.services.access.owner import Owner
 from jobs.services.admission.queues import queues
 from jobs.services.admission.quotas import within_quota
 from jobs.services.circuits.reads import any_hold, circuit_of, is_paused
+from jobs.services.reuse.generations import generation_of
 from jobs.services.reuse.reads import answers_there, keyed_before
 from models_registry.selectors import resolve
 
+_QUEUE = Statement("SELECT queue FROM jobs_outbox WHERE job_id = %(job)s", str)
 _UNKNOWN = (QueuePlace(0.0, 0.0), QueueCount())
 _LIMITS = {
     ShedReason.GOAL: "more than the model's goal of {goal_s:g} s leaves",
@@ -70,7 +74,8 @@ def expected_of(  # whose job it is, and where it waits
     model: str, version: str, priority: int, client: int, *, age_s: float, job: UUID
 ) -> Expected | None:
     """Estimate position and ETA of a job that has waited `age_s` seconds; None without a count."""
-    ahead = queues.ahead_of(model, priority, client, age_s=age_s, job=job)
+    queue = _waiting_in(job, model, version) if queues.any_slow else model
+    ahead = queues.ahead_of(queue, priority, client, age_s=age_s, job=job)
     if ahead is None:
         return None
     if any_hold():
@@ -78,18 +83,25 @@ def expected_of(  # whose job it is, and where it waits
     return expect(*ahead)
 
 
+def _waiting_in(job: UUID, model: str, version: str) -> str:
+    """Return the queue of a waiting job; its row is read only where its size decides."""
+    least = queues.slow_from(resolve(f"{model}:{version}").id)
+    if not least:
+        return model if least is None else slow_queue(model)
+    return next(iter(fetch_all(_QUEUE, {"job": job})), model)
+
+
 def _shed_groups(client: int, jobs: Mapping[int, ParsedJob]) -> Refusals:
     """Refuse the jobs that would be answered too late; equal ones are judged together, urgent ones first."""
-    groups: dict[tuple[int, int, float | None], list[int]] = defaultdict(list)
+    groups: dict[tuple[int, int, str, float | None], list[int]] = defaultdict(list)
     for index, job in jobs.items():
-        groups[-job.priority, job.version.id, job.deadline_s].append(index)
+        groups[-job.priority, job.version.id, _queue_of(job), job.deadline_s].append(index)
     before: dict[str, int] = defaultdict(int)
     new_work = _NewWork(client, jobs)
     refusals: Refusals = {}
-    for _, indices in sorted(groups.items(), key=lambda group: group[0][:2]):
-        model = jobs[indices[0]].version.model
-        shed, admitted = _shed(client, {index: jobs[index] for index in indices}, before[model], new_work)
-        before[model] += admitted
+    for (_, _, queue, _), indices in sorted(groups.items(), key=lambda group: group[0][:3]):
+        shed, admitted = _shed(client, {index: jobs[index] for index in indices}, before[queue], new_work)
+        before[queue] += admitted
         refusals |= shed
     return refusals
 
@@ -99,12 +111,12 @@ def _shed(
 ) -> tuple[Refusals, int]:
     """Refuse from the end those jobs that would be answered too late; return also how many are in time.
 
-    The jobs have one version, priority and deadline. The call has `before` admitted jobs of the same model
-    and no lower priority.
+    The jobs have one version, queue, priority and deadline. The call has `before` admitted jobs of the same
+    queue and no lower priority.
     """
     indices = list(jobs)
     job = jobs[indices[0]]
-    place, count = queues.place(job.version.model, job.priority, client) or _UNKNOWN
+    place, count = queues.place(_queue_of(job), job.priority, client) or _UNKNOWN
     limits = _limits(job)
 
     def refusal(number: int) -> Shed | None:
@@ -150,7 +162,10 @@ class _NewWork:
         repeated = keyed_before(
             self._client, {job.idempotency_key for job in some.values() if job.idempotency_key}
         )
-        keys = {index: shared_key(job, client=self._client) for index, job in some.items()}
+        keys = {
+            index: shared_key(job, client=self._client, generation=generation_of(job))
+            for index, job in some.items()
+        }
         asked = {key.key for key in keys.values() if key and (key.takes or key.follows)}
         cached = answers_there(self._client, asked, priority=priority)
         return {
@@ -161,7 +176,7 @@ class _NewWork:
 
 
 def _expected(client: int, job: ParsedJob) -> Expected | None:
-    place = queues.place(job.version.model, job.priority, client)
+    place = queues.place(_queue_of(job), job.priority, client)
     if place is None:
         return None
     return _unless_held(expect(place[0].position(), place[1]), job.version.id, client)
@@ -206,6 +221,10 @@ def _over_quota(owner: Owner, jobs: Mapping[int, ParsedJob]) -> Refusals:
 
 
 def _record(client: int, jobs: Iterable[ParsedJob]) -> None:
-    counts = Counter((job.version.model, job.priority) for job in jobs)
-    for (model, priority), number in counts.items():
-        queues.add(model, priority, client, number)
+    counts = Counter((_queue_of(job), job.priority) for job in jobs)
+    for (queue, priority), number in counts.items():
+        queues.add(queue, priority, client, number)
+
+
+def _queue_of(job: ParsedJob) -> str:
+    return queues.queue_of(job.version.model, job.version.id, job.size)

@@ -13,6 +13,8 @@ from jobs.core.admission.queue_count import QueueCount, Span
 from jobs.core.admission.queue_estimate import QueuePlace
 from jobs.core.admission.queue_view import READ_EVERY_S, STALE_S, QueueView
 from jobs.core.errors import UnavailableError
+from jobs.core.queue_names import slow_queue
+from jobs.core.relay.slow_rows import SlowFrom, is_slow_input
 from jobs.db.statement import Statement, fetch_all
 
 
@@ -31,13 +33,14 @@ class QueueRow(NamedTuple):
     workers: int
     worker_per_s: float | None
     start_s: float | None
+    slow_from: dict[str, int]
     counted_age_s: float
 
 
 READ = Statement(
     """
 SELECT queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client, spans,
-  workers, worker_per_s, start_s, extract(epoch FROM now() - counted_at)::float8 AS counted_age_s
+  workers, worker_per_s, start_s, slow_from, extract(epoch FROM now() - counted_at)::float8 AS counted_age_s
 FROM jobs_queuestanding WHERE counted_at > now() - make_interval(secs => %(stale_s)s)
 """,
     QueueRow,
@@ -51,6 +54,7 @@ class Queues:
         self._lock, self._reading = Lock(), Lock()
         self._read_s = float("-inf")
         self._views = defaultdict[str, QueueView](QueueView)
+        self._slow_from: SlowFrom = {}
 
     @property
     def used_life(self) -> float:
@@ -81,6 +85,23 @@ class Queues:
                 view.estimate = None
             for row in rows:
                 self._views[row.queue].renew(_count(row), now - max(0.0, row.counted_age_s))
+            self._slow_from = {int(name): size for row in rows for name, size in row.slow_from.items()}
+
+    @property
+    def any_slow(self) -> bool:
+        """Return whether any jobs go to a slow lane, by the last count."""
+        self.refresh()
+        return bool(self._slow_from)
+
+    def slow_from(self, version: int) -> int | None:
+        """Return the size of an input from which on jobs of a version go to the slow lane; None for none."""
+        self.refresh()
+        return self._slow_from.get(version)
+
+    def queue_of(self, model: str, version: int, size: int) -> str:
+        """Return the queue that a job of the version waits in, by the last count: the model's or the slow."""
+        self.refresh()
+        return slow_queue(model) if is_slow_input(self._slow_from, version, size) else model
 
     def place(self, queue: str, priority: int, client: int) -> tuple[QueuePlace, QueueCount] | None:
         """Return what waits before a client's next job, and the count; None where there is no count."""

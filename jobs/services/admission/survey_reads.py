@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from jobs.db.connections import connect
-from jobs.db.session_settings import Use
+import psycopg
+
 from jobs.db.statement import Statement, run
 
 
@@ -36,10 +36,6 @@ FROM jobs_queuestanding ORDER BY queue
 )
 
 
-def read_survey() -> list[SurveyedQueue]:
-    """Return every queue at the last count; psycopg.Error.
-
-    The connection is closed again, because between two pages it would be idle for many seconds.
-    """
-    with connect("metrics", Use.PAGE, direct=True) as session:
-        return run(session, SURVEYED)
+def read_survey(session: psycopg.Connection[Any]) -> list[SurveyedQueue]:
+    """Return every queue at the last count; psycopg.Error."""
+    return run(session, SURVEYED)

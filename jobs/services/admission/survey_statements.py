@@ -7,8 +7,8 @@ index holds the end of a batch, so closing one stays cheap.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from jobs.core.ids import first_id_at
 from jobs.core.scaling.workers_wanted import START_S
 from jobs.db.leases import HELD, fence_of
 from jobs.db.statement import Statement, run
+from models_registry.core.refs import SLOW_ENDING
 
 SILENT_S = 20  # a worker without a heartbeat for longer counts as dead
 
@@ -41,7 +42,8 @@ class _LedgerRow(NamedTuple):
 
 _LEDGER = Statement(
     """
-SELECT model.name AS queue, max(version.max_batch) AS max_batch,
+SELECT model.name || CASE WHEN batch.slow THEN %(slow)s ELSE '' END AS queue,
+    max(version.max_batch) AS max_batch,
     max(version.max_padded_size) AS max_padded_size,
     COALESCE(sum(batch.size) FILTER (WHERE finished_at IS NULL), 0) AS running,
     COALESCE(sum(batch.size) FILTER (WHERE ended_s < %(since_s)s), 0) AS ended,
@@ -60,16 +62,16 @@ FROM (
 ) AS batch
 JOIN models_registry_modelversion version ON version.id = batch.version_id
 JOIN models_registry_registeredmodel model ON model.id = version.model_id
-GROUP BY model.name
+GROUP BY model.name, batch.slow
 """,
     _LedgerRow,
 )
 
 
 class WorkerCount(NamedTuple):
-    """A model's workers: live ones, how many of these hold a batch of it, and those without a heartbeat.
+    """A queue's workers: live ones, how many of these hold a batch of it, and those without a heartbeat.
 
-    `live_part` divides each live worker by the models that it serves.
+    `live_part` divides each live worker by the queues that it serves.
     """
 
     queue: str = ""
@@ -92,11 +94,17 @@ FROM (
             SELECT FROM jobs_batch batch
             JOIN models_registry_modelversion version ON version.id = batch.version_id
             JOIN models_registry_registeredmodel model ON model.id = version.model_id
-            WHERE batch.worker_id = worker.id AND batch.finished_at IS NULL AND model.name = served.queue
+            WHERE batch.worker_id = worker.id AND batch.finished_at IS NULL
+                AND model.name = served.model AND batch.slow = served.slow
         ) AS busy
     FROM jobs_worker worker CROSS JOIN LATERAL (
-        SELECT DISTINCT split_part(split_part(name, ':', 1), '@', 1) AS queue
-        FROM unnest(worker.model_names) AS name
+        SELECT model, lane.slow, model || CASE WHEN lane.slow THEN %(slow)s ELSE '' END AS queue
+        FROM (
+            SELECT DISTINCT split_part(split_part(name, ':', 1), '@', 1) AS model
+            FROM unnest(worker.model_names) AS name
+        ) AS named CROSS JOIN (VALUES (false), (true)) AS lane(slow)
+        WHERE CASE WHEN lane.slow THEN worker.lane <> 'fast' AND model = ANY(%(slow_models)s::text[])
+            ELSE worker.lane <> 'slow' END
     ) AS served
     WHERE ended_at IS NULL
 ) AS each_of_them GROUP BY queue
@@ -135,15 +143,15 @@ WITH stored AS (
     INSERT INTO jobs_queuestanding
         (queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client, spans, workers,
         busy, silent, workers_wanted, workers_load, worker_per_s, start_s, arrivals_per_s, goal_s,
-        dead_letters, counted_at)
+        dead_letters, slow_from, counted_at)
     SELECT queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client, spans, workers,
         busy, silent, workers_wanted, workers_load, worker_per_s, start_s, arrivals_per_s, goal_s,
-        dead_letters, now() - make_interval(secs => %(age_s)s)
+        dead_letters, slow_from, now() - make_interval(secs => %(age_s)s)
     FROM jsonb_to_recordset(%(counts)s::text::jsonb) AS counted(queue text, waiting integer[],
         head_age_s float8[], mean_age_s float8[], per_s float8, answer_s float8, arriving_per_s float8,
         by_client jsonb, spans jsonb, workers integer, busy integer, silent integer, workers_wanted integer,
         workers_load float8, worker_per_s float8, start_s float8, arrivals_per_s float8,
-        goal_s float8, dead_letters integer)
+        goal_s float8, dead_letters integer, slow_from jsonb)
     WHERE {HELD}
     ON CONFLICT (queue) DO UPDATE SET waiting = EXCLUDED.waiting, head_age_s = EXCLUDED.head_age_s,
         mean_age_s = EXCLUDED.mean_age_s, per_s = EXCLUDED.per_s, answer_s = EXCLUDED.answer_s,
@@ -152,7 +160,8 @@ WITH stored AS (
         workers_wanted = EXCLUDED.workers_wanted, workers_load = EXCLUDED.workers_load,
         worker_per_s = EXCLUDED.worker_per_s, start_s = EXCLUDED.start_s,
         arrivals_per_s = EXCLUDED.arrivals_per_s,
-        goal_s = EXCLUDED.goal_s, dead_letters = EXCLUDED.dead_letters, counted_at = EXCLUDED.counted_at
+        goal_s = EXCLUDED.goal_s, dead_letters = EXCLUDED.dead_letters,
+        slow_from = EXCLUDED.slow_from, counted_at = EXCLUDED.counted_at
 )
 DELETE FROM jobs_queuestanding WHERE NOT queue = ANY(%(queues)s::text[]) AND {HELD}
 """)  # noqa: S608  # built from a constant
@@ -160,7 +169,10 @@ DELETE FROM jobs_queuestanding WHERE NOT queue = ANY(%(queues)s::text[]) AND {HE
 
 @dataclass(frozen=True, slots=True)
 class QueueFigures:
-    """What is stored of a queue beside its count, for people and scalers; None where it is unknown."""
+    """What is stored of a queue beside its count, for people and scalers; None where it is unknown.
+
+    `slow_from` is by version the size of an input from which on its jobs go to the slow lane.
+    """
 
     busy: int = 0
     silent: int = 0
@@ -168,19 +180,22 @@ class QueueFigures:
     workers_load: float | None = None
     goal_s: float | None = None
     dead_letters: int | None = None
+    slow_from: Mapping[int, int] = field(default_factory=dict)
 
 
 def ledger(session: sa.Connection, *, since_s: float) -> dict[str, LedgerCount]:
-    """Count the batches of each model; those that ended in the last `since_s` seconds give `ended`."""
+    """Count the batches of each queue; those that ended in the last `since_s` seconds give `ended`."""
     (now_ms,) = run(session, _NOW_MS)
     first = first_id_at(now_ms - int(LONGEST_BATCH_S * 1_000))
-    rows = run(session, _LEDGER, {"since_s": since_s, "window_s": RUNS_WINDOW_S, "first": first})
+    values = {"since_s": since_s, "window_s": RUNS_WINDOW_S, "first": first, "slow": SLOW_ENDING}
+    rows = run(session, _LEDGER, values)
     return {row.queue: LedgerCount(row.running, row.ended, _recent_runs(row)) for row in rows}
 
 
-def workers(session: sa.Connection) -> dict[str, WorkerCount]:
-    """Count the workers of each model that have not ended."""
-    return {row.queue: row for row in run(session, _WORKERS, {"silent_s": SILENT_S})}
+def workers(session: sa.Connection, slow_models: Collection[str] = ()) -> dict[str, WorkerCount]:
+    """Count the workers of each queue that have not ended; `slow_models` have a slow lane."""
+    values = {"silent_s": SILENT_S, "slow": SLOW_ENDING, "slow_models": list(slow_models)}
+    return {row.queue: row for row in run(session, _WORKERS, values)}
 
 
 def start_times(session: sa.Connection) -> dict[str, StartTime]:

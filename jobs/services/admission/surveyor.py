@@ -15,11 +15,13 @@ from django.conf import settings
 from jobs import metrics
 from jobs.core.admission.queue_count import COUNT_EVERY_S, QueueCount
 from jobs.core.admission.queue_survey import LedgerCount, QueueSurvey
+from jobs.core.queue_names import is_slow, model_of_queue, slow_queue
 from jobs.core.scaling.workers_wanted import START_S, Demand, WorkersWanted
 from jobs.db import database_clock, leases
 from jobs.db.listen_loop import ListenLoop
 from jobs.services.admission import survey_statements
 from jobs.services.admission.horizon_watch import HorizonWatch
+from jobs.services.admission.lane_judge import SlowVersions
 from jobs.services.admission.model_facts import ModelFact, ModelFacts
 from jobs.services.admission.survey_statements import QueueFigures, StartTime, WorkerCount
 from jobs.services.admission.waiting_count import WaitingCount
@@ -46,6 +48,7 @@ class QueueSurveyor(ListenLoop):
         self._wanted = defaultdict[str, WorkersWanted](make)
         self._waiting, self._horizon = WaitingCount(clock=clock), HorizonWatch(clock=clock)
         self._facts, self._measure_at = ModelFacts(clock=clock), 0.0
+        self._slow = SlowVersions(clock=clock)
         self._starts: Mapping[str, StartTime] = {}
         self._counted_s: float | None = None
         self._took_s = 0.0
@@ -76,7 +79,9 @@ class QueueSurveyor(ListenLoop):
         """Count every queue once, store the counts and return them."""
         began_s = self._clock()
         since_s = None if self._counted_s is None else max(1e-3, began_s - self._counted_s)
-        waiting, workers = self._waiting.count(session), survey_statements.workers(session)
+        self._slow.look(session)
+        waiting = self._waiting.count(session)
+        workers = survey_statements.workers(session, self._slow.models)
         ledger = survey_statements.ledger(session, since_s=since_s or COUNT_EVERY_S)
         facts, self._starts = self._facts.read(session), survey_statements.start_times(session)
         counts = {
@@ -86,10 +91,12 @@ class QueueSurveyor(ListenLoop):
                 workers=workers.get(queue, _NO_WORKERS).live,
                 since_s=since_s,
             )
-            for queue in {*waiting, *workers, *ledger, *facts}
+            for queue in {*waiting, *workers, *ledger, *facts, *map(slow_queue, self._slow.models)}
         }
         figures = {
-            queue: self._figures(queue, count, workers.get(queue, _NO_WORKERS), facts.get(queue), since_s)
+            queue: self._figures(
+                queue, count, workers.get(queue, _NO_WORKERS), facts.get(model_of_queue(queue)), since_s
+            )
             for queue, count in counts.items()
         }
         self._counted_s = began_s
@@ -98,7 +105,8 @@ class QueueSurveyor(ListenLoop):
         return counts
 
     def _left_s(self, queue: str) -> float | None:
-        return self._starts[queue].left_s if queue in self._starts else None
+        start = self._starts.get(model_of_queue(queue))
+        return start.left_s if start else None
 
     def _figures(
         self,
@@ -108,7 +116,9 @@ class QueueSurveyor(ListenLoop):
         fact: ModelFact | None,
         since_s: float | None,
     ) -> QueueFigures:
-        goal_s = None if fact is None else fact.goal_s
+        own = None if is_slow(queue) else fact  # goal and dead letters are the model's
+        goal_s = None if own is None else own.goal_s
+        start = self._starts.get(model_of_queue(queue))
         is_paused = fact is not None and fact.is_paused  # its jobs wait for a person, and no worker helps
         need = self._wanted[queue].observe(
             Demand(
@@ -120,8 +130,15 @@ class QueueSurveyor(ListenLoop):
                 live_part=workers.live_part,
                 worker_per_s=count.worker_per_s,
                 goal_s=goal_s,
-                start_s=self._starts[queue].whole_s if queue in self._starts else START_S,
+                start_s=start.whole_s if start else START_S,
             )
         )
-        dead_letters = fact.dead_letters if fact else None
-        return QueueFigures(workers.busy, workers.silent, need.workers, need.load, goal_s, dead_letters)
+        return QueueFigures(
+            workers.busy,
+            workers.silent,
+            need.workers,
+            need.load,
+            goal_s,
+            own.dead_letters if own else None,
+            self._slow.sizes(queue),
+        )

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from jobs.core.admission.queue_count import QueueCount, WaitingGroup, counted
 from jobs.core.whole_looks import SLACK_S, WholeLooks
 from jobs.db.statement import Statement, run
+from models_registry.core.refs import SLOW_ENDING
 
 
 class _WaitingRow(NamedTuple):
@@ -53,16 +54,19 @@ FROM jobs_outbox WHERE published > 0 GROUP BY queue, priority, client
 )
 _SINCE = Statement(
     f"""
-WITH fresh AS MATERIALIZED (
+WITH queues AS MATERIALIZED (
+    SELECT name FROM models_registry_registeredmodel
+    UNION ALL SELECT name || %(slow)s FROM models_registry_registeredmodel
+), fresh AS MATERIALIZED (
     SELECT queue, priority, client, min(low) AS low FROM (
         SELECT queue, priority, client, to_timestamp(low_s) AS low
         FROM unnest(%(queues)s::text[], %(priorities)s::smallint[], %(clients)s::integer[],
             %(lows)s::float8[]) AS known(queue, priority, client, low_s)
         UNION ALL
-        SELECT model.name, came.priority, came.client, came.low
-        FROM models_registry_registeredmodel model CROSS JOIN LATERAL (
+        SELECT queues.name, came.priority, came.client, came.low
+        FROM queues CROSS JOIN LATERAL (
             SELECT priority, client, min(due) AS low FROM jobs_outbox
-            WHERE queue = model.name AND published = 0 AND due <= now()
+            WHERE queue = queues.name AND published = 0 AND due <= now()
                 AND due > LEAST(to_timestamp(%(since_s)s::float8), now() - make_interval(secs => %(slack_s)s))
             GROUP BY priority, client
         ) AS came
@@ -75,11 +79,11 @@ FROM fresh CROSS JOIN LATERAL (
         AND due >= LEAST(fresh.low, now() - make_interval(secs => %(slack_s)s))
 ) AS waiting WHERE waiting.jobs > 0
 UNION ALL
-SELECT {_NOW_S}, model.name, flight.priority, flight.client, true, jobs, low_s, head_age_s, ages_s,
+SELECT {_NOW_S}, queues.name, flight.priority, flight.client, true, jobs, low_s, head_age_s, ages_s,
     first, last
-FROM models_registry_registeredmodel model CROSS JOIN LATERAL (
+FROM queues CROSS JOIN LATERAL (
     SELECT priority, client, {_FIGURES} FROM jobs_outbox
-    WHERE queue = model.name AND published > 0
+    WHERE queue = queues.name AND published > 0
         AND due >= LEAST(to_timestamp(%(flight_s)s::float8), now() - make_interval(secs => %(slack_s)s))
     GROUP BY priority, client
 ) AS flight
@@ -127,4 +131,5 @@ class WaitingCount:
             "flight_s": min((row.low_s for row in self._rows if row.in_flight), default=self._now_s),
             "since_s": self._now_s,
             "slack_s": SLACK_S,
+            "slow": SLOW_ENDING,
         }

@@ -20,6 +20,7 @@ from jobs.core.circuits.tally import EVERY_CLIENT, VerdictTally
 from jobs.core.ids import first_id_at
 from jobs.db.statement import Statement, run
 from models_registry.core.options import BreakerOptions
+from models_registry.core.refs import SLOW_ENDING
 
 BREAKER = "breaker"  # the actor of changes that no person made
 MOST_BATCHES = 256  # of other workers that are looked at upon trouble
@@ -121,9 +122,10 @@ WHERE version_id = %(version)s AND client = %(client)s AND state = 'half_open' F
 _LET_GO = Statement("""
 WITH held AS (
   SELECT job_id FROM jobs_outbox
-  WHERE queue = (SELECT model.name FROM models_registry_modelversion version
-                 JOIN models_registry_registeredmodel model ON model.id = version.model_id
-                 WHERE version.id = %(version)s)
+  WHERE queue IN (SELECT unnest(ARRAY[model.name, model.name || %(slow)s::text])
+                  FROM models_registry_modelversion version
+                  JOIN models_registry_registeredmodel model ON model.id = version.model_id
+                  WHERE version.id = %(version)s)
     AND version_id = %(version)s AND (%(client)s = %(every_client)s OR client = %(client)s)
     AND published = 0 AND NOT retry AND due > now()
   LIMIT %(most)s FOR UPDATE SKIP LOCKED
@@ -263,7 +265,7 @@ def probed(
 def let_go(connection: sa.Connection, *, version: int, client: int = EVERY_CLIENT, most: int) -> None:
     """Make up to `most` held jobs due; the others become due when their hold is over."""
     values = {"version": version, "client": client, "every_client": EVERY_CLIENT, "most": most}
-    run(connection, _LET_GO, values)
+    run(connection, _LET_GO, values | {"slow": SLOW_ENDING})
 
 
 def _reopen(

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from jobs.core.canonical_json import canonical_bytes, check_depth
+from jobs.core.cascades.mark import is_marked, marked
 from jobs.core.errors import (
     BodyTooLargeError,
     ForbiddenError,
@@ -228,6 +229,8 @@ def _columns(before: JobSeal, edited: EditedInput, old: _OldInput) -> dict[str, 
     seal = new_seal(before.identity)
     execute(_KEYS, {"job": seal.identity.job, "wrapped": seal.wrapped, "answer": seal.answer})
     sealed = sealed_input(seal, plain)
+    if old.variant is not None and is_marked(old.variant):
+        sealed["variant"] = marked(sealed["variant"])
     files = [for_job(file, seal=seal, before=before) for file in edited.files]
     return sealed | {"body": store_payload(sealed["body"], files)}
 

@@ -27,6 +27,9 @@ TABLES = {
     "jobs_subject": "deleted",
     "jobs_joblabel": "deleted",
     "jobs_route": "deleted",
+    "jobs_feedback": "deleted",
+    "jobs_step": "deleted",
+    "jobs_shadowcopy": "deleted",
     "jobs_attemptmessage": "deleted",
     "jobs_event": "ids",
 }
@@ -63,7 +66,7 @@ WHERE id = ANY(%(jobs)s::uuid[]) AND erased_at IS NULL ORDER BY id FOR UPDATE
 _POINTERS: LiteralString = " UNION ALL ".join(
     f"SELECT job_id, {result} AS is_result, {POINTER.format('body')} AS pointer FROM {table}"  # noqa: S608
     f" WHERE {_THESE} AND {IS_POINTER.format('body')}"
-    for table, result in (("jobs_jobinput", "false"), ("jobs_jobresult", "true"))
+    for table, result in (("jobs_jobinput", "false"), ("jobs_jobresult", "true"), ("jobs_step", "true"))
 )
 # The names are stored before their rows go: whoever dies between the two, the objects are deleted later.
 MARK_OBJECTS = Statement(
@@ -98,7 +101,10 @@ WITH input AS (DELETE FROM jobs_jobinput WHERE {_THESE} RETURNING 1),
   follower AS (DELETE FROM jobs_follower WHERE {_THESE}),
   subject AS (DELETE FROM jobs_subject WHERE {_THESE}),
   label AS (DELETE FROM jobs_joblabel WHERE {_THESE}),
-  route AS (DELETE FROM jobs_route WHERE {_THESE})
+  route AS (DELETE FROM jobs_route WHERE {_THESE}),
+  feedback AS (DELETE FROM jobs_feedback WHERE {_THESE}),
+  step AS (DELETE FROM jobs_step WHERE {_THESE}),
+  copy AS (DELETE FROM jobs_shadowcopy WHERE {_THESE})
 SELECT (SELECT count(*) FROM input) AS inputs, (SELECT count(*) FROM result) AS results,
   (SELECT count(*) FROM letter) AS dead_letters, (SELECT count(*) FROM delivery) AS webhooks,
   (SELECT count(*) FROM endpoint) AS endpoints, (SELECT count(*) FROM entry) AS cache_entries,

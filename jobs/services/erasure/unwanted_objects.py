@@ -52,7 +52,7 @@ _POINTERS: LiteralString = " UNION ALL ".join(
     f"SELECT {POINTER.format('stored.body')} AS pointer FROM jobs_job job"  # noqa: S608
     f" JOIN {table} stored ON stored.job_id = job.id"
     f" WHERE job.client_id = %(client)s AND job.id >= %(first)s AND {IS_POINTER.format('stored.body')}"
-    for table in ("jobs_jobinput", "jobs_jobresult")
+    for table in ("jobs_jobinput", "jobs_jobresult", "jobs_step")
 )
 _USED = Statement(
     f"""

@@ -43,6 +43,7 @@ class BatchRow:
     waited_s: float
     isolation_group: int = 0
     sealed_at: float | None = None
+    slow: bool = False
 
 
 class Claimed(msgspec.Struct, frozen=True, gc=False):
@@ -110,11 +111,11 @@ WITH message AS (
   DELETE FROM jobs_outbox WHERE job_id = ANY(ARRAY(SELECT id FROM claimed))
 ), opened AS (
   INSERT INTO jobs_batch (id, worker_id, version_id, members, due_ago_s, published_ago_s, buffered_s, size,
-                          padded_size, seal_reason, waited_s, sealed_ago_s, apart,
+                          padded_size, seal_reason, waited_s, sealed_ago_s, apart, slow,
                           succeeded, failed, released, fenced)
   SELECT %(batch)s, %(worker)s, %(version)s, array_agg(id), array_agg(due_ago_s), array_agg(published_ago_s),
          array_agg(buffered_s), count(*), %(padded_size)s, %(seal_reason)s, %(waited_s)s, %(sealed_ago_s)s,
-         %(apart)s, 0, 0, 0, 0
+         %(apart)s, %(slow)s, 0, 0, 0, 0
   FROM claimed HAVING count(*) > 0
 )
 SELECT claimed.id AS job, epoch, attempts, max_attempts, input.body, input.parameters, left_s, input.encoding,
@@ -189,6 +190,7 @@ def claim(
             "waited_s": batch.waited_s,
             "sealed_ago_s": None if batch.sealed_at is None else time.monotonic() - batch.sealed_at,
             "apart": batch.isolation_group,
+            "slow": batch.slow,
         },
     )
 

@@ -22,6 +22,8 @@ class WorkerState(NamedTuple):
     device: str
     device_uuid: str | None
     models: list[str]
+    lanes: int | None
+    lane: str | None
     started_at: datetime
     heartbeat_at: datetime
     versions: list[dict[str, Any]]
@@ -42,7 +44,8 @@ _WORKERS = Statement(
     """
 SELECT worker.id, worker.node, worker.host, NULLIF(worker.zone, '') AS zone, worker.device,
   NULLIF(worker.device_uuid, '') AS device_uuid,
-  worker.model_names::text[] AS models, worker.started_at, worker.heartbeat_at,
+  worker.model_names::text[] AS models, worker.lanes, NULLIF(worker.lane, '') AS lane,
+  worker.started_at, worker.heartbeat_at,
   COALESCE((
     SELECT jsonb_agg(jsonb_build_object(
       'model', model.name, 'version', version.version, 'state', load.state, 'since', load.since,

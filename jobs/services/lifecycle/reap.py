@@ -15,15 +15,16 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from jobs.core.cascades.step_ends import StepEnd
 from jobs.core.channels import SETTLED
 from jobs.core.failures import FailureKind
-from jobs.core.job_error import DEADLINE_CODE
 from jobs.core.retry.quarantine import groups_after_death
 from jobs.core.states import State, Verb, sources, target
 from jobs.db.statement import Statement, run
 from jobs.services.lifecycle.bury import remember
+from jobs.services.lifecycle.cascading.degrade import Fall, degrade, falls_back
 from jobs.services.lifecycle.end_times import EndedJob
-from jobs.services.lifecycle.enqueue import WITHDRAW, enqueue, isolate
+from jobs.services.lifecycle.enqueue import enqueue, isolate
 from jobs.services.lifecycle.rerouting import deaths
 from jobs.services.lifecycle.worker_row import DEVICE_LOST, HUNG, SILENT
 
@@ -94,16 +95,18 @@ class _Member(NamedTuple):
     id: UUID
     model: str
     last: bool  # no further attempt is allowed
+    falls_back: bool  # an answer of its cascade may stand
 
 
 # One statement locks them all, in id order; two would cross a settle that is late.
 _LOCK = Statement(
-    """
-SELECT id, queue AS model, attempts >= max_attempts AS last FROM jobs_job
+    f"""
+SELECT id, queue AS model, attempts >= max_attempts AS last, {falls_back("jobs_job.id")} AS falls_back
+FROM jobs_job
 WHERE id IN (SELECT unnest(members) FROM jobs_batch WHERE id = %(batch)s) AND batch_id = %(batch)s
   AND state = ANY(%(sources)s::text[])
 ORDER BY id FOR UPDATE SKIP LOCKED
-""",
+""",  # noqa: S608  # built from our own constants
     _Member,
 )
 
@@ -161,14 +164,8 @@ UPDATE jobs_batch batch SET released = released + %(released)s, failed = failed 
   ) THEN now() END
 WHERE id = %(batch)s AND finished_at IS NULL
 """)
-_LOCK_OVERDUE = Statement(
-    """
-SELECT id, queue AS model FROM jobs_job
-WHERE id = ANY(%(jobs)s::uuid[]) AND state = ANY(%(waiting)s::text[]) AND deadline < now()
-ORDER BY id FOR UPDATE SKIP LOCKED
-""",
-    EndedJob,
-)
+
+
 _NOTIFY = Statement("""
 SELECT pg_notify(jobs_channel(%(channel)s), 'job:' || id) FROM unnest(%(jobs)s::uuid[]) AS ended(id)
 """)
@@ -179,12 +176,14 @@ class Reaped:
     """How many jobs of one batch are queued again, and which died with their worker.
 
     `blamed` is the failure of the job that ended its worker, where one stood alone; `jobs` are all of them.
+    `fallen` ended with the answer of an earlier step of their cascades.
     """
 
     queued: int = 0
     dead: tuple[EndedJob, ...] = ()
     blamed: Death | None = None
     jobs: Sequence[UUID] = field(default=(), compare=False)
+    fallen: tuple[EndedJob, ...] = ()
 
 
 def any_silent(connection: sa.Connection, stale_s: float) -> bool:
@@ -215,20 +214,25 @@ def reap(connection: sa.Connection, batch: UUID) -> Reaped:
     died, guilty, failure = _guilt(connection, batch)
     routed = deaths.routed_jobs(connection, batch) if died else {}
     members = [job for job in locked if job.id not in routed]
-    dead = [EndedJob(job.id, job.model) for job in members if guilty and job.last]
-    queued = [job.id for job in members if not (guilty and job.last)]
-    if guilty:
+    dying = [job for job in members if guilty and job.last]
+    if guilty:  # before the epochs of jobs that end change
         _note(connection, batch, failure, [job.id for job in members])
+    origin = {"batch": str(batch), **failure._asdict()}
+    falls = [Fall(job.id, StepEnd.FAILED, origin) for job in dying if job.falls_back]
+    fallen = degrade(connection, falls, actor="sweeper")
+    dead = [EndedJob(job.id, job.model) for job in dying if job.id not in fallen]
+    queued = [job.id for job in members if not (guilty and job.last)]
     _requeue(connection, batch, queued, charged=guilty, apart=died)
     _bury(connection, [job.id for job in dead], failure)
     rescued = [routed[job.id] for job in locked if job.id in routed]
     _rescue(connection, batch, rescued, failure)
-    counts = {"released": len(queued) + len(rescued), "failed": len(dead)}
+    counts = {"released": len(queued) + len(rescued), "failed": len(dead) + len(fallen)}
     run(connection, CLOSE, {"batch": batch, "running": sources(Verb.REAP), **counts})
     if routed:
         deaths.hold_after_death(connection, batch, [job.rollout for job in routed.values()])
     blamed = failure if guilty and members else None
-    return Reaped(len(queued) + len(rescued), tuple(dead), blamed, [job.id for job in locked])
+    ended = tuple(EndedJob(job.id, job.model) for job in dying if job.id in fallen)
+    return Reaped(len(queued) + len(rescued), tuple(dead), blamed, [job.id for job in locked], ended)
 
 
 def _rescue(connection: sa.Connection, batch: UUID, jobs: Sequence[deaths.RoutedJob], failure: Death) -> None:
@@ -268,25 +272,16 @@ def _note(connection: sa.Connection, batch: UUID, failure: Death, jobs: Sequence
 def _bury(connection: sa.Connection, jobs: Sequence[UUID], failure: Death) -> None:
     if not jobs:
         return
-    _end(connection, jobs, State.DEAD, failure.kind, failure.code)
+    end_jobs(connection, jobs, State.DEAD, failure.kind, failure.code)
     fingerprint = f"{failure.kind}:{failure.code}:-"
     run(connection, _BURY, {"jobs": jobs, "fingerprint": fingerprint, **failure._asdict()})
     remember(connection, jobs)
     notify_ended(connection, jobs)
 
 
-def expire(connection: sa.Connection, jobs: Sequence[UUID]) -> list[EndedJob]:
-    """Expire those of `jobs` that still wait and whose deadline passed; return them."""
-    waiting = [state for state in sources(Verb.EXPIRE) if state != State.RUNNING]
-    expired = run(connection, _LOCK_OVERDUE, {"jobs": jobs, "waiting": waiting})
-    if ids := [job.id for job in expired]:
-        _end(connection, ids, target(Verb.EXPIRE), FailureKind.TIMEOUT, DEADLINE_CODE)
-        run(connection, WITHDRAW, {"jobs": ids})
-        notify_ended(connection, ids)
-    return expired
-
-
-def _end(connection: sa.Connection, jobs: Sequence[UUID], state: State, kind: FailureKind, code: str) -> None:
+def end_jobs(
+    connection: sa.Connection, jobs: Sequence[UUID], state: State, kind: FailureKind, code: str
+) -> None:
     """End jobs that this transaction has locked."""
     run(connection, _END, {"jobs": jobs, "state": state, "kind": kind, "code": code})
 

@@ -15,9 +15,10 @@ from jobs.core.states import State, Verb, sources, target
 from jobs.db.notify import wake_relay
 from jobs.db.statement import Statement, execute
 from jobs.services.access.audit import who
+from jobs.services.lifecycle.cascading.restart import begin_anew
 from jobs.services.lifecycle.enqueue import outbox_upsert
 from jobs.services.lifecycle.lock_job import PATIENCE, lock_job
-from jobs.services.lifecycle.rerouting.replay_versions import check_not_blocked, moves_by_rule
+from jobs.services.lifecycle.rerouting.replay_versions import check_not_blocked, plan_by_rule
 from jobs.services.lifecycle.unshare import unshare
 from jobs.services.webhooks.subscriptions import expect_again
 
@@ -44,9 +45,11 @@ _REQUEUE = Statement(
 UPDATE jobs_job SET state = %(queued)s, epoch = jobs_job.epoch + 1, attempts = 0, batch_id = NULL,
   started_at = NULL, finished_at = NULL, error_kind = '', error_code = '',
   version_id = COALESCE(chosen.version, jobs_job.version_id),
+  queue = COALESCE(chosen.queue, jobs_job.queue),
   deadline = CASE WHEN jobs_job.deadline > next.due THEN jobs_job.deadline END
 FROM ({_TIMES}) AS next JOIN jobs_job AS old USING (id)
-LEFT JOIN unnest(%(moved)s::uuid[], %(versions)s::bigint[]) AS chosen(id, version) USING (id)
+LEFT JOIN unnest(%(moved)s::uuid[], %(versions)s::bigint[], %(queues)s::text[]) AS chosen(id, version, queue)
+  USING (id)
 WHERE jobs_job.id = next.id
 RETURNING old.id, old.state, old.finished_at AS ended_at, old.batch_id AS batch
 """,  # noqa: S608  # built from our own constants
@@ -150,12 +153,19 @@ def requeue(
     JSON of their events. PayloadGoneError where an input was deleted.
     """
     times = {"jobs": list(jobs), "start": pace.start, "before": pace.before, "gap_s": pace.gap_s}
-    moves = [] if same_version else moves_by_rule(jobs)
+    moves, restarts = ([], []) if same_version else plan_by_rule(jobs)
     moved = [move.job for move in moves]
-    versions = {"moved": moved, "versions": [move.to.id for move in moves]}
+    versions = {
+        "moved": moved,
+        "versions": [move.to.id for move in moves],
+        "queues": [move.to.queue for move in moves],
+    }
     before = execute(_REQUEUE, {**times, **versions, "queued": target(Verb.REPLAY)})
-    if moved:
-        unshare(moved)
+    # One that begins a cascade anew may get another answer, too, even where its version stays.
+    if other := sorted({*moved, *(restart.job for restart in restarts)}):
+        unshare(other)
+    if restarts:
+        begin_anew(restarts)
     execute(_UNBURY, {"jobs": times["jobs"]})
     # Reading an input's row locks its partition, which cannot be dropped before this transaction ends.
     if len(execute(_PUBLISH, times)) < len(jobs):

@@ -8,13 +8,14 @@ later, and the batch stays open.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
 
+from jobs.core.cascades.step_ends import NO_STEPS, StepCounts, StepVerdict
 from jobs.core.channels import SETTLED
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.job_error import DEADLINE_CODE
@@ -31,7 +32,7 @@ EVENT_CHARS = 500  # of a message
 class Verdict(msgspec.Struct, frozen=True, gc=False):
     """The outcome of one attempt, and for a failure what follows; `attempt` is its number.
 
-    `suspect` is True where the job raised alone at its last attempt.
+    `suspect` is True where the job raised alone at its last attempt, `step` what a cascade's step comes to.
     """
 
     job: UUID
@@ -40,10 +41,13 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     after: RetryAfter | Bury | None = None
     attempt: int = 0
     suspect: bool = False
+    step: StepVerdict | None = None
 
     @property
     def state(self) -> State:
         """Return the state that this verdict asks for."""
+        if self.step is not None and self.step.goto:
+            return target(Verb.ESCALATE)
         if isinstance(self.outcome, Success):
             return State.SUCCEEDED
         return State.WAITING if isinstance(self.after, RetryAfter) else State.DEAD
@@ -66,7 +70,7 @@ class SettledRow(NamedTuple):
 # A result keeps the epoch of its verdict, not of the row: a broken fence shows, because the two differ.
 # A claim that a crash or a failover of the database lost leaves its epoch to the next one, which has another
 # batch. Fewer than `least` rows that can be settled now: none of them is.
-SETTLE: LiteralString = """
+RULING: LiteralString = """
 WITH verdict AS (
   SELECT * FROM unnest(%(jobs)b::uuid[], %(epochs)b::int[], %(states)b::text[], %(bodies)b::bytea[],
                        %(kinds)b::text[], %(codes)b::text[], %(encodings)b::text[], %(claims)b::uuid[])
@@ -86,14 +90,12 @@ WITH verdict AS (
       finished_at = CASE WHEN locked.state = %(waiting)s THEN NULL ELSE now() END
   FROM locked WHERE job.id = locked.id AND (SELECT count(*) FROM locked) >= %(least)s
   RETURNING job.id, job.batch_id, job.keep_days, locked.claim, job.state, locked.body, locked.encoding
-), stored AS (
+)"""
+SETTLE: LiteralString = f"""{RULING}, stored AS (
   INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, encoding)
-  SELECT id, keep_days, claim, body, encoding FROM settled WHERE state = %(succeeded)s
-)
-"""
-
+  SELECT id, keep_days, claim, body, encoding FROM settled WHERE state = %(succeeded)s)
+"""  # noqa: S608  # built from a constant
 _SETTLE = Statement(f"{SETTLE} SELECT id, state FROM settled", SettledRow)  # noqa: S608
-
 # Of those that were not settled, the ones that still are this claim's: a lock was in the way.
 _LOCKED = Statement(
     """
@@ -108,7 +110,7 @@ _CLOSE = Statement("""
 UPDATE jobs_batch
 SET finished_at = CASE WHEN %(done)s THEN now() END, claim_s = %(claim_s)s, lane_s = %(lane_s)s,
     ran_s = %(ran_s)s, succeeded = succeeded + %(succeeded)s, failed = failed + %(failed)s,
-    fenced = fenced + %(fenced)s
+    released = released + %(released)s, fenced = fenced + %(fenced)s
 WHERE id = %(batch)s AND finished_at IS NULL
 """)
 
@@ -139,7 +141,11 @@ def settle(
 
 
 def store(
-    connection: sa.Connection, *, batch: UUID, verdicts: Sequence[Verdict], worker: str
+    connection: sa.Connection,
+    *,
+    batch: UUID,
+    verdicts: Sequence[Verdict],
+    worker: str,
 ) -> list[Settled]:
     """Store `verdicts` and what follows from them; return what changed. `close` is to follow."""
     rows = run(connection, _SETTLE, arrays(verdicts, [batch] * len(verdicts)))
@@ -156,13 +162,14 @@ def close(
     verdicts: Sequence[Verdict],
     settled: Sequence[Settled],
     times: StageTimes,
+    steps: StepCounts = NO_STEPS,
 ) -> set[UUID]:
     """Count in the row of `batch` what its `verdicts` changed, end it, notify; return the locked jobs.
 
     It stays open while some are locked.
     """
     locked = set[UUID]() if len(settled) == len(verdicts) else _locked(connection, batch, verdicts, settled)
-    succeeded = sum(row.state is State.SUCCEEDED for row in settled)
+    succeeded = sum(row.state is State.SUCCEEDED for row in settled) - steps.fallen
     run(
         connection,
         _CLOSE,
@@ -170,7 +177,8 @@ def close(
             "batch": batch,
             **times._asdict(),
             "succeeded": succeeded,
-            "failed": len(settled) - succeeded,
+            "failed": len(settled) - succeeded - steps.onward,
+            "released": steps.onward,
             "fenced": len(verdicts) - len(settled) - len(locked),
             "done": not locked,
         },
@@ -226,11 +234,18 @@ def _follow_failures(
     failed = [v for v in verdicts if v.job in states and isinstance(v.outcome, Failure)]
     if not failed:
         return
-    run_many(connection, _NOTE, [_event(v, states[v.job], origin) for v in failed])
+    note_failed(connection, origin, states, failed)
     enqueue(connection, {v.job: _delay_s(v) for v in failed if states[v.job] is State.WAITING})
     dead = [v for v in failed if states[v.job] is State.DEAD]
     if dead:
         bury(connection, [_dead_letter(verdict) for verdict in dead])
+
+
+def note_failed(
+    connection: sa.Connection, origin: dict[str, str], states: Mapping[UUID, State], failed: Sequence[Verdict]
+) -> None:
+    """Append the Events of failed attempts, given the state that each job is in now."""
+    run_many(connection, _NOTE, [_event(v, states[v.job], origin) for v in failed])
 
 
 def _delay_s(verdict: Verdict) -> float:

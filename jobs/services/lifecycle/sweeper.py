@@ -22,8 +22,8 @@ from jobs.db import leases
 from jobs.db.listen_loop import ListenLoop, first_line
 from jobs.db.troubles import IN_THE_WAY, trouble_of
 from jobs.services.lifecycle import reap as sweep
-from jobs.services.lifecycle.end_times import EndedJob, observe_ends
-from jobs.services.lifecycle.overdue import OverdueJobs
+from jobs.services.lifecycle.end_times import observe_ends
+from jobs.services.lifecycle.overdue import Expired, OverdueJobs, expire
 from jobs.services.lifecycle.reap import Orphan
 from jobs.services.reads.traced_ends import trace_ends, trace_losses
 
@@ -102,7 +102,7 @@ class Rescuer(ListenLoop):
             leases.keep(session)
             jobs = self._spared(partial(sweep.reap, session, batch), session, sweep.Reaped())
             queued, dead = jobs.queued, len(jobs.dead)
-            reaped += queued + dead
+            reaped += queued + dead + len(jobs.fallen)
             _count(jobs)
             if tracing.on:
                 trace_losses(batch, jobs.jobs, session)
@@ -136,12 +136,13 @@ class Rescuer(ListenLoop):
         expired = 0
         while jobs := self._overdue.find(session, MOST_JOBS):
             leases.keep(session)
-            ended = self._spared(partial(sweep.expire, session, jobs), session, list[EndedJob]())
-            observe_ends(ended, State.EXPIRED)
-            expired += len(ended)
+            ended = self._spared(partial(expire, session, jobs), session, Expired([], []))
+            observe_ends(ended.expired, State.EXPIRED)
+            observe_ends(ended.fallen, State.SUCCEEDED)
+            expired += len(ended.expired)
             if tracing.on:
-                trace_ends([job.id for job in ended], session)
-            if self._stop.is_set() or not ended:
+                trace_ends([job.id for job in ended.all], session)
+            if self._stop.is_set() or not ended.all:
                 break
         metrics.SWEEP_EXPIRED.inc(expired)
         return expired
@@ -166,3 +167,4 @@ def _count(jobs: sweep.Reaped) -> None:
         metrics.RETRIES.labels(*failure).inc(jobs.queued)
         metrics.DEATHS.labels(*failure).inc(len(jobs.dead))
         observe_ends(jobs.dead, State.DEAD)
+        observe_ends(jobs.fallen, State.SUCCEEDED)

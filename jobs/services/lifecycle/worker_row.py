@@ -17,9 +17,9 @@ HUNG = "hung"  # the end reason of a worker whose watchdog ended it
 DEVICE_LOST = "device_lost"  # the end reason of a worker whose device does not answer any more
 
 _REGISTER = Statement("""
-INSERT INTO jobs_worker (id, node, host, pid, device, device_uuid, lanes, zone, model_names)
+INSERT INTO jobs_worker (id, node, host, pid, device, device_uuid, lanes, zone, lane, model_names)
 VALUES (%(id)s, %(node)s, %(host)s, %(pid)s, %(device)s, %(device_uuid)s, %(lanes)s, %(zone)s,
-  %(models)s::text[])
+  %(lane)s, %(models)s::text[])
 ON CONFLICT (id) DO NOTHING
 """)
 _END_PREDECESSORS = Statement("""
@@ -46,7 +46,7 @@ UPDATE jobs_worker SET ended_at = now(), end_reason = %(reason)s WHERE id = %(wo
 
 @dataclass(frozen=True, slots=True)
 class Incarnation:
-    """One start of a worker process."""
+    """One start of a worker process; `lane` is empty where it is for both lanes."""
 
     id: UUID
     node: str
@@ -57,6 +57,7 @@ class Incarnation:
     device_uuid: str = ""
     lanes: int = 1
     zone: str = ""
+    lane: str = ""
 
 
 def register(connection: sa.Connection, incarnation: Incarnation) -> None:
@@ -74,6 +75,7 @@ def register(connection: sa.Connection, incarnation: Incarnation) -> None:
         "device_uuid": incarnation.device_uuid,
         "lanes": incarnation.lanes,
         "zone": incarnation.zone,
+        "lane": incarnation.lane,
         "models": list(incarnation.models),
     }
     run(connection, _REGISTER, parameters)

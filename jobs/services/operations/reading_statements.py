@@ -58,6 +58,7 @@ class WorkerRow(NamedTuple):
     lanes: int | None
     memory_used_bytes: int | None
     memory_total_bytes: int | None
+    lane: str = ""
 
 
 class OpenBatches(NamedTuple):
@@ -160,7 +161,7 @@ WORKERS = Statement(
     """
 SELECT id, node, host, zone, device, model_names::text[] AS models,
   extract(epoch FROM now() - heartbeat_at)::float8 AS beat_s,
-  extract(epoch FROM started_at)::float8 AS since, lanes, memory_used_bytes, memory_total_bytes
+  extract(epoch FROM started_at)::float8 AS since, lanes, memory_used_bytes, memory_total_bytes, lane
 FROM jobs_worker WHERE ended_at IS NULL ORDER BY node LIMIT %(most)s
 """,
     WorkerRow,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from math import floor
 from threading import Event
@@ -15,6 +16,7 @@ from jobs import metrics
 from jobs.core.operations.history_steps import HistoryStep, HistorySteps, QueueLook
 from jobs.core.operations.operations_history import LAG_S, STEP_S, STEPS, HistorySpan
 from jobs.core.operations.recent_jobs import RecentJobs, RecentWindow
+from jobs.core.queue_names import is_slow, model_of_queue
 from jobs.db import leases
 from jobs.db.leases import HELD, fence_of
 from jobs.db.listen_loop import ListenLoop
@@ -96,7 +98,8 @@ class OperationsRecorder(ListenLoop):
         ended = self._reads.read(session, second)
         self._window.add(second, ended)
         steps = self._steps.add(second, ended.models, _looks(queues))
-        _store(session, steps, self._window.stored({queue.queue: queue.goal_s for queue in queues}))
+        goals = {queue.queue: queue.goal_s for queue in queues if not is_slow(queue.queue)}
+        _store(session, steps, self._window.stored(goals))
 
     def _forget(self) -> None:
         self._reads, self._window, self._steps = EndedReads(), RecentWindow(), HistorySteps()
@@ -106,14 +109,17 @@ class OperationsRecorder(ListenLoop):
 def _looks(queues: Sequence[SurveyedQueue]) -> dict[str, QueueLook] | None:
     if not queues or min(queue.age_s for queue in queues) > STALE_S:
         return None
+    of_model = defaultdict[str, list[SurveyedQueue]](list)  # with its slow lane, if it has one
+    for queue in queues:
+        of_model[model_of_queue(queue.queue)].append(queue)
     return {
-        queue.queue: QueueLook(
-            waiting=sum(queue.waiting),
-            oldest_s=max(queue.head_age_s, default=0.0),
-            in_per_s=queue.arrivals_per_s or 0.0,
-            workers=queue.workers,
+        model: QueueLook(
+            waiting=sum(sum(queue.waiting) for queue in part),
+            oldest_s=max((age_s for queue in part for age_s in queue.head_age_s), default=0.0),
+            in_per_s=sum(queue.arrivals_per_s or 0.0 for queue in part),
+            workers=max(queue.workers for queue in part),
         )
-        for queue in queues
+        for model, part in of_model.items()
     }
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from jobs.core.timeline.attempts import REROUTED, RESCUED
+from jobs.core.timeline.attempts import DEGRADED, ESCALATED, REROUTED, RESCUED
 from jobs.core.timeline.route_words import Reroute, RouteWords, route_sentence
 from jobs.db.statement import Statement, fetch_all
 from jobs.services.reads.job_views import View
@@ -26,21 +26,32 @@ class _RouteRow(NamedTuple):
     model: str
     version: str
     routed: str | None
+    first: str | None
 
 
 class RerouteRow(NamedTuple):
-    """A move of a job from a roll-out's candidate to the stable version; None where its row is gone."""
+    """A move of a job to another version; its name and its model's are None where its row is gone."""
 
     at: datetime
     what: Reroute
     version: str | None
+    model: str | None
 
 
+# Routes of earlier releases do not say which version was decided: their rules do.
 # A fallback has no rule and is moved by none, so that the job's version is the one that it was routed to.
+# The first version of an arm may be of another model than the one that answers: a circuit's fallback.
 _ROUTE = Statement(
     """
 SELECT t.asked, t.arm, t.rollout, t.rule AS rule_id, u.number AS rule, j.queue AS model, v.version,
-  CASE t.arm WHEN 'candidate' THEN u.document->>'candidate' ELSE u.document->>'stable' END AS routed
+  coalesce(
+    (SELECT version FROM models_registry_modelversion WHERE id = t.version),
+    CASE t.arm WHEN 'candidate' THEN u.document->>'candidate' ELSE u.document->>'stable' END
+  ) AS routed,
+  CASE t.arm WHEN 'cascade' THEN u.steps->0->>'version' WHEN 'ab' THEN (
+    SELECT m.name || ':' || given.version FROM models_registry_modelversion given
+    JOIN models_registry_registeredmodel m ON m.id = given.model_id WHERE given.id = t.version
+  ) END AS first
 FROM jobs_route t JOIN jobs_job j ON j.id = t.job_id
 JOIN models_registry_modelversion v ON v.id = j.version_id
 LEFT JOIN models_registry_rule u ON u.id = t.rule
@@ -52,11 +63,12 @@ WHERE t.job_id = %(id)s
 # other jobs.
 _REROUTES = Statement(
     """
-SELECT e.at, e.kind AS what, v.version
+SELECT e.at, e.kind AS what, v.version, m.name AS model
 FROM (
   SELECT id, at, kind, detail FROM jobs_event WHERE job_id = %(id)s AND kind = ANY(%(kinds)s::text[])
   ORDER BY at DESC, id DESC LIMIT %(most)s
 ) e LEFT JOIN models_registry_modelversion v ON v.id = CAST(e.detail->>'to' AS bigint)
+LEFT JOIN models_registry_registeredmodel m ON m.id = v.model_id
 ORDER BY e.at, e.id
 """,
     RerouteRow,
@@ -82,21 +94,24 @@ def job_route(job_id: UUID) -> RouteView | None:
     rows = fetch_all(_ROUTE, {"id": job_id})
     if not rows:
         return None
-    row, kinds = rows[0], [RESCUED, REROUTED]
+    row, kinds = rows[0], [RESCUED, REROUTED, ESCALATED, DEGRADED]
     reroutes = fetch_all(_REROUTES, {"id": job_id, "kinds": kinds, "most": MOST_REROUTES})
-    routed = row.routed or row.version
+    first = row.first or f"{row.model}:{row.routed or row.version}"
     words = RouteWords(
         asked=row.asked,
-        routed=f"{row.model}:{routed}",
+        routed=first,
         arm=Arm(row.arm),
         rule=row.rule,
         answers=f"{row.model}:{row.version}",
-        reroutes=[(reroute.what, f"{row.model}:{reroute.version or row.version}") for reroute in reroutes],
+        reroutes=[
+            (reroute.what, f"{reroute.model or row.model}:{reroute.version or row.version}")
+            for reroute in reroutes
+        ],
     )
     return RouteView(
         asked=row.asked,
         arm=words.arm,
-        routed=routed,
+        routed=first.partition(":")[2],
         rule=row.rule,
         rule_id=row.rule_id,
         rollout=row.rollout,

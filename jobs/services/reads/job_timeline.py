@@ -41,7 +41,8 @@ class JobTimeline:
     def sentence(self, attempt: TimelineAttempt, part: TimelinePart) -> str:
         """Return a sentence about a part."""
         member = self.batches.get(attempt.batch) if attempt.batch else None
-        return sentence(attempt, part, member.words if member else NO_BATCH)
+        waiting = replace(NO_BATCH, slow=self.job.slow)
+        return sentence(attempt, part, member.words if member else waiting)
 
     def node(self, attempt: TimelineAttempt) -> str | None:
         """Return the node of the worker that claimed an attempt's batch; None where that is not known."""
@@ -130,6 +131,7 @@ def _circumstances(job: TimelineJobRow, attempt: TimelineAttempt, member: Member
         seal_reason=member.seal_reason if member else "",
         size=job.size if job.pads else 0,
         longest=member.longest if member and job.pads else 0,
+        slow=member.slow if member else job.slow,
     )
     if longest is JobStage.LANE:
         span = TimeSpan(attempt.longest.begin - timedelta(minutes=1), attempt.longest.begin)

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 
+from jobs.core.cascades.mark import LEAST_MARKED
 from jobs.core.errors import (
     JobErasedError,
     JobNotFoundError,
@@ -29,7 +30,7 @@ from jobs.core.payloads.stored_output import (
     is_slow_as_json,
     shown_output,
 )
-from jobs.core.states import State
+from jobs.core.states import TERMINAL, State
 from jobs.db.statement import Statement, fetch_all
 from jobs.payloads.claim_check import load_plain
 from jobs.payloads.job_seal import JobSeal
@@ -59,7 +60,8 @@ class ListedJob(msgspec.Struct, frozen=True):
 class JobRow(ListedJob, frozen=True):
     """A job with its payloads as they are stored; `message` and `reason` are of its dead letter.
 
-    `source` is the job whose run the output comes from, None for this job itself.
+    `source` is the job whose run the output comes from, None for this job itself. `steps_ended` counts the
+    steps that have ended of a job in a cascade, None of all others.
     """
 
     error_kind: str
@@ -80,6 +82,8 @@ class JobRow(ListedJob, frozen=True):
     wrapped: bytes | None
     answer: bytes | None
     output_form: str | None
+    degraded: bool | None = None
+    steps_ended: int | None = None
 
     @property
     def is_remote(self) -> bool:
@@ -124,13 +128,17 @@ LEFT JOIN LATERAL (
   WHERE job_id = j.id AND COALESCE(r.encoding, i.encoding, 'identity') <> 'identity' LIMIT 1
 ) k ON true
 """
-_INPUT: LiteralString = "SELECT encoding, metadata, output_form FROM jobs_jobinput WHERE job_id"
-_RESULT: LiteralString = "SELECT source, encoding, body FROM jobs_jobresult WHERE job_id"
+_INPUT: LiteralString = "SELECT encoding, metadata, output_form, variant FROM jobs_jobinput WHERE job_id"
+_RESULT: LiteralString = "SELECT source, encoding, body, degraded FROM jobs_jobresult WHERE job_id"
+STEPS_ENDED: LiteralString = """
+(SELECT number FROM jobs_step WHERE job_id = j.id ORDER BY epoch DESC LIMIT 1)
+"""
 _JOB: LiteralString = f"""
 SELECT {LISTED_COLUMNS}, j.error_kind, j.error_code, j.epoch, d.message, d.reason,
   i.encoding IS NULL AS expired, j.erased_at IS NOT NULL AS erased, i.encoding AS input_encoding, i.metadata,
   r.source, r.encoding AS output_encoding, r.body AS output, j.client_id AS client, v.model_id,
-  {ENCRYPTS} AS encrypts, k.wrapped, k.answer, i.output_form
+  {ENCRYPTS} AS encrypts, k.wrapped, k.answer, i.output_form,
+  r.degraded, CASE WHEN i.variant >= {LEAST_MARKED} THEN COALESCE({STEPS_ENDED}, 0) END AS steps_ended
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
 LEFT JOIN jobs_deadletter d ON d.job_id = j.id AND j.state = 'dead'
 """  # noqa: S608  # built from our own constants
@@ -192,9 +200,17 @@ def view_of(row: JobRow) -> View:
     if row.state == State.SUCCEEDED:
         output = _load(view, row.output, row.output_encoding, seal, Column.RESULT, row.output_form)
         view |= {"output": output} if output is not None else {}
+        view |= {"degraded": True} if row.degraded else {}
+    if row.steps_ended is not None:
+        view["step"] = step_of(row.steps_ended, row.state)
     if error := _error(row):
         view["error"] = error._asdict()
     return view
+
+
+def step_of(ended: int, state: str) -> int:
+    """Return the number of the cascade's step that a job is in or ended with, given how many have ended."""
+    return max(ended, 1) if state in TERMINAL else ended + 1
 
 
 def _error(row: JobRow) -> EndError | None:

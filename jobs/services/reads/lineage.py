@@ -16,6 +16,7 @@ from jobs.payloads.claim_check import load_plain
 from jobs.payloads.job_seal import JobSeal
 from jobs.payloads.sql import IS_POINTER, POINTER
 from jobs.services.reads.job_routes import job_route, route_view
+from jobs.services.reads.job_steps import job_steps
 from jobs.services.reads.job_views import OF_CLIENT, View
 from models_registry.selectors import info
 
@@ -135,8 +136,10 @@ def lineage(job_id: UUID, *, client_id: int | None) -> View | None:
     if not rows:
         return None
     events = fetch_all(_EVENTS, {"id": job_id, "most": MOST_EVENTS})
+    route = job_route(job_id)
     return _view(rows[0]) | {
-        "route": route_view(job_route(job_id)),
+        "route": route_view(route),
+        "steps": [] if route is None else [step._asdict() for step in job_steps(job_id)],
         "history": [event._asdict() for event in events],
     }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, LiteralString, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -102,17 +102,25 @@ SELECT substr(body, 1, %(most)s) AS head, length(body) AS total FROM jobs_jobres
         _Head,
     ),
 }
-_STORED = Statement(
-    f"""
-SELECT i.body AS input, i.parameters, i.metadata, i.encoding AS input_encoding, r.body AS output,
+
+
+def _stored(payloads: LiteralString) -> Statement[_StoredPayloads]:
+    """Return the read of a job's payloads; `payloads` are the columns that may be large."""
+    return Statement(
+        f"""
+SELECT {payloads}, i.parameters, i.metadata, i.encoding AS input_encoding,
   r.encoding AS output_encoding, r.source, j.id AS job, j.client_id AS client, v.model_id AS model,
   {ENCRYPTS} AS encrypts, k.wrapped, k.answer
 FROM jobs_jobinput i JOIN jobs_job j ON j.id = i.job_id
 JOIN models_registry_modelversion v ON v.id = j.version_id
 LEFT JOIN jobs_jobresult r USING (job_id) LEFT JOIN jobs_jobkey k USING (job_id) WHERE i.job_id = %(job)s
 """,  # noqa: S608  # built from our own constants
-    _StoredPayloads,
-)
+        _StoredPayloads,
+    )
+
+
+_STORED = _stored("i.body AS input, r.body AS output")
+_ASIDES = _stored("''::bytea AS input, NULL::bytea AS output")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +180,17 @@ def plain_column(job_id: UUID, column: Column) -> bytes | None:
     """
     rows = fetch_all(_STORED, {"job": job_id})
     return _plain_body(column, rows[0]) if rows else None
+
+
+def plain_asides(job_id: UUID) -> tuple[bytes | None, bytes | None]:
+    """Return a job's metadata and parameters in clear by one statement, which reads no other payload.
+
+    They must not leave the process; None for one that the job has not. PayloadUnreadableError.
+    """
+    rows = fetch_all(_ASIDES, {"job": job_id})
+    if not rows:
+        return None, None
+    return _plain_body(Column.METADATA, rows[0]), _plain_body(Column.PARAMETERS, rows[0])
 
 
 def _plain_head(job_id: UUID, column: Column, most: int) -> ShownPayload | None:

@@ -10,8 +10,6 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from jobs.db.connections import connect
-from jobs.db.session_settings import Use
 from jobs.db.statement import Statement, run
 
 
@@ -65,12 +63,6 @@ WHERE slot_type = 'physical' AND NOT temporary AND NOT pg_is_in_recovery() ORDER
 """,
     ReplicationSlot,
 )
-
-
-def read_copies() -> ServerCopies:
-    """Return how the archive and the standbys are doing; psycopg.Error."""
-    with connect("metrics", Use.PAGE, direct=True) as session:
-        return copies_of(session)
 
 
 def copies_of(session: psycopg.Connection[Any]) -> ServerCopies:

@@ -11,6 +11,7 @@ from jobs.core.states import State
 from jobs.core.timeline.attempt_marks import LedgerMarks
 from jobs.core.timeline.attempts import (
     CANCELLED,
+    ESCALATED,
     FAILED,
     REPLAYED,
     REROUTED,
@@ -28,7 +29,7 @@ MOST_EVENTS = 100
 
 
 class TimelineJobRow(NamedTuple):
-    """A job, its outbox row, and the identical job that runs or ran for it."""
+    """A job, its outbox row, and the identical job that runs or ran for it; `slow`: in the slow lane."""
 
     now: datetime
     id: UUID
@@ -50,6 +51,7 @@ class TimelineJobRow(NamedTuple):
     apart: int | None
     leader: UUID | None
     followed: bool
+    slow: bool
 
     @property
     def marks(self) -> JobMarks:
@@ -74,7 +76,8 @@ SELECT clock_timestamp() AS now, j.id, j.state, j.epoch, j.queue AS model, v.ver
   j.priority, j.client_id AS client, j.size, j.batch_id AS batch, j.created_at, j.started_at, j.finished_at,
   o.since, CASE WHEN o.published > 0 THEN o.published_at END AS published_at, o.apart,
   COALESCE(f.leader, r.source) AS leader,
-  j.batch_id IS NULL AND COALESCE(d.reason LIKE 'it followed job %%', false) AS followed
+  j.batch_id IS NULL AND COALESCE(d.reason LIKE 'it followed job %%', false) AS followed,
+  COALESCE(o.queue <> j.queue, false) AS slow
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
 LEFT JOIN jobs_outbox o ON o.job_id = j.id
 LEFT JOIN jobs_follower f ON f.job_id = j.id
@@ -115,6 +118,7 @@ class MemberRow(NamedTuple):
     longest: int
     seal_reason: str
     apart: int
+    slow: bool
     worker: UUID
     node: str | None
 
@@ -126,7 +130,13 @@ class MemberRow(NamedTuple):
     @property
     def words(self) -> BatchWords:
         """Return what sentences say about the batch."""
-        return BatchWords(self.size, self.seal_reason, self.node or "", is_timed=self.claim_s is not None)
+        return BatchWords(
+            self.size,
+            self.seal_reason,
+            self.node or "",
+            is_timed=self.claim_s is not None,
+            slow=self.slow,
+        )
 
 
 _MARKS = (
@@ -138,7 +148,7 @@ _BATCHES = Statement(
 SELECT b.id, b.claimed_at, b.finished_at, b.due_ago_s[place] AS due_ago_s,
   b.published_ago_s[place] AS published_ago_s, b.buffered_s[place] AS buffered_s, b.sealed_ago_s, b.claim_s,
   b.lane_s, b.ran_s, b.size, (b.padded_size / GREATEST(b.size, 1))::bigint AS longest, b.seal_reason, b.apart,
-  b.worker_id AS worker, w.node
+  b.slow, b.worker_id AS worker, w.node
 FROM jobs_batch b CROSS JOIN LATERAL array_position(b.members, %(id)s::uuid) AS place
 LEFT JOIN jobs_worker w ON w.id = b.worker_id
 WHERE b.id = ANY(%(batches)s::uuid[])
@@ -155,7 +165,7 @@ def job_row(job_id: UUID, *, client_id: int | None) -> TimelineJobRow | None:
 
 def past_events(job_id: UUID) -> list[PastEvent]:
     """Return the job's last hundred events that ended or began an attempt, oldest first."""
-    kinds = [FAILED, TAKEN_BACK, RESCUED, REROUTED, REPLAYED, CANCELLED]
+    kinds = [FAILED, TAKEN_BACK, RESCUED, REROUTED, ESCALATED, REPLAYED, CANCELLED]
     return fetch_all(_EVENTS, {"id": job_id, "kinds": kinds, "most": MOST_EVENTS})[::-1]
 
 

@@ -16,6 +16,7 @@ from jobs.core.circuits.paused_work import PAUSED_HOLD_S, Paused, split_paused
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.outage_kinds import OutageKind
 from jobs.core.priority import HIGHEST, LEVELS
+from jobs.core.queue_names import is_slow, model_of_queue, slow_queue
 from jobs.core.relay.publish_policy import (
     VISIBILITY_S,
     copies_are_useless,
@@ -23,6 +24,7 @@ from jobs.core.relay.publish_policy import (
     rooms,
 )
 from jobs.core.relay.queue_depth import BACKLOG_MOST, Depth
+from jobs.core.relay.slow_rows import SlowFrom, split_slow
 from jobs.core.retry.budget import RetryBudget, RetryBudgets
 from jobs.services.circuits.outages import OutageLog
 from jobs.services.dead_letters.publish import MOST as MOST_DEAD_LETTERS
@@ -32,6 +34,7 @@ from jobs.services.relay.feed_pace import FeedPace
 from jobs.services.relay.feed_sender import FeedSender
 from jobs.services.relay.postpone import postpone
 from jobs.services.relay.quick_take import FEW, take_few
+from jobs.services.relay.slow_lane import to_slow_lane
 from jobs.services.relay.statements import DueRow
 from jobs.services.relay.waiting_groups import WaitingGroups
 
@@ -61,13 +64,15 @@ class QueueFeeder:
         budget: Callable[[int], RetryBudget] = lambda _version: RetryBudget(),
         circuits: Callable[[], Circuits] = dict,
         paused: Callable[[], Paused] = Paused,
+        slow_from: Callable[[], SlowFrom] = dict,
     ) -> None:
-        """Prepare to keep the queue of the model `queue` at `depth` jobs a level; 0 chooses the depth.
+        """Prepare to keep `queue`, a model's or its slow lane's, at `depth` jobs a level; 0: its own choice.
 
         `max_batch` returns the largest batch of a version's row id, `budget` makes its retry budget;
-        `circuits` returns the circuits that are not closed, `paused` what an operator has paused.
+        `circuits` returns the circuits that are not closed, `paused` what an operator has paused, and
+        `slow_from` which jobs of a model's queue go to its slow lane.
         """
-        self.queue = queue
+        self.queue, self._model = queue, model_of_queue(queue)
         self.undeclared = self.rests = False
         self._recalled, self._depth = depth or BACKLOG_MOST, Depth(depth)
         self._room = 0  # what the queue may hold, as it was last reckoned
@@ -75,9 +80,10 @@ class QueueFeeder:
         self._publisher = publisher
         self._sender = FeedSender(queue, publisher, max_batch)
         self._pace = FeedPace()
-        self._dead_letters = DeadLetterPublisher(queue, publisher)
+        self._dead_letters = DeadLetterPublisher(self._model, publisher)
         self._budgets = RetryBudgets(budget)
         self._circuits, self._gate, self._paused = circuits, CircuitGate(), paused
+        self._slow_from = dict if is_slow(queue) else slow_from
         self._outages = OutageLog()
         self._waiting = WaitingGroups(queue)
 
@@ -110,7 +116,7 @@ class QueueFeeder:
     def feed(self, session: sa.Connection, now: float) -> int:
         """Publish due jobs that have room; return how many rows were due."""
         self.rests = False  # whoever woke it saw something, and it may not be time to look
-        if self.queue in self._paused().models:
+        if self._model in self._paused().models:
             self.rests = True
             return 0
         if now < self._pace.paused_until:
@@ -127,7 +133,7 @@ class QueueFeeder:
         return len(overdue) + len(fresh)
 
     def post_dead_letters(self, session: sa.Connection) -> bool:
-        """Publish due dead letters; return whether there are more."""
+        """Publish due dead letters of the model; return whether there are more."""
         posted = self._dead_letters.post(session)
         self.undeclared = self.undeclared or self._dead_letters.undeclared
         return posted == MOST_DEAD_LETTERS
@@ -141,7 +147,8 @@ class QueueFeeder:
 
     def recover(self, session: sa.Connection) -> None:
         """After a connect: if the broker's queue is empty, the jobs in flight become due again, evenly."""
-        self._dead_letters.recover(session)
+        if not is_slow(self.queue):  # the model has one queue of dead letters
+            self._dead_letters.recover(session)
         counts = broker_queues.counts(self._publisher.connection, self.queue)
         if counts is not None and counts.ready:
             return
@@ -197,7 +204,13 @@ class QueueFeeder:
         )
 
     def _let_through(self, session: sa.Connection, rows: list[DueRow], now: float) -> list[DueRow]:
-        """Return the rows that are not paused and whose circuits let them pass; the others stay."""
+        """Return the rows that are not paused and whose circuits let them pass; the others stay.
+
+        Those of the slow lane are moved to its queue, where its feeder asks the same.
+        """
+        rows, slow = split_slow(rows, self._slow_from())
+        if slow:
+            to_slow_lane(session, [row.envelope for row in slow], queue=slow_queue(self.queue))
         rows, waiting = split_paused(rows, self._paused())
         if waiting:
             self._give_back(session, waiting, absent=True, delay_s=PAUSED_HOLD_S)
@@ -272,7 +285,7 @@ class QueueFeeder:
             self._give_back(session, rows, absent=False, delay_s=UNKNOWN_DELAY_S)
 
     def _note(self, session: sa.Connection, kind: OutageKind, ahead_s: float) -> None:
-        self._outages.note(session, kind, model=self.queue, ahead_s=ahead_s)
+        self._outages.note(session, kind, model=self._model, ahead_s=ahead_s)
 
     def _pause(self, now: float) -> None:
         log.warning("%s: the broker refuses messages; paused for %.1f s", self.queue, self._pace.pause_s)

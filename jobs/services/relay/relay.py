@@ -20,6 +20,8 @@ from jobs.core.circuits.paused_work import NOTHING_PAUSED
 from jobs.core.circuits.tally import EVERY_CLIENT
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.outage_kinds import OutageKind
+from jobs.core.queue_names import is_slow, model_of_queue
+from jobs.core.relay.slow_rows import SlowFrom
 from jobs.core.retry.budget import RetryBudget
 from jobs.counting.dropped_series import drop
 from jobs.db import leases
@@ -35,6 +37,7 @@ from jobs.services.relay.feeder import QueueFeeder
 from jobs.services.relay.relay_gaps import RelayGaps
 from jobs.services.relay.resting_queues import RestingQueues
 from jobs.services.relay.silent_workers import AGAIN_S, queues_of_silent, recall_from_silent
+from jobs.services.relay.slow_lane import read_slow_from
 
 log = logging.getLogger(__name__)
 
@@ -62,18 +65,18 @@ class Relay(ListenLoop):
         *,
         broker_url: str,
         depth: int,
-        models: Callable[[], Sequence[str]],
+        queues: Callable[[], Sequence[str]],
         max_batch: Callable[[int], int],
         budget: Callable[[int], RetryBudget] = lambda _version: RetryBudget(),
         stop: Event,
     ) -> None:
-        """Prepare to feed the queues of `models()`, which is called every few seconds.
+        """Prepare to feed the queues that `queues()` returns, which is called every few seconds.
 
         `max_batch` returns the largest batch of a version's row id, `budget` makes its retry budget.
         """
         super().__init__(stop=stop)
         self._publisher = ConfirmingPublisher(broker_url, stopping=stop.is_set)
-        self._models = models
+        self._queues = queues
         self._max_batch, self._budget = max_batch, budget
         self._depth, self._outages, self._gaps = depth, OutageLog(), RelayGaps()
         self._feeders: dict[str, QueueFeeder] = {}
@@ -120,6 +123,7 @@ class Relay(ListenLoop):
         self._resting, self._letters = RestingQueues(), LetterCounter(self._publisher)
         self._circuits: dict[CircuitKey, CircuitStatus] = {}
         self._paused = NOTHING_PAUSED
+        self._slow_from: SlowFrom = {}
         self._recall_at: dict[str, float] = {}
         metrics.RELAY_QUEUES.set(0)
 
@@ -167,14 +171,15 @@ class Relay(ListenLoop):
             if self._feeders[queue].post_dead_letters(session):
                 self._resting.look_at = now
         leases.keep(session)
-        self._letters.count(session, self._feeders, now)
+        self._letters.count(session, [queue for queue in self._feeders if not is_slow(queue)], now)
 
     def _refresh(self, session: sa.Connection) -> None:
-        models = frozenset(self._models())
-        if fresh := models - self._declared:
+        queues = frozenset(self._queues())
+        if fresh := queues - self._declared:
             broker_queues.declare(self._publisher.connection, sorted(fresh))
-        self._declared = models
-        owned = self._divide(session, sorted(models))
+        self._declared = queues
+        self._slow_from = read_slow_from(session) if any(map(is_slow, queues)) else {}
+        owned = self._divide(session, sorted(queues))
         for queue in self._feeders.keys() - owned:  # another relay shows it from now on
             drop(metrics.OUTBOX_IN_FLIGHT, queue)
         self._feeders = {queue: self._feeder(session, queue) for queue in sorted(owned)}
@@ -210,7 +215,8 @@ class Relay(ListenLoop):
         metrics.CLIENTS_HELD.labels(name).set(clients)
 
     def _look_at_silent_workers(self, session: sa.Connection, now: float) -> None:
-        for queue in self._feeders.keys() & set(queues_of_silent(session)):
+        silent = set(queues_of_silent(session))
+        for queue in [queue for queue in self._feeders if model_of_queue(queue) in silent]:
             if now < self._recall_at.get(queue, 0.0):
                 continue
             self._recall_at[queue] = now + AGAIN_S
@@ -229,6 +235,7 @@ class Relay(ListenLoop):
             budget=self._budget,
             circuits=lambda: self._circuits,
             paused=lambda: self._paused,
+            slow_from=lambda: self._slow_from,
         )
         leases.keep(session)
         feeder.recover(session)

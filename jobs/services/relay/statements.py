@@ -41,6 +41,11 @@ class DueRow(msgspec.Struct, frozen=True, gc=False):
         return self.envelope.version
 
     @property
+    def size(self) -> int:
+        """Return the size of the job's input."""
+        return self.envelope.size
+
+    @property
     def client(self) -> int:
         """Return the id of the job's owner."""
         return self.envelope.client

@@ -29,7 +29,7 @@ _FORGET_UPLOADS: Statement[None] = Statement(
 )
 _POINTERS: LiteralString = " UNION ALL ".join(
     f"SELECT {POINTER.format('body')} AS pointer FROM {table} WHERE {IS_POINTER.format('body')}"  # noqa: S608
-    for table in TABLES
+    for table in (*TABLES, "jobs_step")
 )
 _COLLECT_USED: Statement[None] = Statement(f"""
 CREATE TEMPORARY TABLE payload_in_use AS

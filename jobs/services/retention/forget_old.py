@@ -21,6 +21,7 @@ from jobs.db.session import open_session, transaction
 from jobs.db.session_settings import Use
 from jobs.db.statement import Statement, run
 from jobs.services.access.audit import note_in
+from jobs.services.retention.old_steps import FORGET_STEPS
 
 PAGE = 2_000
 _START = {"uuid": str(UUID(int=0)), "bigint": "0", "text": ""}
@@ -147,6 +148,7 @@ _RULES: Final = (
         _delete("jobs_joblabel", "old.expires_at < now()", type_="bigint"),
         "bigint",
     ),
+    _Rule("answers of earlier steps", "", Statement(FORGET_STEPS, _Page), "bigint"),
     _Rule(
         "acts on many jobs",
         "ledger_days",
@@ -181,6 +183,30 @@ _RULES: Final = (
         "trials of versions",
         "ledger_days",
         _delete("jobs_trial", _older("ended_at"), type_="bigint"),
+        "bigint",
+    ),
+    _Rule(
+        "shadows of rules",
+        "ledger_days",
+        _delete("jobs_shadow", f"{_older('changed_at')} AND old.state = 'ended'", "rule", "bigint"),
+        "bigint",
+    ),
+    _Rule(
+        "samples of jobs",
+        "ledger_days",
+        _delete("jobs_driftsketch", _older("hour"), type_="bigint"),
+        "bigint",
+    ),
+    _Rule(
+        "drift by hour",
+        "ledger_days",
+        _delete("jobs_drifthour", _older("hour"), type_="bigint"),
+        "bigint",
+    ),
+    _Rule(
+        "alarms of drift",
+        "ledger_days",
+        _delete("jobs_driftalarm", _older("hour"), type_="bigint"),
         "bigint",
     ),
     _Rule("receipts", "jobs_days", _delete("jobs_erasure", _older("finished_at"))),
@@ -241,7 +267,7 @@ ORDER BY id FOR UPDATE SKIP LOCKED
 )
 _OF_A_JOB: Final[tuple[LiteralString, ...]] = (
     "jobs_jobinput", "jobs_jobresult", "jobs_delivery", "jobs_subject", "jobs_cacheentry",
-    "jobs_attemptmessage", "jobs_joblabel", "jobs_route",
+    "jobs_attemptmessage", "jobs_joblabel", "jobs_route", "jobs_feedback", "jobs_step", "jobs_shadowcopy",
 )  # fmt: skip
 _SIDE_ROWS: Final[tuple[Statement[None], ...]] = tuple(
     Statement(f"DELETE FROM {table} WHERE job_id = ANY(%(jobs)s::uuid[])")  # noqa: S608

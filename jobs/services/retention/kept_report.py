@@ -54,6 +54,7 @@ _POINTERS = Statement(
     """
 SELECT substr(body, 1, 32768) FROM jobs_jobinput WHERE job_id = %(job)s
 UNION ALL SELECT substr(body, 1, 32768) FROM jobs_jobresult WHERE job_id = %(job)s
+UNION ALL SELECT substr(body, 1, 32768) FROM jobs_step WHERE job_id = %(job)s AND body IS NOT NULL
 """,
     bytes,
 )

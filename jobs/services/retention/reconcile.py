@@ -28,7 +28,7 @@ CHUNK = 1_000
 _BODIES: LiteralString = " UNION ALL ".join(
     f"SELECT job_id, '{kind}' AS kind, {POINTER.format('body')} AS pointer FROM {table}"  # noqa: S608
     f" WHERE {IS_POINTER.format('body')}"
-    for table, kind in (("jobs_jobinput", "input"), ("jobs_jobresult", "result"))
+    for table, kind in (("jobs_jobinput", "input"), ("jobs_jobresult", "result"), ("jobs_step", "result"))
 )
 _NEEDED: LiteralString = f"""
 WITH pointer AS MATERIALIZED ({_BODIES})

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from jobs.core.reuse.followers import FollowerFate, Leader, fate
+from jobs.core.reuse.followers import FollowerFate, fate
 from jobs.core.states import TERMINAL, State, Verb, target
 from jobs.db.statement import Statement, run
 from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle.end_times import EndedJob
 from jobs.services.lifecycle.enqueue import enqueue
+from jobs.services.lifecycle.overdue import expire
 from jobs.services.reuse.cache import appoint, other_leader
+from jobs.services.reuse.cascade_followers import without_its_cascade
+from jobs.services.reuse.leader_ends import leader_of
 from models_registry.core.rollouts.rollout_states import RolloutState
 from models_registry.core.routing.decision import Arm
 
@@ -86,38 +90,30 @@ class _LockedJob(NamedTuple):
     priority: int
     max_attempts: int
     late: bool | None  # None where there is no deadline
+    deadline: datetime | None
 
     @property
     def waits(self) -> bool:
         # A follower has never run: one that was released or replayed has an Outbox row of its own.
         return self.state == State.QUEUED and self.epoch == 0
 
+    def ends_after(self, other: _LockedJob | None) -> bool:
+        """Return whether it has more time than the other job, which may be gone."""
+        if other is None or other.deadline is None:
+            return False
+        return self.deadline is None or self.deadline > other.deadline
+
 
 _LOCK = Statement(
     """
 SELECT id, queue AS model, version_id AS version, state, epoch, priority, max_attempts,
-  deadline <= now() AS late
+  deadline <= now() AS late, deadline
 FROM jobs_job WHERE id = ANY(%(jobs)s::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED
 """,
     _LockedJob,
 )
 _THERE = Statement("SELECT id FROM jobs_job WHERE id = ANY(%(jobs)s::uuid[])", UUID)
 
-
-class _Ending(NamedTuple):
-    answered: bool
-    kind: str
-    reason: str
-
-
-_ENDING = Statement(
-    """
-SELECT EXISTS (SELECT FROM jobs_jobresult WHERE job_id = %(leader)s) AS answered,
-  COALESCE(letter.kind, '') AS kind, COALESCE(letter.reason, '') AS reason
-FROM (SELECT) AS one LEFT JOIN jobs_deadletter letter ON letter.job_id = %(leader)s
-""",
-    _Ending,
-)
 
 # Those that a roll-out routed to the candidate, behind a leader that it did not: that one named the version,
 # so it was not rescued. Of a promoted candidate nothing is.
@@ -143,9 +139,9 @@ WITH answered AS (
   UPDATE jobs_jobkey own SET answer = theirs.answer
   FROM answered, jobs_jobkey theirs WHERE own.job_id = answered.id AND theirs.job_id = %(leader)s
 )
-INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, content_type, encoding, source)
+INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, content_type, encoding, source, degraded)
 SELECT answered.id, answered.keep_days, answered.epoch, result.body, result.content_type, result.encoding,
-  COALESCE(result.source, result.job_id)
+  COALESCE(result.source, result.job_id), result.degraded
 FROM answered CROSS JOIN jobs_jobresult result WHERE result.job_id = %(leader)s
 """)
 
@@ -206,13 +202,17 @@ def land(connection: sa.Connection, leader: UUID, *, most: int = MOST) -> Landed
     keys = {follower.job_id: follower.key for follower in followers if follower.job_id not in busy}
     waiting = [job for job in map(locked.get, keys) if job is not None and job.waits]
     _leave(connection, sorted(keys.keys() - {job.id for job in waiting}))
-    ending = _ending(connection, leader, locked.get(leader))
-    fates = {job.id: fate(ending, max_attempts=job.max_attempts) for job in waiting}
+    head = locked.get(leader)
+    ending = None if head is None else leader_of(connection, leader, head.state, head.max_attempts)
+    fates = {
+        job.id: fate(ending, max_attempts=job.max_attempts, has_more_time=job.ends_after(head))
+        for job in waiting
+    }
     if FollowerFate.WAIT in fates.values():
         return Landed()
-    fates |= dict.fromkeys(_left_alone(connection, locked.get(leader), waiting, fates), FollowerFate.LEAD)
-    expired = sweep.expire(connection, [job.id for job in waiting if job.late])
-    late = {job.id for job in expired}
+    fates |= dict.fromkeys(_left_alone(connection, head, waiting, fates), FollowerFate.LEAD)
+    overdue = expire(connection, [job.id for job in waiting if job.late])
+    late = {job.id for job in overdue.all}
     by_fate: dict[FollowerFate, list[_LockedJob]] = {each: [] for each in FollowerFate}
     for job in waiting:
         if job.id not in late:
@@ -222,7 +222,8 @@ def land(connection: sa.Connection, leader: UUID, *, most: int = MOST) -> Landed
     _end(connection, _BURY, leader, [job.id for job in dead], target(Verb.REFUSE))
     led = by_fate[FollowerFate.LEAD]
     running, moved_to = _lead_each(connection, leader, led, keys)
-    ends = {State.EXPIRED: expired, State.SUCCEEDED: _ended(answered), State.DEAD: _ended(dead)}
+    succeeded = [*_ended(answered), *overdue.fallen]
+    ends = {State.EXPIRED: overdue.expired, State.SUCCEEDED: succeeded, State.DEAD: _ended(dead)}
     return Landed(len(keys), len(answered), len(dead), running, moved_to, ends)
 
 
@@ -236,6 +237,8 @@ def _left_alone(
     if leader is None:
         return []
     others = [job.id for job in waiting if job.version != leader.version]
+    if others:
+        others = without_its_cascade(connection, leader.id, others)
     dying = [job.id for job in waiting if fates[job.id] is FollowerFate.DIE]
     if dying:
         values = {"jobs": dying, "leader": leader.id, "arm": Arm.CANDIDATE, "done": RolloutState.DONE}
@@ -245,13 +248,6 @@ def _left_alone(
 
 def _ended(jobs: Iterable[_LockedJob]) -> list[EndedJob]:
     return [EndedJob(job.id, job.model) for job in jobs]
-
-
-def _ending(connection: sa.Connection, leader: UUID, job: _LockedJob | None) -> Leader | None:
-    if job is None:
-        return None
-    (end,) = run(connection, _ENDING, {"leader": leader})
-    return Leader(job.state, job.max_attempts, has_result=end.answered, kind=end.kind, reason=end.reason)
 
 
 def _end(

@@ -11,11 +11,14 @@ from typing import Any
 from msgspec import Struct
 
 from jobs import metrics
+from jobs.core.canonical_json import digest
 from jobs.core.submission import sticky_value
 from jobs.payloads import vault
 from models_registry.core.routing.decision import Ask, CompiledRule, Decision, decide
+from models_registry.models import Rollout
 
 Keyed = Callable[[bytes], bytes]
+ROLLOUTS = "rollouts"  # the client, where flags decide for a roll-out and not for a job
 
 
 class Asker(Struct, frozen=True):
@@ -53,15 +56,36 @@ def ask_of(rule: CompiledRule, job: AskedJob, keyed: Keyed, *, counting: bool = 
         value = sticky_value.input_value(job.body_sha256, job.parameters_body)
         if counting:
             metrics.STICKY_MISSING.labels(rule.stable.model).inc()
-    return _ask(keyed(value), job)
+    return ask_with(keyed(value), job)
+
+
+def ask_by(sticky: str, job: AskedJob, keyed: Keyed) -> Ask:
+    """Return what a flag decides by outside of a rule; a pointer that is not there counts as `input`."""
+    value = _sticky(sticky, job)
+    if value is None:
+        value = sticky_value.input_value(job.body_sha256, job.parameters_body)
+    return ask_with(keyed(value), job)
+
+
+def rollout_ask(rollout: Rollout) -> Ask:
+    """Return what flags decide by for a roll-out as a whole: its names as metadata, its salt as the key."""
+    names = {
+        "model": rollout.model.name,
+        "alias": rollout.alias,
+        "stable": rollout.stable.version,
+        "candidate": rollout.candidate.version,
+        "rollout": rollout.pk,
+    }
+    return Ask(digest(rollout.salt.encode())[:8], ROLLOUTS, 0, names, {})
 
 
 def decide_again(rule: CompiledRule, key: bytes, job: AskedJob) -> Decision:
     """Return what a rule decides for a job by the key of its Route, as a replay needs it."""
-    return decide(rule, _ask(key, job))
+    return decide(rule, ask_with(key, job))
 
 
-def _ask(key: bytes, job: AskedJob) -> Ask:
+def ask_with(key: bytes, job: AskedJob) -> Ask:
+    """Return what rules and flags decide by for a job whose key is known."""
     return Ask(key, job.asker.name, job.priority, job.metadata or {}, job.parameters or {})
 
 

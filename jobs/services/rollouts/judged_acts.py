@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.db.models.functions import Now
 
-from jobs.services.rollouts.changing import BY_JUDGE, By, change, move, put_share, tell
+from jobs.services.rollouts.asks import rollout_ask
+from jobs.services.rollouts.changing import BY_JUDGE, By, change, held_for, move, put_share, tell
 from jobs.services.rollouts.going_back import go_back
 from jobs.services.rollouts.going_on import finish
 from models_registry.core.rollouts.judging.judge_act import ActKind, JudgeAct
 from models_registry.core.rollouts.rollout_states import HoldReason, RolloutVerb
+from models_registry.core.routing.switches import Switch
+from models_registry.flag_reads import switch_is_on
 from models_registry.models import Rollout
 
 
@@ -32,8 +36,24 @@ def apply(rollout: Rollout, act: JudgeAct) -> None:
 
 def _roll_back(rollout: Rollout, act: JudgeAct) -> None:
     change(rollout, deaths=int(act.numbers.get("deaths", rollout.deaths)))
+    if not switch_is_on(Switch.AUTO_ROLLBACK, partial(rollout_ask, rollout)):
+        _hold_instead(rollout, act)
+        return
     by = By(BY_JUDGE.actor, act.sentence)
     go_back(rollout, by=by, sentence=act.sentence, why=act.reason, numbers=act.numbers)
+
+
+def _hold_instead(rollout: Rollout, act: JudgeAct) -> None:
+    """Take the share away and let a person decide, who then finds why; one who paused it decides already."""
+    why = f"Not {act.sentence[:1].lower()}{act.sentence[1:]}"
+    sentence = f"Held. {why} The flag {Switch.AUTO_ROLLBACK} is off: a person decides."
+    if held_for(rollout) is HoldReason.PAUSED and not rollout.share_ppm:
+        change(rollout, sentence=sentence)
+        return
+    move(rollout, RolloutVerb.HOLD, hold=HoldReason.PAUSED.value, sentence=sentence)
+    _share(rollout, 0)
+    why_held = {"held": HoldReason.PAUSED.value, "why": act.reason, "flag": Switch.AUTO_ROLLBACK.value}
+    tell(rollout, "hold", by=BY_JUDGE, **why_held)
 
 
 def _go_on(rollout: Rollout, act: JudgeAct) -> None:

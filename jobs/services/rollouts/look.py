@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from jobs.core.failures import FailureKind
+from jobs.core.queue_names import queues_of
 from jobs.db.statement import Statement, execute
 from jobs.services.lifecycle.loaded_versions import workers_without
 from jobs.services.rollouts.changing import (
@@ -90,8 +91,9 @@ _MOMENTS = Statement(
     """
 SELECT extract(epoch FROM now() - step_since)::float8 AS at_step_s,
   extract(epoch FROM now() - state_since)::float8 AS in_state_s,
-  coalesce((SELECT arrivals_per_s FROM jobs_queuestanding WHERE queue = %(model)s), 0)::float8
-    AS arrivals_per_s
+  coalesce((
+    SELECT sum(arrivals_per_s) FROM jobs_queuestanding WHERE queue = ANY(%(queues)s::text[])
+  ), 0)::float8 AS arrivals_per_s
 FROM models_registry_rollout WHERE id = %(rollout)s
 """,
     _Moments,
@@ -99,7 +101,8 @@ FROM models_registry_rollout WHERE id = %(rollout)s
 _WAITING = Statement(
     """
 SELECT count(*) FROM jobs_outbox outbox JOIN jobs_route route USING (job_id)
-WHERE outbox.queue = %(model)s AND outbox.version_id = %(candidate)s AND route.rollout = %(rollout)s
+WHERE outbox.queue = ANY(%(queues)s::text[]) AND outbox.version_id = %(candidate)s
+  AND route.rollout = %(rollout)s
 """,
     int,
 )
@@ -108,7 +111,7 @@ _SUSPECTS = Statement(
     """
 SELECT (
   SELECT count(*) FROM jobs_outbox outbox JOIN jobs_route route USING (job_id)
-  WHERE outbox.queue = %(model)s AND outbox.apart <> 0 AND route.rollout = %(rollout)s
+  WHERE outbox.queue = ANY(%(queues)s::text[]) AND outbox.apart <> 0 AND route.rollout = %(rollout)s
 ) + (
   SELECT coalesce(sum(batch.size), 0) FROM jobs_batch batch
   WHERE batch.finished_at IS NULL AND batch.apart <> 0 AND batch.version_id = %(stable)s
@@ -223,9 +226,10 @@ class Looks:
         tell(rollout, "resume", by=BY_JUDGE)
 
     def _standing(self, rollout: Rollout) -> RolloutStanding:
-        (moments,) = execute(_MOMENTS, {"rollout": rollout.pk, "model": rollout.model.name})
+        queues = queues_of(rollout.model.name)
+        (moments,) = execute(_MOMENTS, {"rollout": rollout.pk, "queues": queues})
         held = held_for(rollout)
-        names = {"model": rollout.model.name, "rollout": rollout.pk, "stable": rollout.stable_id}
+        names = {"queues": queues, "rollout": rollout.pk, "stable": rollout.stable_id}
         suspects = execute(_SUSPECTS, names)[0] if held is HoldReason.WORKER_DEATH else 0
         return RolloutStanding(
             state=RolloutState(rollout.state),
@@ -246,7 +250,8 @@ class Looks:
         count, again_s = self._waiting.get(rollout.pk, (0, began_s))
         if began_s < again_s:
             return count
-        names = {"model": rollout.model.name, "rollout": rollout.pk, "candidate": rollout.candidate_id}
+        queues = queues_of(rollout.model.name)
+        names = {"queues": queues, "rollout": rollout.pk, "candidate": rollout.candidate_id}
         (count,) = execute(_WAITING, names)
         ended_s = self._clock()
         self._waiting[rollout.pk] = (count, ended_s + (ended_s - began_s) / COUNTING_PART - 1.0)

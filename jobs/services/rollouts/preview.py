@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -17,6 +17,7 @@ from jobs.db.statement import Statement, fetch_all, storable
 from jobs.services.rollouts.asks import AskedJob, Asker, Keyed, ask_of, decide_again, sticky_digest
 from jobs.services.rollouts.previews.stored_asks import StoredAsk, stored_asks
 from models_registry.core.routing.decision import CompiledRule, Decision, decide
+from models_registry.services.cascades import any_model
 from models_registry.services.rules import compile_rule
 
 SHOWN = 100  # decisions for stored jobs; of described ones all are
@@ -54,17 +55,19 @@ class _Client(NamedTuple):
 _CLIENTS = Statement("SELECT id, name FROM jobs_client WHERE name = ANY(%(names)s)", _Client)
 
 
-def preview(*, model: str, asked: RulePreview, client: str) -> PreviewedJobs:
+def preview(
+    *, model: str, asked: RulePreview, client: str, check_model: Callable[[str], None] = any_model
+) -> PreviewedJobs:
     """Return what the rule would decide for `asks`, or for the `last` stored jobs of the alias.
 
     `client` is that of asks which name none. The errors of `put_rule` but for live roll-outs;
     ResourceNotFoundError for an unknown client, MalformedRequestError for an input that refers to files.
     """
-    rule = compile_rule(model=model, alias=asked.alias, document=asked.document)
+    rule = compile_rule(model=model, alias=asked.alias, document=asked.document, check_model=check_model)
     keyed = sticky_digest()
     if asked.asks is not None:
-        described = _described(asked.asks, client)
-        decisions = ((None, decide(rule, ask_of(rule, job, keyed))) for job in described)
+        jobs = described(asked.asks, client)
+        decisions = ((None, decide(rule, ask_of(rule, job, keyed))) for job in jobs)
         return _counted(rule, decisions, len(asked.asks))
     stored = stored_asks(model, asked.alias, most=asked.last or 0)
     return _counted(rule, ((job.id, _of_stored(rule, job, keyed)) for job in stored), SHOWN)
@@ -111,7 +114,11 @@ def _shown(job: UUID | None, decision: Decision) -> RoutedAsk:
     )
 
 
-def _described(asks: Sequence[PreviewAsk], client: str) -> Iterator[AskedJob]:
+def described(asks: Sequence[PreviewAsk], client: str) -> Iterator[AskedJob]:
+    """Yield the jobs that asks describe; `client` is that of those which name none.
+
+    ResourceNotFoundError for an unknown client, MalformedRequestError for an input that refers to files.
+    """
     names = {ask.client or client for ask in asks}
     rows = fetch_all(_CLIENTS, {"names": [name for name in names if storable(name)]})
     askers = {row.name: Asker(row.id, row.name) for row in rows}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from jobs.db.connections import connect
-from jobs.db.session_settings import Use
+import psycopg
+
 from jobs.db.statement import Statement, run
 from models_registry.core.rollouts.rollout_states import LIVE
 
@@ -46,7 +46,6 @@ WHERE rollout.state = ANY(%(live)s::text[]) ORDER BY model.name, rollout.alias
 )
 
 
-def read_figures() -> list[RolloutFigures]:
+def read_figures(session: psycopg.Connection[Any]) -> list[RolloutFigures]:
     """Return the figures of all live roll-outs; psycopg.Error."""
-    with connect("metrics", Use.PAGE, direct=True) as session:
-        return run(session, _FIGURES, {"live": _LIVE_STATES})
+    return run(session, _FIGURES, {"live": _LIVE_STATES})

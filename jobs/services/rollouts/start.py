@@ -15,6 +15,7 @@ from jobs.services.rollouts.exposure_budget import default_budget
 from jobs.services.rollouts.start_checks import (
     candidate_of,
     check_memory,
+    check_no_cascade,
     check_none_live,
     check_pair,
     locked_model,
@@ -44,7 +45,8 @@ def start_rollout(  # noqa: PLR0913  # what is rolled out how, and who says so
     ModelNotFoundError; RolloutPlanError for a wrong plan, a version of another model or the stable itself;
     VersionStateError for one that is not staged; RuleError for one that protects less or takes other inputs,
     and for a wrong cohort; AgreementError for a pointer that its outputs cannot have;
-    OverBudgetError where both do not fit a worker's memory; RolloutConflictError beside a live roll-out.
+    OverBudgetError where both do not fit a worker's memory; RolloutConflictError beside a live roll-out;
+    CascadeInForceError where the alias answers by a cascade.
     """
     wanted, by = Plan.of(plan), By(actor, reason, address)
     with transaction.atomic():
@@ -52,6 +54,7 @@ def start_rollout(  # noqa: PLR0913  # what is rolled out how, and who says so
         stable, version = stable_of(owner, alias), candidate_of(owner, candidate)
         check_pair(stable, version, wanted)
         check_none_live(owner, alias)
+        check_no_cascade(owner, alias)
         check_memory(owner, VersionInfo.of(stable), VersionInfo.of(version))
         budget = wanted.budget or default_budget(stable.pk)
         complete = msgspec.structs.replace(wanted, budget=budget)

@@ -7,6 +7,7 @@ from jobs.services.lifecycle.loaded_versions import LIVE_S
 from models_registry.core.agreement.pointers import check_agreement
 from models_registry.core.refs import Ref
 from models_registry.core.registry_errors import (
+    CascadeInForceError,
     ModelNotFoundError,
     OverBudgetError,
     RolloutConflictError,
@@ -16,9 +17,11 @@ from models_registry.core.registry_errors import (
 )
 from models_registry.core.rollouts.rollout_plan import Plan
 from models_registry.core.rollouts.rollout_states import LIVE
+from models_registry.core.routing.rule_document import RuleDocument
 from models_registry.core.version import VersionInfo
 from models_registry.core.version_states import VersionState
 from models_registry.models import Alias, ModelVersion, RegisteredModel, Rollout
+from models_registry.services.flags import hold_flags
 from models_registry.services.rules import check_cohorts, check_sealing
 
 # What a worker measured is more than what the option says; where both are unknown, nothing is refused.
@@ -69,8 +72,8 @@ def check_pair(stable: ModelVersion, candidate: ModelVersion, plan: Plan) -> Non
     """Refuse a candidate that cannot answer for the stable version.
 
     RolloutPlanError where both are one; VersionStateError where it is not staged; RuleError where it protects
-    an input less, takes other inputs, or a cohort has no schema that can be used; AgreementError where the
-    outputs have nothing at the plan's pointer.
+    an input less, takes other inputs, or a cohort has an unknown flag or no schema that can be used;
+    AgreementError where the outputs have nothing at the plan's pointer.
     """
     if stable.pk == candidate.pk:
         raise RolloutPlanError(f"{candidate} is what the alias stands for already.")
@@ -83,6 +86,7 @@ def check_pair(stable: ModelVersion, candidate: ModelVersion, plan: Plan) -> Non
     check_sealing(old, new)
     # The judge puts the plan's rules in force, long after the person has gone.
     check_cohorts(plan.cohorts)
+    hold_flags(plan.cohorts)
     if plan.agreement is not None:
         check_agreement(plan.agreement, candidate.output_schema)
     if plan.schema == "same" and new.input_schema_text != old.input_schema_text:
@@ -100,6 +104,22 @@ def check_none_live(model: RegisteredModel, alias: str) -> None:
             f"Roll-out {live.pk} of {model.name}@{alias} is {live.state}: cancel it or let it end first.",
             rollout=live.pk,
         )
+
+
+def check_no_cascade(model: RegisteredModel, alias: str) -> None:
+    """Refuse a roll-out of an alias whose rule in force has a cascade: CascadeInForceError.
+
+    The rules of a roll-out have none: from its first one on, the stable version would get all jobs at once.
+    """
+    row = Alias.objects.select_related("rule", "version").filter(model=model, name=alias).first()
+    if row is None or row.rule is None or RuleDocument.of(row.rule.document).cascade is None:
+        return
+    stable = row.version.version
+    raise CascadeInForceError(
+        f"{model.name}@{alias} answers by the cascade of rule {row.rule.number}, which a roll-out would end:"
+        f" {model.name}:{stable} would get all of its jobs at once. Try the version in a cascade of its own,"
+        f' or put {{"stable": "{stable}"}} in force first, once its workers can run all jobs.'
+    )
 
 
 def check_memory(model: RegisteredModel, stable: VersionInfo, candidate: VersionInfo) -> None:

@@ -15,11 +15,13 @@ import sqlalchemy as sa
 
 from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.circuits.breaker import CircuitState
+from jobs.core.queue_names import queues_of
 from jobs.db import leases
 from jobs.db.statement import Statement, run
 from jobs.services.access.audit import note_in
 from jobs.services.lifecycle.rerouting import reroute as rerouting
 from jobs.services.lifecycle.rerouting.watched import EXPOSING, WENT_BACK
+from models_registry.core.refs import SLOW_ENDING
 from models_registry.core.routing.decision import Arm
 
 JUDGE = "judge"  # the actor of what no person did
@@ -52,7 +54,8 @@ ORDER BY back.rollout
 _ROUTED = Statement(
     """
 SELECT outbox.job_id FROM jobs_outbox outbox JOIN jobs_route route USING (job_id)
-WHERE outbox.queue = %(model)s AND outbox.version_id = %(candidate)s AND route.rollout = %(rollout)s
+WHERE outbox.queue = ANY(%(queues)s::text[]) AND outbox.version_id = %(candidate)s
+  AND route.rollout = %(rollout)s
 ORDER BY outbox.job_id
 """,
     UUID,
@@ -93,7 +96,7 @@ WHERE (rollout.state = ANY(%(went_back)s::text[]) AND rollout.ended_at > now() -
     OR rollout.state = ANY(%(exposing)s::text[]) AND rollout.share_ppm = 0)
   AND EXISTS (
     SELECT FROM jobs_outbox outbox JOIN jobs_route route USING (job_id)
-    WHERE outbox.queue = model.name AND outbox.version_id = rollout.candidate_id
+    WHERE outbox.queue IN (model.name, model.name || %(slow)s) AND outbox.version_id = rollout.candidate_id
       AND route.rollout = rollout.id AND route.arm = %(arm)s)
 FOR UPDATE OF rollout SKIP LOCKED
 ON CONFLICT (rollout) DO NOTHING
@@ -105,7 +108,7 @@ RETURNING rollout
 
 def note_late(session: sa.Connection) -> list[int]:
     """Take back again where jobs wait at a stopped candidate, and return those roll-outs."""
-    values = {"went_back": WENT_BACK, "exposing": EXPOSING, "arm": Arm.CANDIDATE}
+    values = {"went_back": WENT_BACK, "exposing": EXPOSING, "arm": Arm.CANDIDATE, "slow": SLOW_ENDING}
     with leases.fenced(session):
         return run(session, _NOTE_LATE, values)
 
@@ -125,7 +128,7 @@ def take_back(session: sa.Connection, back: OpenTakeBack, go_on: Callable[[], No
 
     `go_on` is called before each chunk, and may end it.
     """
-    names = {"model": back.model, "candidate": back.candidate, "rollout": back.rollout}
+    names = {"queues": queues_of(back.model), "candidate": back.candidate, "rollout": back.rollout}
     jobs, taken = run(session, _ROUTED, names), 0
     for start in range(0, len(jobs), CHUNK_JOBS):
         go_on()

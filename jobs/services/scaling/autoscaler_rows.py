@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from jobs.core.queue_names import queues_of
 from jobs.core.scaling.host_share import ScaledHost, shares
 from jobs.core.scaling.scale_reason import BLIND, ScaleGround
 from jobs.core.scaling.workers_wanted import whole
@@ -54,8 +55,8 @@ _NEED = Statement(
     """
 SELECT sum(workers_load)::float8 AS load,
   extract(epoch FROM now() - min(counted_at))::float8 AS age_s
-FROM jobs_queuestanding WHERE queue = ANY(%(models)s::text[])
-HAVING count(workers_load) = cardinality(%(models)s::text[])
+FROM jobs_queuestanding WHERE queue = ANY(%(queues)s::text[])
+HAVING count(workers_load) FILTER (WHERE queue = ANY(%(models)s::text[])) = cardinality(%(models)s::text[])
 """,
     _Need,
 )
@@ -205,7 +206,8 @@ def _values(state: HostState) -> dict[str, Any]:
 
 def _needed(session: sa.Connection, group: ScaledGroup) -> int | None:
     """Return how many workers the group needs; None where a model's count is missing or old."""
-    for need in run(session, _NEED, {"models": list(group.models)}):
+    queues = [queue for model in group.models for queue in queues_of(model)]  # its workers take both lanes
+    for need in run(session, _NEED, {"models": list(group.models), "queues": queues}):
         if need.load is not None and need.age_s is not None and need.age_s <= FRESH_S:
             return whole(need.load)
     return None

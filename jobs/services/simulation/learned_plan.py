@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from jobs.core.batching.lane_choice import Lane
 from jobs.core.batching.sealed_batch import BatchLimits
 from jobs.core.relay.queue_depth import prefetch
 from jobs.core.simulation.plan import Crew, Model, SimulationPlan
@@ -31,10 +32,18 @@ def registered(info: VersionInfo, times: LearnedTimes) -> Model:
     options = info.platform_options
     return Model(
         times.run,
-        BatchLimits(info.max_batch, info.max_padded_size, info.padded, info.p95_goal_s),
+        BatchLimits(
+            info.max_batch,
+            info.max_padded_size,
+            info.padded,
+            info.p95_goal_s,
+            lane=Lane(options.lane),
+            slow_slice_s=options.slow_slice_s,
+        ),
         options.max_waiting,
         queue=info.model,
         load_s=times.load_s or 0.0,
         retry=options.retry,
         max_attempts=info.max_attempts,
+        slow_above_s=options.slow_above_s,
     )

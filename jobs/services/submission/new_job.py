@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from jobs.core.admission.shedding import Expected
+from jobs.core.cascades.mark import marked, open_digest
 from jobs.core.payloads.job_keys import JobIdentity
 from jobs.core.reuse.key import Reuse
 from jobs.core.states import Verb, target
@@ -20,6 +21,8 @@ from jobs.payloads import vault
 from jobs.payloads.row_sealing import input_columns, shared_key
 from jobs.services.access.owner import Owner
 from jobs.services.retention.keep_days import keep_days
+from jobs.services.reuse.generations import generation_of
+from jobs.services.submission.statements import SideRows
 from jobs.services.submission.submitted import Submitted
 from models_registry.core.routing.decision import Arm
 
@@ -62,6 +65,9 @@ class NewJob:
         }
         if job.route is not None and job.route.kind.arm is Arm.BASELINE:
             columns["variant"] = _own_batches(job, job.route.kind.rollout)
+        elif job.route is not None and job.route.kind.arm is Arm.CASCADE:
+            digest = columns["variant"]
+            columns["variant"] = marked(open_digest(job.parameters) if digest is None else digest)
         return columns
 
 
@@ -79,9 +85,13 @@ def place_jobs(*, owner: Owner, jobs: Mapping[int, ParsedJob], expected: Expecte
     # An id decides when its payloads are deleted.
     database_clock.refresh()
     return [
-        NewJob(index, job_id, owner.id, job, shared_key(job, client=owner.id), expected)
+        NewJob(index, job_id, owner.id, job, _shared(owner, job), expected)
         for job_id, (index, job) in zip(new_ids(len(jobs)), sorted(jobs.items()), strict=True)
     ]
+
+
+def _shared(owner: Owner, job: ParsedJob) -> Reuse | None:
+    return shared_key(job, client=owner.id, generation=generation_of(job))
 
 
 def made_now(new: NewJob, stored: StoredJob) -> Submitted:
@@ -105,23 +115,29 @@ def _own_batches(job: ParsedJob, rollout: int | None) -> int:
     return vault.parameters_digest(b"baseline/%d/" % (rollout or 0) + (job.parameters or b""))
 
 
-def any_routed(jobs: Iterable[NewJob]) -> bool:
-    """Return whether a job has a Route, so that it takes a statement that stores it."""
-    return any(new.job.route is not None for new in jobs)
+def side_rows(jobs: Collection[NewJob]) -> SideRows:
+    """Return what some of the jobs have beside their own rows: it takes a statement that stores that."""
+    return SideRows(
+        any(new.job.route is not None for new in jobs), any(new.job.shadowed_by is not None for new in jobs)
+    )
 
 
 def one_row(new: NewJob) -> dict[str, Any]:
-    """Return the parameters of the statements that store one job, with its Route where it has one."""
-    route = new.job.route
-    return new.columns if route is None else new.columns | route.columns
+    """Return the parameters of the statements that store one job, with what it has beside its own rows."""
+    columns, job = new.columns, new.job
+    if job.route is not None:
+        columns |= job.route.columns
+    return columns if job.shadowed_by is None else columns | {"shadow": job.shadowed_by}
 
 
 def arrays_of(
-    rows: Sequence[Mapping[str, Any]], jobs: Sequence[NewJob], *, routed: bool
+    rows: Sequence[Mapping[str, Any]], jobs: Sequence[NewJob], sides: SideRows
 ) -> dict[str, list[Any]]:
-    """Return the `rows` of jobs, in their order, as arrays; where a job is `routed`, those of Routes too."""
+    """Return the `rows` of jobs, in their order, as arrays, with those of the side rows that some have."""
     arrays = {name: [row[name] for row in rows] for name in rows[0]}
-    return arrays | route_arrays([new.job.route for new in jobs]) if routed else arrays
+    if sides.routes:
+        arrays |= route_arrays([new.job.route for new in jobs])
+    return arrays | {"shadow": [new.job.shadowed_by for new in jobs]} if sides.copies else arrays
 
 
 def in_key_order(jobs: Sequence[NewJob]) -> list[NewJob]:

@@ -20,6 +20,7 @@ from jobs.core.submission.request import JobRequest
 from jobs.payloads.row_sealing import guarded
 from jobs.payloads.subject_digest import subject_digests
 from jobs.services.access.owner import Owner
+from jobs.services.flags.job_switches import with_cache_switch
 from jobs.services.submission.attachments import (
     FilesOfCall,
     Parts,
@@ -96,7 +97,7 @@ class _Call:
             job = replace(job, subjects=subjects)
         if version.metadata_index:
             job = replace(job, labels=job_labels(request.metadata, version.metadata_index))
-        return guarded(job, version.secrecy)
+        return guarded(with_cache_switch(self._owner, request, job), version.secrecy)
 
     def _attached(
         self, request: JobRequest, bare: _Bare, files: FilesOfCall

@@ -27,22 +27,22 @@ from jobs.services.submission.new_job import (
     QUEUED,
     NewJob,
     StoredJob,
-    any_routed,
     arrays_of,
     made_now,
     one_row,
+    side_rows,
 )
 from jobs.services.submission.statements import (
     EARLIER,
     INSERT_JOINED,
-    INSERT_JOINED_ROUTED,
     INSERT_ONE,
-    INSERT_ONE_ROUTED,
     MadeJob,
+    SideRows,
 )
 from jobs.services.submission.submitted import Submitted
 
 Outcomes = dict[UUID, Submitted | PlatformError]
+NO_SIDES = SideRows()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +79,14 @@ def is_plain(new: NewJob) -> bool:
     return not beside and len(job.body) <= settings.INFERENCE.claim_check_bytes
 
 
-def plain_params(jobs: Sequence[PlainJob], *, routed: bool = False) -> dict[str, Any]:
-    """Return the parameters of INSERT_JOINED for at least one job; `routed` for the text with Routes.
+def plain_params(jobs: Sequence[PlainJob], sides: SideRows = NO_SIDES) -> dict[str, Any]:
+    """Return the parameters of INSERT_JOINED for at least one job, of the text with these side rows.
 
     All processes insert in the same order of clients and keys: in other orders two of them would deadlock.
     """
     in_order = sorted(jobs, key=attrgetter("place"))
     rows = [job.new.columns | job.call_columns for job in in_order]
-    columns: dict[str, Any] = arrays_of(rows, [job.new for job in in_order], routed=routed)
+    columns: dict[str, Any] = arrays_of(rows, [job.new for job in in_order], sides)
     return columns | {"state": QUEUED, "kind": AuditKind.SUBMIT.value}
 
 
@@ -124,10 +124,10 @@ async def store_plain(session: psycopg.AsyncConnection[Any], jobs: Sequence[Plai
 
 async def _inserted(session: psycopg.AsyncConnection[Any], jobs: Sequence[PlainJob]) -> list[MadeJob]:
     """Insert the jobs; a lone one without arrays, which cost more than its row."""
-    routed = any_routed(job.new for job in jobs)
+    sides = side_rows([job.new for job in jobs])
     if len(jobs) > 1:
-        joined = INSERT_JOINED_ROUTED if routed else INSERT_JOINED
-        return await fetch_async(session, joined, plain_params(jobs, routed=routed))
+        return await fetch_async(session, INSERT_JOINED[sides], plain_params(jobs, sides))
     of_call = {"state": QUEUED, "kind": AuditKind.SUBMIT.value, "alone": True}
-    alone = INSERT_ONE_ROUTED if routed else INSERT_ONE
-    return await fetch_async(session, alone, one_row(jobs[0].new) | jobs[0].call_columns | of_call)
+    return await fetch_async(
+        session, INSERT_ONE[sides], one_row(jobs[0].new) | jobs[0].call_columns | of_call
+    )

@@ -23,9 +23,10 @@ from jobs.services.access.owner import Owner
 from jobs.services.circuits.operate import answering
 from jobs.services.circuits.reads import circuit_of
 from jobs.services.rollouts.asks import AskedJob, Asker, Keyed, ask_of, sticky_digest
+from jobs.services.shadow.copying import copies_are_made
 from models_registry.core.refs import Ref
 from models_registry.core.registry_errors import InvalidInputError
-from models_registry.core.routing.decision import Arm, CompiledRule, Decision, decide
+from models_registry.core.routing.decision import Arm, CompiledRule, Decision, decide, is_copied
 from models_registry.core.version import VersionInfo
 from models_registry.selectors import routed_all
 
@@ -33,15 +34,19 @@ Read = TypeVar("Read")
 OWN_BYTES = 16
 
 
-Answer = tuple[VersionInfo, RouteKind, tuple[VersionInfo, ...]]
+Answer = tuple[VersionInfo, RouteKind | None, tuple[VersionInfo, ...], bool]
 
 
 class Chosen(Struct, frozen=True, gc=False):
-    """The version that answers a job, its route, and the versions whose schemas its input must fit."""
+    """The version that answers a job, its route, and the versions whose schemas its input must fit.
+
+    `shadowed_by` is the rule whose shadow gets a copy of the job.
+    """
 
     version: VersionInfo
     route: JobRoute | None
     checked: tuple[VersionInfo, ...]
+    shadowed_by: int | None = None
 
 
 class Routing:
@@ -52,7 +57,7 @@ class Routing:
         self._owner, self._asker = owner, Asker(owner.id, owner.name)
         self._named = once_more(lambda: routed_all(models))
         self._rules = dict[str, CompiledRule | Chosen | PlatformError]()
-        self._kinds = dict[tuple[str, Arm, bool], Answer]()
+        self._kinds = dict[tuple[str, int, Arm, bool], Answer]()
         self._answers = dict[tuple[int, int], VersionInfo | PlatformError]()
 
     @cached_property
@@ -73,7 +78,9 @@ class Routing:
             return parse_job(request, named.version, route=named.route), named
         parts = canonical_parts(request)
         chosen = self._decided(named, request, parts)
-        return parse_job(request, chosen.version, parts=parts, route=chosen.route), chosen
+        return parse_job(
+            request, chosen.version, parts=parts, route=chosen.route, shadowed_by=chosen.shadowed_by
+        ), chosen
 
     def _of(self, model: str) -> CompiledRule | Chosen:
         if model not in self._rules:
@@ -108,20 +115,32 @@ class Routing:
         )
         ask = ask_of(rule, asked, self._keyed, counting=True)
         decision = decide(rule, ask)
-        kind = request.model, decision.arm, decision.counted
+        kind = request.model, decision.version.id, decision.arm, decision.counted
         answer = self._kinds.get(kind)
         if answer is None:
             answer = self._kinds[kind] = self._answer(rule, decision, request.model)
-        version, routed, checked = answer
-        return Chosen(version, JobRoute(routed, stored_key(ask.key)), checked)
+        version, routed, checked, may_copy = answer
+        route = JobRoute(routed, stored_key(ask.key)) if routed is not None else None
+        copied = may_copy and is_copied(rule, ask.key) and copies_are_made(ask)
+        return Chosen(version, route, checked, rule.id if copied else None)
 
     def _answer(self, rule: CompiledRule, decision: Decision, asked: str) -> Answer:
         """Return what is the same for all jobs of a call for which a rule comes to such a decision."""
+        if decision.arm is Arm.CASCADE:
+            for step in rule.steps:  # of models that the client may not use it gets no answer either
+                self._owner.check_model(step.model)
         version = self._answering(decision.version, instead=rule.stable)
         is_own = version.id == decision.version.id
-        kind = kind_of(rule, decision, asked) if is_own else RouteKind(Arm.FALLBACK, asked)
+        is_exposed = is_own or decision.arm is Arm.AB  # an arm's job counts there, whatever answers it
+        kind: RouteKind | None = kind_of(rule, decision, asked)
+        if not is_exposed:
+            kind = RouteKind(Arm.FALLBACK, asked)
+        if is_own and not rule.document.chooses:  # a shadow alone answers nothing, so nothing was chosen
+            kind = None
         is_both = rule.document.schema == "both" and version in rule.versions
-        return version, kind, rule.versions if is_both else (version,)
+        # The inputs of a fallback may be of another model.
+        may_copy = rule.shadow is not None and version in rule.versions
+        return version, kind, rule.versions if is_both else (version,), may_copy
 
     def _answering(self, version: VersionInfo, *, instead: VersionInfo | None = None) -> VersionInfo:
         """Return the version that answers now; where its circuit is open, first of all `instead`."""

@@ -15,8 +15,9 @@ from jobs.services.access.owner import Owner
 from jobs.services.lifecycle.end_times import EndedJob, observe_ends
 from jobs.services.submission import traced_jobs
 from jobs.services.submission.call_event import CallEvent
-from jobs.services.submission.new_job import NewJob, StoredJob, any_routed, arrays_of, in_key_order
-from jobs.services.submission.shared_statements import PLACE, PLACE_ROUTED, PlacedJob
+from jobs.services.submission.new_job import NewJob, StoredJob, arrays_of, in_key_order, side_rows
+from jobs.services.submission.shared_statements import PLACE, PlacedJob
+from jobs.services.submission.statements import SideRows
 
 ROUNDS = 3  # the second finds who was first in the first; the third is for who took a key in between
 _LIVE = sources(Verb.CANCEL)
@@ -36,9 +37,8 @@ def store_shared(
     for _ in range(ROUNDS):
         if not unsure:
             break
-        routed = any_routed(unsure)
-        statement = PLACE_ROUTED if routed else PLACE
-        places = fetch_all(statement, {**_params(owner, unsure, routed=routed), **event.columns})
+        sides = side_rows(unsure)
+        places = fetch_all(PLACE[sides], {**_params(owner, unsure, sides), **event.columns})
         made = {place.id: job for place in places if (job := _stored(place))}
         event.stored_with(len(made))
         if tracing.on:
@@ -51,9 +51,9 @@ def store_shared(
     return stored, unsure
 
 
-def _params(owner: Owner, jobs: Sequence[NewJob], *, routed: bool) -> dict[str, Any]:
+def _params(owner: Owner, jobs: Sequence[NewJob], sides: SideRows) -> dict[str, Any]:
     sharing = [new for new in in_key_order(jobs) if new.reuse]
-    return arrays_of([new.columns | _shared(new.reuse) for new in sharing], sharing, routed=routed) | {
+    return arrays_of([new.columns | _shared(new.reuse) for new in sharing], sharing, sides) | {
         "client": owner.id,
         "state": target(Verb.SUBMIT).value,
         "succeeded": target(Verb.ANSWER).value,

@@ -23,11 +23,10 @@ from jobs.services.submission.statements import (
     IN_TURN,
     JOB_COLUMNS,
     KEYS,
-    ROUTE_ARRAYS,
-    ROUTE_NAMES,
-    ROUTES_OF_GIVEN,
     UNLESS_THERE,
     WITH_INPUT,
+    SideRows,
+    given_with,
 )
 
 LOOK_AGAIN_S = 60  # how long an entry is left to the run that it names before the sweeper looks at it
@@ -81,9 +80,8 @@ led AS (
 """  # noqa: S608  # built from our own constants
 
 
-_PUBLISHED: LiteralString = f"""
-{WITH_INPUT} WHERE job.id IN (SELECT id FROM placed WHERE role IN ('lead', 'alone'))
-"""  # noqa: S608  # built from our own constants
+_RUN: LiteralString = "job.id IN (SELECT id FROM placed WHERE role IN ('lead', 'alone'))"
+_PUBLISHED: LiteralString = f"{WITH_INPUT} WHERE {_RUN}"
 
 
 class PlacedJob(NamedTuple):
@@ -95,9 +93,8 @@ class PlacedJob(NamedTuple):
     created_at: datetime | None
 
 
-def _place(
-    arrays: LiteralString = "", names: LiteralString = "", routes: LiteralString = ""
-) -> LiteralString:
+def _place(sides: SideRows) -> LiteralString:
+    arrays, names, stored = given_with(sides, run=_RUN)
     return f"""
 WITH {_given(arrays, names)}, {_SEEN}, {_LED}, placed AS MATERIALIZED (
   SELECT seen.* FROM seen WHERE role IN ('hit', 'follow', 'alone') OR id IN (SELECT job_id FROM led)
@@ -133,7 +130,7 @@ WITH {_given(arrays, names)}, {_SEEN}, {_LED}, placed AS MATERIALIZED (
   INSERT INTO jobs_follower (job_id, leader, key, priority, deadline)
   SELECT job.id, placed.leader, g.shared, job.priority, job.deadline
   FROM job JOIN placed USING (id) JOIN given g USING (id) WHERE placed.role = 'follow'
-), {routes}outbox AS (
+), {stored}outbox AS (
   {outbox_insert(_PUBLISHED, due=IN_TURN)}
 ), event AS ({EVENT})
 SELECT seen.id, CASE WHEN seen.role = 'lead' AND placed.id IS NULL THEN 'unsure' ELSE seen.role END AS role,
@@ -142,5 +139,4 @@ FROM seen LEFT JOIN placed USING (id) LEFT JOIN job USING (id)
 """  # noqa: S608  # built from our own constants
 
 
-PLACE = Statement(_place(), PlacedJob)
-PLACE_ROUTED = Statement(_place(ROUTE_ARRAYS, ROUTE_NAMES, ROUTES_OF_GIVEN), PlacedJob)
+PLACE = {sides: Statement(_place(sides), PlacedJob) for sides in SideRows.all_of_them()}

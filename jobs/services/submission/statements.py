@@ -4,7 +4,8 @@ INSERT_ONE     a job: plain values and no arrays, 0.57 ms against 0.82 ms a job
 INSERT_MANY    the jobs of one call, with one Event for all
 INSERT_JOINED  a job of each of several calls, also of different clients, with an Event each
 
-Each has a second text, …_ROUTED, that stores Routes too. Calls without a routed job keep the first.
+Each has further texts, by SideRows, that store Routes too, or copies for a shadow. Calls whose jobs have none
+of these keep the first.
 """
 
 from __future__ import annotations
@@ -41,20 +42,32 @@ EVENT_OF_EACH: LiteralString = """
 # The keys of a job whose version encrypts; `job` are the new jobs.
 KEYS: LiteralString = "INSERT INTO jobs_jobkey (job_id, wrapped, answer)"
 # The routes of jobs that a rule or a circuit's fallback decided; only calls with one insert them.
-ROUTES: LiteralString = "INSERT INTO jobs_route (job_id, rollout, rule, arm, key, counted, asked)"
+ROUTES: LiteralString = "INSERT INTO jobs_route (job_id, rollout, rule, version, arm, key, counted, asked)"
 # What many routes have in common is sent once; a job has its place there. A subquery casts an array once.
 ROUTE_ARRAYS: LiteralString = ", %(route)b::int[], %(sticky)b::bigint[]"
 ROUTE_NAMES: LiteralString = ", route, sticky"
 ROUTES_OF_GIVEN: LiteralString = f"""routes AS (
   {ROUTES}
   SELECT id, (SELECT %(rollouts)b::bigint[])[g.route], (SELECT %(rules)b::bigint[])[g.route],
-    (SELECT %(arms)b::text[])[g.route], g.sticky, (SELECT %(counts)b::bool[])[g.route],
-    (SELECT %(asked)b::text[])[g.route]
+    (SELECT %(decided)b::bigint[])[g.route], (SELECT %(arms)b::text[])[g.route], g.sticky,
+    (SELECT %(counts)b::bool[])[g.route], (SELECT %(asked)b::text[])[g.route]
   FROM job JOIN given g USING (id) WHERE g.route IS NOT NULL
+), """  # noqa: S608  # built from our own constants
+# Copies for the shadow of a rule, as long as it takes any and has a keeper, which alone drops some.
+COPIES: LiteralString = "INSERT INTO jobs_shadowcopy (job_id, rule)"
+TAKES_COPIES: LiteralString = """
+EXISTS (SELECT FROM jobs_shadow s
+  WHERE s.rule = {} AND s.takes AND s.looked_at > now() - interval '60 seconds')
+"""
+COPY_ARRAYS: LiteralString = ", %(shadow)b::bigint[]"
+COPY_NAMES: LiteralString = ", shadow"
+_COPY_OF_ONE: LiteralString = f"""copies AS (
+  {COPIES} SELECT id, %(shadow)s::bigint FROM job WHERE {TAKES_COPIES.format("%(shadow)s::bigint")}
 ), """  # noqa: S608  # built from our own constants
 _ROUTE_OF_ONE: LiteralString = f"""routes AS (
   {ROUTES}
-  SELECT id, %(rollout)s::bigint, %(rule)s::bigint, %(arm)s, %(sticky)s::bigint, %(counted)s, %(asked)s
+  SELECT id, %(rollout)s::bigint, %(rule)s::bigint, %(decided)s::bigint, %(arm)s, %(sticky)s::bigint,
+    %(counted)s, %(asked)s
   FROM job
 ), """  # noqa: S608  # built from our own constants
 _MADE: LiteralString = "SELECT id, created_at FROM job"
@@ -64,6 +77,18 @@ def _rest(event: LiteralString, *, due: LiteralString) -> LiteralString:
     return f"outbox AS ({outbox_insert(WITH_INPUT, due=due)}), event AS ({event}) {_MADE}"
 
 
+class SideRows(NamedTuple):
+    """What jobs of a call have beside their own rows: Routes, and copies for a shadow."""
+
+    routes: bool = False
+    copies: bool = False
+
+    @classmethod
+    def all_of_them(cls) -> tuple[SideRows, ...]:
+        """Return each that there may be."""
+        return tuple(cls(routes, copies) for routes in (False, True) for copies in (False, True))
+
+
 class MadeJob(NamedTuple):
     """A row that an insert made."""
 
@@ -71,7 +96,7 @@ class MadeJob(NamedTuple):
     created_at: datetime
 
 
-def _insert_one(routes: LiteralString = "") -> LiteralString:
+def _insert_one(sides: LiteralString = "") -> LiteralString:
     return f"""
 WITH job AS (
   INSERT INTO jobs_job ({JOB_COLUMNS})
@@ -87,7 +112,7 @@ WITH job AS (
   RETURNING job_id, parameters, variant, traceparent
 ), keys AS (
   {KEYS} SELECT id, %(wrapped)s::bytea, %(answer)s::bytea FROM job WHERE %(wrapped)s::bytea IS NOT NULL
-), {routes}{_rest(EVENT, due=AT_ONCE)}
+), {sides}{_rest(EVENT, due=AT_ONCE)}
 """  # noqa: S608  # built from our own constants
 
 
@@ -97,9 +122,12 @@ def _insert_rows(
     client: LiteralString,
     arrays: LiteralString = "",
     names: LiteralString = "",
-    routes: LiteralString = "",
+    sides: LiteralString = "",
 ) -> LiteralString:
-    """Return the SQL that stores the jobs of arrays, with more `arrays` under the `names` in `given`."""
+    """Return the SQL that stores the jobs of arrays, with more `arrays` under the `names` in `given`.
+
+    `sides` stores what stands beside the jobs.
+    """
     return f"""
 WITH given AS MATERIALIZED (
   SELECT * FROM unnest(%(id)b::uuid[], %(version)b::bigint[], %(queue)b::text[], %(priority)b::smallint[],
@@ -123,7 +151,7 @@ WITH given AS MATERIALIZED (
   RETURNING job_id, parameters, variant, traceparent
 ), keys AS (
   {KEYS} SELECT id, g.wrapped, g.answer FROM job JOIN given g USING (id) WHERE g.wrapped IS NOT NULL
-), {routes}{_rest(event, due=IN_TURN)}
+), {sides}{_rest(event, due=IN_TURN)}
 """  # noqa: S608  # built from our own constants
 
 
@@ -133,26 +161,51 @@ _CALL_ARRAYS: LiteralString = (
 )
 _CALL_NAMES: LiteralString = ", client, actor, address, token, audit"
 
-INSERT_ONE = Statement(_insert_one(), MadeJob)
-INSERT_ONE_ROUTED = Statement(_insert_one(_ROUTE_OF_ONE), MadeJob)
-INSERT_MANY = Statement(_insert_rows(EVENT, client=_OF_CALL), MadeJob)
-INSERT_MANY_ROUTED = Statement(
-    _insert_rows(EVENT, client=_OF_CALL, arrays=ROUTE_ARRAYS, names=ROUTE_NAMES, routes=ROUTES_OF_GIVEN),
-    MadeJob,
-)
-INSERT_JOINED = Statement(
-    _insert_rows(EVENT_OF_EACH, client="client", arrays=_CALL_ARRAYS, names=_CALL_NAMES), MadeJob
-)
-INSERT_JOINED_ROUTED = Statement(
-    _insert_rows(
-        EVENT_OF_EACH,
-        client="client",
-        arrays=_CALL_ARRAYS + ROUTE_ARRAYS,
-        names=_CALL_NAMES + ROUTE_NAMES,
-        routes=ROUTES_OF_GIVEN,
-    ),
-    MadeJob,
-)
+
+def _copies_of(these: LiteralString) -> LiteralString:
+    return f"""copies AS (
+  {COPIES}
+  SELECT id, g.shadow FROM job JOIN given g USING (id)
+  WHERE g.shadow IS NOT NULL AND {these} AND {TAKES_COPIES.format("g.shadow")}
+), """  # noqa: S608  # built from our own constants
+
+
+def given_with(
+    rows: SideRows, *, run: LiteralString = "true"
+) -> tuple[LiteralString, LiteralString, LiteralString]:
+    """Return the arrays of side rows, their names in `given`, and the SQL that stores them.
+
+    `run` is the condition of the jobs that will run, which alone are copied.
+    """
+    arrays, names, stored = "", "", ""
+    if rows.routes:
+        arrays, names, stored = arrays + ROUTE_ARRAYS, names + ROUTE_NAMES, stored + ROUTES_OF_GIVEN
+    if rows.copies:
+        arrays, names, stored = arrays + COPY_ARRAYS, names + COPY_NAMES, stored + _copies_of(run)
+    return arrays, names, stored
+
+
+def _one(rows: SideRows) -> Statement[MadeJob]:
+    routes = _ROUTE_OF_ONE if rows.routes else ""
+    return Statement(_insert_one(routes + _COPY_OF_ONE if rows.copies else routes), MadeJob)
+
+
+def _many(rows: SideRows) -> Statement[MadeJob]:
+    arrays, names, stored = given_with(rows)
+    return Statement(_insert_rows(EVENT, client=_OF_CALL, arrays=arrays, names=names, sides=stored), MadeJob)
+
+
+def _joined(rows: SideRows) -> Statement[MadeJob]:
+    arrays, names, stored = given_with(rows)
+    arrays, names = _CALL_ARRAYS + arrays, _CALL_NAMES + names
+    return Statement(
+        _insert_rows(EVENT_OF_EACH, client="client", arrays=arrays, names=names, sides=stored), MadeJob
+    )
+
+
+INSERT_ONE = {rows: _one(rows) for rows in SideRows.all_of_them()}
+INSERT_MANY = {rows: _many(rows) for rows in SideRows.all_of_them()}
+INSERT_JOINED = {rows: _joined(rows) for rows in SideRows.all_of_them()}
 
 
 class EarlierJob(NamedTuple):

@@ -21,19 +21,17 @@ from jobs.services.submission.new_job import (
     QUEUED,
     NewJob,
     StoredJob,
-    any_routed,
     arrays_of,
     in_key_order,
     made_now,
     one_row,
+    side_rows,
 )
 from jobs.services.submission.shared import store_shared
 from jobs.services.submission.statements import (
     EARLIER,
     INSERT_MANY,
-    INSERT_MANY_ROUTED,
     INSERT_ONE,
-    INSERT_ONE_ROUTED,
     KEYED_BEFORE,
 )
 from jobs.services.submission.submitted import Submitted
@@ -104,12 +102,12 @@ def _insert(owner: Owner, jobs: Sequence[NewJob], event: CallEvent) -> dict[UUID
     if not jobs:
         return {}
     common = {"client": owner.id, "state": QUEUED, **event.columns}
-    routed, in_order = any_routed(jobs), in_key_order(jobs)
+    sides, in_order = side_rows(jobs), in_key_order(jobs)
     if len(jobs) == 1:
-        made = fetch_all(INSERT_ONE_ROUTED if routed else INSERT_ONE, one_row(jobs[0]) | common)
+        made = fetch_all(INSERT_ONE[sides], one_row(jobs[0]) | common)
     else:
-        columns = arrays_of([new.columns for new in in_order], in_order, routed=routed)
-        made = fetch_all(INSERT_MANY_ROUTED if routed else INSERT_MANY, columns | common)
+        columns = arrays_of([new.columns for new in in_order], in_order, sides)
+        made = fetch_all(INSERT_MANY[sides], columns | common)
     return {row.id: StoredJob(row.created_at, QUEUED) for row in made}
 
 

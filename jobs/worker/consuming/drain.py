@@ -24,7 +24,8 @@ from jobs.worker.model_orders import orders_of
 from jobs.worker.model_retries import ModelRetries
 from jobs.worker.order_inbox import OrderInbox
 from jobs.worker.pipeline import Pipeline
-from jobs.worker.trials.trial_desk import TrialPlace
+from jobs.worker.shadow.shadow_runner import ShadowRunner
+from jobs.worker.trials.trial_desk import BesideBatches, TrialPlace
 from jobs.worker.trials.trial_runner import TrialRunner
 from jobs.worker.trials.turn import Turn
 from jobs.worker.watchdog import EXIT_CODE
@@ -65,18 +66,29 @@ class DrainStep(bootsteps.StartStopStep):
             Thread(target=inbox.run, name="order-inbox", daemon=True).start()
             trials = self._trials(current, models)
             Thread(target=trials.run, name="trials", daemon=True).start()
+            shadows = self._shadows(current, models, trials)
+            Thread(target=shadows.run, name="shadows", daemon=True).start()
 
     def _trials(self, current: process.WorkerProcess, models: Callable[[], Collection[str]]) -> TrialRunner:
-        pipeline, own = current.pipeline, current.incarnation
-        place = TrialPlace(
-            own.id,
-            own.node,
-            current.loader,
-            Turn(lambda: pipeline.is_quiet),
-            current.beside,
-            lambda: self._stopping or current.stopped.is_set(),
-        )
+        pipeline = current.pipeline
+        place = self._place(current, Turn(lambda: pipeline.is_quiet), current.beside)
         return TrialRunner(place, models, stop=current.stopped, broken=pipeline.fail)
+
+    def _shadows(
+        self, current: process.WorkerProcess, models: Callable[[], Collection[str]], trials: TrialRunner
+    ) -> ShadowRunner:
+        pipeline = current.pipeline
+
+        def is_quiet() -> bool:
+            return pipeline.is_quiet and trials.is_idle
+
+        place = self._place(current, Turn(is_quiet, busy_share=0.0), current.copies)
+        return ShadowRunner(place, models, is_quiet, stop=current.stopped, broken=pipeline.fail)
+
+    def _place(self, current: process.WorkerProcess, turn: Turn, beside: BesideBatches) -> TrialPlace:
+        own = current.incarnation
+        stopping = lambda: self._stopping or current.stopped.is_set()  # noqa: E731  # read where it is used
+        return TrialPlace(own.id, own.node, current.loader, turn, beside, stopping)
 
     def stop(self, worker: Any) -> None:
         """Finish claimed batches, or release them when the grace is over or a second SIGTERM comes.

@@ -8,6 +8,7 @@ from typing import Any
 from kombu import Message
 
 from jobs import metrics
+from jobs.broker.topology import is_slow_queue
 from jobs.core.errors import MalformedEnvelopeError
 from jobs.core.messages.bundle import read, read_newer
 from jobs.core.messages.envelope import Envelope
@@ -32,7 +33,8 @@ def batching(task: Any, app: Any, consumer: Any) -> Callable[..., None]:
         if not envelopes:  # of a later version, and nothing in it can be read: its jobs become due again
             message.ack()
             return
-        parcel = Parcel(message, len(envelopes), generation)
+        slow = is_slow_queue(message.delivery_info.get("routing_key"))
+        parcel = Parcel(message, len(envelopes), generation, slow=slow)
         deliveries = [MessageDelivery(parcel, envelope, task=task) for envelope in envelopes]
         worker.reporter.received(parcel, deliveries)
         worker.pipeline.buffer.add(deliveries)

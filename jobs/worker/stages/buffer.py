@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from threading import Condition
 
+from jobs.core.batching.lane_choice import Lane
 from jobs.core.batching.lanes import Lanes
 from jobs.core.batching.policy import BatchPolicy
 from jobs.core.batching.sealed_batch import SealedBatch
+from jobs.core.cascades.mark import without_mark
 from jobs.db import database_clock
 from jobs.worker.message_delivery import MessageDelivery
 
@@ -17,11 +19,16 @@ class Buffer:
     """The ordered buffer: the connection's thread fills it, the claim's thread takes batches out."""
 
     def __init__(
-        self, policy: BatchPolicy[MessageDelivery], lanes: int = 1, load: Callable[[], float] = lambda: 0.0
+        self,
+        policy: BatchPolicy[MessageDelivery],
+        lanes: int = 1,
+        load: Callable[[], float] = lambda: 0.0,
+        *,
+        worker: Lane = Lane.AUTO,
     ) -> None:
-        """Start empty; `load` returns how busy the platform is, from 0 to 1."""
+        """Start empty, at a worker of the lane `worker`; `load` returns how busy the platform is, 0 to 1."""
         self._policy, self._load = policy, load
-        self._lanes = Lanes(lanes)
+        self._lanes = Lanes(lanes, worker=worker)
         self._changed = Condition()
         self._closed = False
         self._waiting = False
@@ -42,13 +49,14 @@ class Buffer:
             delivery,
             now,
             key=envelope.version,
-            parameters_digest=envelope.parameters_digest,
+            parameters_digest=without_mark(envelope.parameters_digest),
             isolation_group=envelope.isolation_group,
             size=envelope.size,
             priority=envelope.priority,
             client=envelope.client,
             # Unix seconds of the database's clock: hosts may differ, and the claim looks again.
             deadline_s=None if deadline is None else now + deadline - database_clock.now_s(),
+            slow=delivery.slow,
         )
 
     def next(self) -> SealedBatch[MessageDelivery] | None:
@@ -57,10 +65,11 @@ class Buffer:
             while not self._closed:
                 now = time.monotonic()
                 self._policy.observe_load(self._load())
-                sealed = self._policy.take(now, device_free_at=self._lanes.free_at(now))
+                free_at, takes_slow = self._lanes.free_at(now), self._lanes.takes_slow
+                sealed = self._policy.take(now, device_free_at=free_at, takes_slow=takes_slow)
                 if sealed is not None:
                     _cut(sealed.tokens, self._policy.longest(sealed.key))
-                    self._lanes.promise(self._predict(sealed.key, sealed.padded_size))
+                    self._lanes.promise(self._predict(sealed.key, sealed.padded_size), slow=sealed.slow)
                     return sealed
                 self._wait(now)
         return None
@@ -143,7 +152,8 @@ class Buffer:
         return self._policy.service_time(key).seconds(padded_size)
 
     def _wait(self, now: float) -> None:
-        due = self._policy.due_at(now, device_free_at=self._lanes.free_at(now))
+        free_at, takes_slow = self._lanes.free_at(now), self._lanes.takes_slow
+        due = self._policy.due_at(now, device_free_at=free_at, takes_slow=takes_slow)
         self._waiting = True
         self._changed.wait(None if due is None else max(due - now, 0.0))
         self._waiting = False

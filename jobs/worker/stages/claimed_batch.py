@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from jobs.core.batching.sealed_batch import SealReason
+from jobs.core.cascades.step_ends import CascadeState
 from jobs.core.failures import Failure, FailureKind
 from jobs.core.stages import StageTimes
 from jobs.core.states import State
@@ -72,7 +73,7 @@ class ClaimedBatch:
     `table` reads its loader's exceptions, `retry` is its version's policy, `context` is for a runner that
     takes one, and `privacy`, once the version is loaded, keeps its secrets. `verdicts` are what a
     settle could not store yet; `is_rest` means that its other jobs were stored before. `watches` are its
-    version's parts in roll-outs at the claim.
+    version's parts in roll-outs at the claim, and `cascades` says where its jobs of cascades are in them.
     """
 
     id: UUID
@@ -109,6 +110,7 @@ class ClaimedBatch:
     privacy: Privacy | None = None
     verdicts: list[Verdict] = field(default_factory=list)
     watches: tuple[WatchedVersion, ...] = ()
+    cascades: dict[UUID, CascadeState] = field(default_factory=dict)
 
     @property
     def times(self) -> StageTimes:

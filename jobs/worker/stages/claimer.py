@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from django.conf import settings
 
 from jobs.core.batching.sealed_batch import SealedBatch
+from jobs.core.cascades.mark import is_marked
 from jobs.core.log_context import about
 from jobs.core.messages.envelope import NEWER
 from jobs.core.states import State
@@ -23,6 +24,7 @@ from jobs.core.submission.input_size import MOST_SIZE
 from jobs.db.new_ids import new_id
 from jobs.db.single_statements import SingleStatements
 from jobs.services.lifecycle import claim as store
+from jobs.services.lifecycle.cascading.step_rows import CascadePlans
 from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.rerouting.claim_gate import GatedClaim
 from jobs.services.lifecycle.standings import Standing, standings
@@ -61,6 +63,7 @@ class Claimer:
         self._engine, self._worker, self._pool, self._stopping = engine, worker, pool, stopping
         self._circuits, self._loads, self._rollouts = circuits, loads, rollouts
         self._statements = SingleStatements(engine)
+        self._cascades = CascadePlans()
         self.claiming: UUID | None = None  # the batch whose claim is under way
 
     def claim(self, sealed: SealedBatch[MessageDelivery]) -> tuple[ClaimedBatch, list[Refused]]:
@@ -92,7 +95,7 @@ class Claimer:
         row = self._row(batch, sealed)
         own = [d for d in tokens if d.parcel.model == row.model]
         batch.watches = self._rollouts.watches(row.version)
-        done = self._claim(batch, row, own)
+        done = self._claim(batch, row, own) if self._placed(batch, row.version, own) else None
         if done is None or not done.jobs:
             self.done(batch)
         if done is None:
@@ -108,6 +111,20 @@ class Claimer:
             if id(delivery) not in claimed:
                 for_later[put_off.get(delivery.job, LOCKED_S)].append(delivery)
         return batch, [*refused, *(r for s, group in for_later.items() for r in self._answered(group, s))]
+
+    def _placed(self, batch: ClaimedBatch, version: int, deliveries: list[MessageDelivery]) -> bool:
+        """Read where jobs of cascades are, of which the messages say that they are some; False at the stop.
+
+        It holds for the claim: whatever changes it changes the job's epoch, too.
+        """
+        jobs = [d.job for d in deliveries if is_marked(d.envelope.parameters_digest)]
+        if not jobs:
+            return True
+        places = persist(
+            self._engine, lambda c, _: self._cascades.states(c, jobs, version), stopping=self._stopping
+        )
+        batch.cascades = places or {}
+        return places is not None
 
     def _claim(
         self, batch: ClaimedBatch, row: store.BatchRow, deliveries: list[MessageDelivery]
@@ -207,6 +224,7 @@ class Claimer:
             isolation_group=sealed.isolation_group,
             model=batch.loaded.info.model,
             sealed_at=sealed.sealed_at,
+            slow=sealed.tokens[0].slow,
         )
 
     def _true(self, sealed: SealedBatch[MessageDelivery]) -> tuple[list[MessageDelivery], list[Refused]]:

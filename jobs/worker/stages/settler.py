@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -29,6 +29,7 @@ from jobs.db.single_statements import SingleStatements
 from jobs.payloads.claim_check import store_payload
 from jobs.services.erasure.unwanted_objects import mark_late_outputs
 from jobs.services.lifecycle import settle as store
+from jobs.services.lifecycle.cascading.settle_steps import settle_steps
 from jobs.services.lifecycle.poison import convict
 from jobs.services.lifecycle.rerouting.settle_watched import settle_watched
 from jobs.services.lifecycle.rerouting.tallies import FirstAttempt, WatchedBatch
@@ -36,6 +37,7 @@ from jobs.services.lifecycle.rerouting.watched_answers import settle_answers_wat
 from jobs.services.lifecycle.settle_answers import AnsweredBatch, only_answers
 from jobs.worker.circuit_monitor import CircuitMonitor
 from jobs.worker.stages.bisect import Splitter
+from jobs.worker.stages.cascade_steps import StepJudge
 from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
 from jobs.worker.stages.classify import failure_of, is_device_loss
 from jobs.worker.stages.execute import run
@@ -75,19 +77,23 @@ class Settler:
         self._node, self._expected_s = node, expected_s
         self._statements = SingleStatements(engine)
         self._answered = defaultdict[int, AnsweredInputs](AnsweredInputs)
+        self._steps = StepJudge(engine, circuits)
 
     def judge(self, batch: ClaimedBatch) -> None:
         """Make the batch's verdicts, unless an earlier settle left some."""
-        batch.verdicts = batch.verdicts or verdicts_of(batch, self._expected_s)
+        outcomes, verdicts = _judged(batch, self._expected_s) if not batch.verdicts else ({}, batch.verdicts)
         batch.let_go()
-        batch.busy_since = None  # a slow database is not a batch that hangs
+        batch.busy_since = None  # a slow database is not a batch that hangs, and steps may need it
+        if batch.cascades and outcomes:
+            verdicts = self._steps.stepped_all(batch, verdicts, outcomes)
+        batch.verdicts = verdicts
 
     def together(self, batches: Sequence[ClaimedBatch]) -> dict[UUID, Stored]:
         """Store in one statement those judged batches that have answers alone; return what was stored.
 
         It is nothing where one of them cannot be stored now: `settle` stores the others, and finds which.
         """
-        plain = [batch for batch in batches if only_answers(batch.verdicts)]
+        plain = [batch for batch in batches if not batch.cascades and only_answers(batch.verdicts)]
         if not plain:
             return {}
         rows = [AnsweredBatch(batch.id, batch.times, batch.verdicts) for batch in plain]
@@ -132,19 +138,30 @@ class Settler:
         self, batch: ClaimedBatch, stored: Stored, answered: AnsweredInputs
     ) -> dict[int, VerdictTally]:
         ends = {row.job: row.state for row in stored.settled}
-        if len(ends) == len(batch.deliveries) and set(ends.values()) == {State.SUCCEEDED}:
+        succeeded = len(ends) == len(batch.deliveries) and set(ends.values()) == {State.SUCCEEDED}
+        # A job may have the answer of an earlier step, because this version failed.
+        if succeeded and not (batch.cascades and _any_failed(stored.verdicts)):
             return all_answered(delivery.envelope.client for delivery in batch.deliveries)
         inputs = {job.job: job.body for job in batch.jobs}
         clients = {delivery.job: delivery.envelope.client for delivery in batch.deliveries}
         return tallies_of(
-            Answer(clients[v.job], v.outcome, ends.get(v.job), inputs.get(v.job, b"") in answered)
+            Answer(clients[v.job], v.outcome, _end_at(v, ends), inputs.get(v.job, b"") in answered)
             for v in stored.verdicts
             if v.job in clients
         )
 
     def _store(self, connection: sa.Connection, batch: ClaimedBatch, verdicts: list[store.Verdict]) -> Stored:
         verdicts = convict(connection, verdicts)
-        if batch.watches:
+        if batch.cascades:
+            settled, locked = settle_steps(
+                connection,
+                batch=watched_batch(batch, verdicts),
+                version=int(str(batch.key)),
+                verdicts=verdicts,
+                times=batch.times,
+                worker=self._node,
+            )
+        elif batch.watches:
             settled, locked = settle_watched(
                 connection,
                 batch=watched_batch(batch, verdicts),
@@ -164,13 +181,34 @@ class Settler:
 
 def verdicts_of(batch: ClaimedBatch, expected_s: ExpectedS = at_once) -> list[store.Verdict]:
     """Return one verdict for each of the batch's jobs, in their order; DeviceLostError without the device."""
+    return _judged(batch, expected_s)[1]
+
+
+def _judged(
+    batch: ClaimedBatch, expected_s: ExpectedS
+) -> tuple[dict[int, Success | Failure], list[store.Verdict]]:
+    """Return the outcomes in clear by their places in the batch, and the verdicts."""
     outcomes, verdicts = _all_outcomes(batch), BatchVerdicts(batch, expected_s)
     if own_device().loss and any(isinstance(o, Failure) and is_device_loss(o) for o in outcomes.values()):
         raise own_device().error()
-    return [
+    return outcomes, [
         verdicts.verdict(position, _storable(batch.privacy, job.job, outcomes[position]))
         for position, job in enumerate(batch.jobs)
     ]
+
+
+def _any_failed(verdicts: Sequence[store.Verdict]) -> bool:
+    return any(isinstance(verdict.outcome, Failure) for verdict in verdicts)
+
+
+def _end_at(verdict: store.Verdict, ends: Mapping[UUID, State]) -> State | None:
+    """Return how the version did a job: in a cascade the job may end otherwise, or go on."""
+    end = ends.get(verdict.job)
+    if verdict.step is None or end is None:
+        return end
+    if isinstance(verdict.outcome, Success) or verdict.step.hindrance is not None:
+        return State.SUCCEEDED
+    return State.DEAD if end is State.SUCCEEDED else end
 
 
 def watched_batch(batch: ClaimedBatch, verdicts: Sequence[store.Verdict]) -> WatchedBatch:

@@ -35,14 +35,14 @@ class BatchVerdicts:
             return Verdict(job.job, job.epoch, outcome)
         after = decide(
             outcome.kind,
-            Attempt(job.attempts, job.max_attempts, self._left_s(job), self._needs_s(at)),
+            Attempt(job.attempts, job.max_attempts, self.left_s(job), self._needs_s(at)),
             policy=self.batch.retry,
             chance=random.random(),  # noqa: S311  # jitter, not a secret
         )
         suspect = self._raised_alone(outcome) and isinstance(after, Bury) and after.exhausted
         return Verdict(job.job, job.epoch, outcome, after, attempt=job.attempts, suspect=suspect)
 
-    def _left_s(self, job: Claimed) -> float | None:
+    def left_s(self, job: Claimed) -> float | None:
         """Return the seconds until the deadline: by the database's clock at the claim, by ours since then."""
         return None if job.left_s is None else job.left_s - (time.monotonic() - self.batch.claimed_at)
 

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Protocol
 
 import msgspec
 
@@ -13,7 +14,7 @@ from jobs.core.failures import Outcome
 from jobs.core.trials.outcome_pairs import OutcomePair
 from jobs.services.trials.stored_inputs import StoredInput
 from jobs.worker.trials.trial_batch import TrialRun, run_items
-from jobs.worker.trials.trial_desk import TrialDesk
+from jobs.worker.trials.trial_desk import TrialPlace
 from jobs.worker.trials.trial_inputs import ReadInputs, claimed, read_for
 from models_registry.core.runner import Item
 from models_registry.loaders.ready import Loaded
@@ -34,8 +35,21 @@ class PairedRun:
     digests: list[bytes]
 
 
+class Desk(Protocol):
+    """Lends the device, for one batch at a time."""
+
+    @property
+    def place(self) -> TrialPlace: ...  # noqa: D102
+
+    def wait_for_turn(self) -> None:
+        """Wait until a batch may run; TrialStoppedError."""
+
+    def go_on(self) -> None:
+        """Let the second of both runs follow the first, or raise what gives up both."""
+
+
 def paired_runs(
-    desk: TrialDesk, rows: Sequence[StoredInput], candidate: Loaded, stable: Loaded | None
+    desk: Desk, rows: Sequence[StoredInput], candidate: Loaded, stable: Loaded | None
 ) -> Iterator[PairedRun]:
     """Run rows in as few batches as their inputs fit memory; waits for a turn before each."""
     while rows:
@@ -48,7 +62,7 @@ def paired_runs(
 
 
 def _paired(
-    desk: TrialDesk,
+    desk: Desk,
     rows: Sequence[StoredInput],
     ours: tuple[Loaded, ReadInputs],
     theirs: tuple[Loaded | None, ReadInputs | None],
@@ -70,7 +84,7 @@ def _paired(
 
 
 def _in_random_order(
-    desk: TrialDesk,
+    desk: Desk,
     rows: Sequence[StoredInput],
     chosen: Sequence[int],
     sides: Sequence[tuple[Loaded | None, ReadInputs | None]],
@@ -79,11 +93,13 @@ def _in_random_order(
     runs = [TrialRun({}, 0.0)] * len(sides)
     jobs = [claimed(rows[at]) for at in chosen]
     guarded = any(rows[at].encrypts for at in chosen)
-    order = random.sample(range(len(sides)), len(sides))
-    for side in order:
+    order = [side for side in random.sample(range(len(sides)), len(sides)) if sides[side][0] is not None]
+    for number, side in enumerate(order):
         loaded, read = sides[side]
         if loaded is None or read is None:
             continue
+        if number:
+            desk.go_on()
         items = {at: read.items[at] for at in chosen if at in read.items}
         refused: dict[int, Outcome] = {at: read.refuses[at] for at in chosen if at in read.refuses}
         ran = TrialRun({}, 0.0)

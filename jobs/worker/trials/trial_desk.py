@@ -85,6 +85,9 @@ class TrialDesk:
         """Return whether the trial is to stop."""
         return self.lost.is_set() or self.place.stopping()
 
+    def go_on(self) -> None:
+        """Let the second run of a pair follow at once: what is measured are two runs back to back."""
+
     def wait_for_turn(self) -> None:
         """Wait until a batch may run; TrialStoppedError."""
         if not self.place.turn.wait(self.stopping):

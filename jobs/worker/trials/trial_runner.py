@@ -47,7 +47,7 @@ class TrialRunner(ListenLoop):
     ) -> None:
         super().__init__(stop=stop)
         self._place, self._models, self._broken = place, models, broken
-        self._later = False
+        self._later, self.is_idle = False, True
 
     @property
     def pause_s(self) -> float:
@@ -69,8 +69,10 @@ class TrialRunner(ListenLoop):
                 session, worker=place.worker, node=place.node, models=sorted(self._models())
             )
             if trial is not None:
+                self.is_idle = False  # what it measures is not to be disturbed
                 self._run(TrialDesk(place, trial, session, spec=trial.spec))
         finally:
+            self.is_idle = True
             connection.close()  # the registry's reads; Django closes no connection of a thread of ours
 
     def _run(self, desk: TrialDesk) -> None:

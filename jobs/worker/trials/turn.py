@@ -1,4 +1,4 @@
-"""When a trial may run a batch: while the worker has no jobs, else for a small part of the time."""
+"""When a batch beside the jobs may run: while the worker has none, else for a small part of the time."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ LOOK_S = 0.02
 
 
 class Turn:
-    """Lets a trial wait for its turn; `is_quiet` returns whether the worker has nothing to do for clients."""
+    """Lets a trial wait for its turn; `is_quiet` returns whether the worker has nothing to do for clients.
+
+    While the worker has jobs, batches get at most `busy_share` of the time; with 0 they get none.
+    """
 
     def __init__(
         self,
         is_quiet: Callable[[], bool],
         *,
+        busy_share: float = BUSY_SHARE,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._is_quiet, self._clock, self._sleep = is_quiet, clock, sleep
-        self._next = 0.0
+        self._busy_share, self._next = busy_share, 0.0 if busy_share else float("inf")
 
     def wait(self, stopping: Callable[[], bool]) -> bool:
         """Wait until a batch may run; False where the trial is to stop before."""
@@ -32,4 +36,5 @@ class Turn:
 
     def ran(self, seconds: float) -> None:
         """Note how long the device was used: that decides when a busy worker lets the next batch run."""
-        self._next = self._clock() + seconds * (1 / BUSY_SHARE - 1)
+        if self._busy_share:
+            self._next = self._clock() + seconds * (1 / self._busy_share - 1)

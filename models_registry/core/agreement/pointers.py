@@ -13,7 +13,7 @@ ABSENT: Final = object()
 
 def part_at(value: Any, pointer: str) -> Any:
     """Return the part of a JSON value that a pointer names; ABSENT where there is none."""
-    for step in _steps(pointer):
+    for step in steps_of(pointer):
         if isinstance(value, Mapping):
             value = value.get(step, ABSENT)
         elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
@@ -27,17 +27,18 @@ def check_agreement(agreement: Agreement, output_schema: Mapping[str, Any]) -> N
     """Raise AgreementError where the agreement lacks its function, or its pointer names no output."""
     if (agreement.by == "entry_point") != bool(agreement.entry_point):
         raise AgreementError("An agreement has an `entry_point` if, and only if, it is `by: entry_point`.")
-    if not _may_hold(output_schema, agreement.at):
+    if not may_hold(output_schema, agreement.at):
         raise AgreementError(f"The output schema has nothing at {agreement.at!r}, which is to be compared.")
 
 
-def _steps(pointer: str) -> list[str]:
+def steps_of(pointer: str) -> list[str]:
+    """Return the names and positions that a pointer goes through, without its escapes."""
     return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
 
 
-def _may_hold(schema: Any, pointer: str) -> bool:
+def may_hold(schema: Any, pointer: str) -> bool:
     """Return whether outputs may have a part there; what a schema says otherwise than plainly allows it."""
-    for step in _steps(pointer):
+    for step in steps_of(pointer):
         if not isinstance(schema, Mapping) or not schema:
             return True
         if schema.get("type") in _LEAVES:

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from models_registry.core.agreement.option import Agreement
 from models_registry.core.registry_errors import RolloutPlanError
 from models_registry.core.routing.rule_document import Cohort, Schema, Sticky
-from models_registry.core.struct_fields import about, first_fault
+from models_registry.core.struct_fields import about, first_fault, half_pair_fault
 
 LEAST_STEP_S = 600
 DAY_S = 86_400
@@ -103,6 +103,8 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
         """Read a plan; RolloutPlanError names the first field that is wrong."""
         if not isinstance(document, dict):
             raise RolloutPlanError("A plan is a JSON object.")
+        if fault := half_pair_fault(document, "plan"):
+            raise RolloutPlanError(fault)
         try:
             plan = msgspec.convert(document, cls)
         except msgspec.ValidationError as error:

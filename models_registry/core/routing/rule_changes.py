@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from models_registry.core.routing.rule_document import PPM
 
-_FIRST = ("stable", "candidate", "share", "baseline")  # what decides comes first
+_FIRST = ("stable", "candidate", "share", "baseline", "arms", "cascade", "shadow")  # what decides comes first
 
 
 class RuleChange(NamedTuple):

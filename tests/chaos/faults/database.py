@@ -25,12 +25,13 @@ ROUNDS = 40  # of ending other connections and taking their places
 READ_ONLY_S, FIRST_RESULT_S = 25.0, 10.0
 WORKERS = ("gpu-worker-0", "gpu-worker-1")
 RUNNING = "SELECT id::text, epoch FROM jobs_job WHERE state = 'running'"
-# A worker that stores a failure of a roll-out's candidate gives the job to the stable version.
+# A worker that stores a failure of a roll-out's candidate gives the job to the stable version, and one that
+# stores a step of a cascade sends its job on, or lets the answer before stand.
 UNDER_THE_SAME_CLAIM = """
 SELECT count(*) FROM unnest(%s::uuid[], %s::int[]) AS held(id, epoch) JOIN jobs_job job USING (id)
 WHERE job.epoch = held.epoch OR job.state IN ('cancelled', 'expired') OR EXISTS (
   SELECT FROM jobs_event event
-  WHERE event.job_id = job.id AND event.epoch = held.epoch AND event.kind = 'rescue'
+  WHERE event.job_id = job.id AND event.epoch = held.epoch AND event.kind IN ('rescue', 'escalate', 'degrade')
     AND event.actor = 'worker')
 """
 RESULT_SINCE = "SELECT count(*) FROM chaos_history WHERE seq > %s AND kind = 'result'"

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 
-from jobs.checks import OLD_PATTERN, check_patterns
+from jobs.checks import OLD_PATTERN, TAKEN_NAME, check_model_names, check_patterns
 from models_registry import selectors
 from models_registry.core.registry_errors import (
     InvalidInputError,
@@ -150,6 +152,17 @@ def test_a_stored_version_whose_pattern_is_refused_now_is_named_by_the_checks_an
     assert "echo:1: the pattern" in warning.msg
     with pytest.raises(InvalidInputError, match="cannot be checked"):
         selectors.validate_input(selectors.info(info.id), "aa")
+
+
+def test_a_model_of_before_with_the_name_of_a_slow_lane_is_named_and_stops_migrate() -> None:
+    register_echo()
+    assert check_model_names(databases=["default"]) == []
+    RegisteredModel.objects.update(name="echo.slow")
+    (error,) = check_model_names(databases=["default"])
+    assert error.id == TAKEN_NAME
+    assert error.msg.startswith("The model echo.slow would get no jobs")
+    with pytest.raises(SystemCheckError, match=r"The model echo\.slow would get no jobs"):
+        call_command("migrate", verbosity=0, skip_checks=False)
 
 
 def test_concurrent_registrations_of_one_version_get_the_same_row() -> None:

@@ -38,6 +38,10 @@ from tests.support.rules import rule, two_versions
 PAIR = {"stable": "1", "candidate": "2"}
 
 
+def ab(*shares: float) -> list[dict[str, Any]]:
+    return [{"version": str(number), "share": share} for number, share in enumerate(shares, 1)]
+
+
 @pytest.fixture(autouse=True)
 def versions(db: str) -> tuple[ModelVersion, ModelVersion]:
     return two_versions()
@@ -120,6 +124,21 @@ def test_a_rule_is_undone_with_the_transaction_that_it_joins() -> None:
         (PAIR | {"schema": "any"}, RuleError, "one of"),
         ({"stable": "1", "share": 0.1}, RuleError, "needs a candidate"),
         ({"stable": "1", "candidate": "1"}, RuleError, "the stable version itself"),
+        ({"stable": "1", "arms": ab(0.5)}, RuleError, "at least two arms"),
+        ({"stable": "1", "arms": ab(0.5, 0.6)}, RuleError, "add up to 1.1"),
+        ({"stable": "1", "arms": [*ab(0.5), *ab(0.5)]}, RuleError, "a version of its own"),
+        ({"stable": "1", "arms": ab(0.5, float("nan"))}, RuleError, "arms"),
+        ({"stable": "1", "arms": ab(0.2, 0.2, 0.2)}, ModelNotFoundError, "echo:3"),
+        (PAIR | {"arms": ab(0.5, 0.5)}, RuleError, "one of these three"),
+        ({"stable": "1", "cohorts": [{"when": {}, "arm": "stable"}]}, RuleError, "A cohort needs"),
+        (
+            {"stable": "1", "arms": ab(0.5, 0.5), "cohorts": [{"when": {}, "arm": "candidate"}]},
+            RuleError,
+            "needs a candidate",
+        ),
+        ({"stable": "1", "shadow": {"version": "1"}}, RuleError, "answers jobs of this rule already"),
+        ({"stable": "1", "shadow": {"version": "9"}}, ModelNotFoundError, "echo:9"),
+        ({"stable": "1", "shadow": {"version": "2", "share": 2}}, RuleError, "shadow"),
         ({"stable": "9"}, ModelNotFoundError, "echo:9"),
         (PAIR | {"candidate": "9"}, ModelNotFoundError, "echo:9"),
         (PAIR | {"candidate": "other:1"}, RuleError, "a version of this model"),
@@ -167,6 +186,38 @@ def test_a_candidate_protects_inputs_as_much_as_the_stable_version_does() -> Non
     put({"stable": "2", "candidate": "1", "schema": "both"}, model="people")
 
 
+@pytest.mark.parametrize("contents", [{"arms": ab(0.5, 0.5)}, {"shadow": {"version": "2"}}], ids=str)
+def test_arms_and_shadows_are_loaded_and_not_blocked(
+    versions: tuple[ModelVersion, ModelVersion], contents: dict[str, Any]
+) -> None:
+    put({"stable": "1", **contents})
+    selectors.forget()
+    assert isinstance(in_force(), CompiledRule)
+    assert selectors.wanted_versions(["echo"], keep_warm_s=0).to_load == (versions[0].pk, versions[1].pk)
+    with pytest.raises(VersionStateError, match="by the alias echo@default"):
+        change_state(name="echo", version="2", verb="block", actor="olga", reason="")
+
+
+def test_a_rule_decides_nothing_while_an_arm_is_not_staged(
+    versions: tuple[ModelVersion, ModelVersion],
+) -> None:
+    put({"stable": "1", "arms": ab(0.5, 0.5)})
+    ModelVersion.objects.filter(pk=versions[1].pk).update(state="blocked")
+    selectors.forget()
+    assert in_force() == selectors.resolve("echo:1")
+
+
+def test_a_rule_decides_without_a_shadow_that_is_not_staged(
+    versions: tuple[ModelVersion, ModelVersion],
+) -> None:
+    put({"stable": "1", "shadow": {"version": "2"}})
+    ModelVersion.objects.filter(pk=versions[1].pk).update(state="blocked")
+    selectors.forget()
+    rule_in_force = in_force()
+    assert isinstance(rule_in_force, CompiledRule)
+    assert rule_in_force.shadow is None
+
+
 def test_a_version_that_workers_have_not_loaded_gets_no_share(
     versions: tuple[ModelVersion, ModelVersion],
 ) -> None:
@@ -174,6 +225,8 @@ def test_a_version_that_workers_have_not_loaded_gets_no_share(
     note_ready(node="gpu-0@a", version=versions[0].pk, memory_bytes=1, load_s=0.1)
     with pytest.raises(RuleError, match=r"echo:2 is not loaded on gpu-0@a: manage\.py load_model echo:2"):
         rule()
+    with pytest.raises(RuleError, match=r"echo:2 is not loaded on gpu-0@a"):
+        put({"stable": "1", "shadow": {"version": "2"}})
     note_ready(node="gpu-0@a", version=versions[1].pk, memory_bytes=1, load_s=0.1)
     rule()
 

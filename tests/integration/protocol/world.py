@@ -35,7 +35,8 @@ from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle import worker_row
 from jobs.services.lifecycle.cancel import cancel_job
 from jobs.services.lifecycle.claim import BatchRow, Claimed, claim
-from jobs.services.lifecycle.overdue import OverdueJobs
+from jobs.services.lifecycle.end_times import EndedJob
+from jobs.services.lifecycle.overdue import OverdueJobs, expire
 from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.replay import replay_job
 from jobs.services.lifecycle.settle import Settled, Verdict, settle
@@ -114,7 +115,7 @@ class World:
             for orphan in self._ask(lambda c: sweep.orphaned_batches(c, 100)):
                 self._reap(orphan.id)
             overdue = self._ask(lambda c: OverdueJobs().find(c, 500))
-            self.count(expired=len(self._ask(partial(sweep.expire, jobs=overdue))))
+            self.count(expired=len(self._ask(partial(_expired, jobs=overdue))))
 
     def _reap(self, batch: UUID) -> None:
         with engine().begin() as connection:
@@ -318,6 +319,10 @@ def _run_elsewhere(connection: sa.Connection, batch: UUID, jobs: Sequence[UUID])
 def _is_open(connection: sa.Connection, batch: UUID) -> bool:
     query = "SELECT finished_at IS NULL FROM jobs_batch WHERE id = :batch"
     return bool(connection.execute(sa.text(query), {"batch": batch}).scalar())
+
+
+def _expired(connection: sa.Connection, jobs: list[UUID]) -> list[EndedJob]:
+    return expire(connection, jobs).all
 
 
 def _members(connection: sa.Connection, batch: UUID, lock: str = "") -> tuple[int, int]:

@@ -16,10 +16,11 @@ from tests.chaos.checker import (
     History,
     RolledOut,
     Row,
+    Shadowed,
     gather,
     judge,
 )
-from tests.chaos.records import ANY, FINE, POISON
+from tests.chaos.records import ANY, COMPARED, FINE, POISON
 
 Story = list[tuple[str | None, str | None, int, int]]
 SUCCESS: Story = [(None, "queued", 0, 0), ("queued", "running", 1, 1), ("running", "succeeded", 1, 1)]
@@ -52,6 +53,11 @@ class World:
         self.dead_letters: set[tuple[str, int]] | None = None
         self.rollouts: list[RolledOut] = []
         self.moved: set[str] = set()
+        self.exposed: dict[str, bool] = {}
+        self.said: dict[str, list[float]] = {}
+        self.feedback: dict[str, float] = {}
+        self.shadows: list[Shadowed] = []
+        self.steps: dict[str, str] = {}
         for name, story in (("plain", SUCCESS), ("reaped", REAPED), ("released", RELEASED)):
             self.add(name, story)
         self.add("buried", BURIED, expect=POISON)
@@ -75,9 +81,18 @@ class World:
 
     def violations(self) -> set[tuple[str, str]]:
         history = History(
-            self.accepted, self.changes, self.stored, {"cancelled"}, self.failed, self.forgotten
+            self.accepted,
+            self.changes,
+            self.stored,
+            {"cancelled"},
+            self.failed,
+            self.forgotten,
+            self.said,
         )
-        dump = Dump(self.rows, self.leftovers, self.dead_letters, self.ledger, self.rollouts, self.moved)
+        dump = Dump(
+            self.rows, self.leftovers, self.dead_letters, self.ledger, self.rollouts, self.moved,
+            self.exposed, self.feedback, self.shadows, self.steps,
+        )  # fmt: skip
         verdict = judge(history, dump)
         return {(violation.rule, violation.job) for violation in verdict.violations}
 
@@ -287,6 +302,24 @@ def test_a_job_that_only_a_lost_primary_knew_is_told_apart_and_any_other_is_lost
     assert judge(history, Dump(world.rows)).counts[FORGOTTEN] == 1
 
 
+SHADOWED = Shadowed(7, run=40, dropped=5, lost=3, open=2, jobs=60, answered=0, stops=1)
+
+
+def test_a_shadow_that_no_job_notices_passes_and_its_copies_are_counted(world: World) -> None:
+    world.shadows = [SHADOWED]
+    assert world.violations() == set()
+    history = History(world.accepted, world.changes, world.stored)
+    assert judge(history, Dump(world.rows, shadows=[SHADOWED])).counts["copies run"] == 40
+
+
+@pytest.mark.parametrize("fields", [{"answered": 1}, {"run": 51}, {"lost": 0}], ids=str)
+def test_a_shadow_that_answers_or_copies_twice_or_stops_without_a_loss_is_found(
+    world: World, fields: dict[str, Any]
+) -> None:
+    world.shadows = [dataclasses.replace(SHADOWED, **fields)]
+    assert {rule for rule, _ in world.violations()} == {"shadow"}
+
+
 ROLLED = RolledOut(1, "rolled_back", False, 50, 50, 40, 3, 50, 0, 48, 3)
 
 
@@ -320,3 +353,46 @@ def test_a_proven_candidate_has_no_budget(world: World) -> None:
 def test_a_version_that_changed_without_an_event_is_found(world: World) -> None:
     world.moved = {"plain"}
     assert world.violations() == {("version", "plain")}
+
+
+def test_a_job_of_the_a_b_test_has_one_arm_at_whose_version_it_began(world: World) -> None:
+    world.accepted["plain"] = dataclasses.replace(world.accepted["plain"], compared=True)
+    assert world.violations() == {("arm", "plain")}
+    world.exposed = {"plain": True, "reaped": True}
+    assert world.violations() == set()
+    world.exposed = {"plain": False}
+    assert world.violations() == {("arm", "plain")}
+
+
+def test_feedback_that_was_acknowledged_is_stored_and_stays(world: World) -> None:
+    world.said, world.feedback = {"plain": [1.0, 1.0]}, {"plain": 1.0, "reaped": 2.0}
+    assert world.violations() == set()
+    world.said = {"plain": [1.0, 2.0]}
+    assert world.violations() == {("feedback", "plain")}
+    world.said, world.feedback = {"plain": [1.0]}, {"plain": 2.0}
+    assert world.violations() == {("feedback", "plain")}
+    world.feedback = {}
+    assert world.violations() == {("feedback", "plain")}
+    world.forgotten = {"other"}
+    assert world.violations() == set()
+
+
+def test_the_records_of_the_load_say_what_was_acknowledged() -> None:
+    accepted = {"kind": "accepted", "at": 1.0, "ids": ["a"], "expects": [FINE], "hurried": False}
+    records = [accepted | {"model": COMPARED}, {"kind": "feedback", "job": "a", "value": 1.0}]
+    history = gather(records)
+    assert history.accepted["a"].compared
+    assert history.said == {"a": [1.0]}
+    assert not gather([accepted | {"model": "echo"}]).accepted["a"].compared
+
+
+def test_steps_that_do_not_lead_to_a_job_s_end_are_found(world: World) -> None:
+    world.steps = {"plain": "its steps have a gap"}
+    assert world.violations() == {("steps", "plain")}
+
+
+def test_a_cascade_s_escalation_and_its_earlier_answer_are_legal(world: World) -> None:
+    world.add("escalated", [SUCCESS[0], SUCCESS[1], ("running", "queued", 2, 0), ("queued", "running", 3, 1),
+                            ("running", "succeeded", 4, 1)])  # fmt: skip
+    world.stored["escalated"] = [4]
+    assert world.violations() == set()

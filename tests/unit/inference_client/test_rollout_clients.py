@@ -11,6 +11,7 @@ import pytest
 
 from inference_client import PlatformRefusedError, RolloutChange
 from inference_client.rollout_answers import ENDED
+from jobs.api.docs import feedback_examples
 from jobs.api.docs import rollout_examples as shown
 from models_registry.core.rollouts.rollout_states import LIVE, RolloutState
 from tests.unit.inference_client.scripted_platform import Script, both, client, ok, refusal, sent
@@ -51,6 +52,13 @@ CALLS: list[tuple[Call, Any, str, str, Any]] = [
     ),
     (lambda c: c.budget(3, 9), shown.LARGER_BUDGET, "POST", f"{AT}/budget", {"budget": 9, "reason": ""}),
     (lambda c: c.record(3), shown.RECORD, "GET", f"{AT}/record", None),
+    (
+        lambda c: c.ab_report("minilm", 15),
+        feedback_examples.REPORT,
+        "GET",
+        f"{MODEL}/rules/15/report?alias=default",
+        None,
+    ),
     (
         lambda c: c.rules("minilm", alias="fast"),
         {"rules": [shown.RULE]},

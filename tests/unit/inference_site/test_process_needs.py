@@ -21,7 +21,9 @@ GIVEN = {
     "PII_KEY": "cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHA=",
 }
 CELERY = ("-m", "celery", "-A", "inference_site")
-GRANIAN = ("-m", "granian", "--interface", "asgi", "--workers", "2", "--respawn-failed-workers")
+# Without --respawn-failed-workers: where a start outlasts granian's 5.5 s for a crash loop, as on slow hosts,
+# it would start failing workers for ever.
+GRANIAN = ("-m", "granian", "--interface", "asgi", "--workers", "2")
 STARTS = {
     Process.WEB: (*GRANIAN, "--port", str(free_port()), "inference_site.asgi:application"),
     Process.RELAY: ("manage.py", "relay"),
@@ -74,8 +76,6 @@ def test_a_process_without_what_it_must_have_ends_and_names_it(name: Process) ->
     needs = NEEDS[name]
     text = started(name, {})
     assert not [sentence for sentence in needs.missing({}) if sentence not in text], text
-    if name is Process.WEB:
-        assert "crash loop" in text  # the server itself ends too
 
 
 @pytest.mark.parametrize("name", [Process.WEB, Process.CPU_WORKER, Process.GPU_WORKER])

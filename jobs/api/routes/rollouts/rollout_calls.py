@@ -45,7 +45,8 @@ def start(request: ApiRequest, name: str) -> HttpResponse:
     """Start a roll-out: its gate comes first, then step by step a larger share, or the way back.
 
     An alias has one live roll-out. Where the answer to this call was lost, send it again: a 409
-    `rollout_conflict` names the live one as `rollout`.
+    `rollout_conflict` names the live one as `rollout`. An alias that answers by a cascade is refused with
+    `cascade_in_force`, because a roll-out would end the cascade.
     """
     request.auth.check_model(name)
     asked = parse_body(read_body(request, limit_bytes=SMALL_BYTES), RolloutStart)

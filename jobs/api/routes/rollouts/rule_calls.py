@@ -57,6 +57,7 @@ def put(request: ApiRequest, name: str) -> HttpResponse:
         actor=request.auth.actor,
         reason=asked.reason,
         address=origin().address,
+        check_model=request.auth.check_model,
     )
     return json_answer(RuleSchema.of(rule), 201)
 
@@ -73,4 +74,5 @@ def preview_rule(request: ApiRequest, name: str) -> HttpResponse:
     request.auth.check_model(name)
     body = read_body(request, limit_bytes=settings.INFERENCE.max_body_bytes)
     asked = checked_preview(parse_body(body, RulePreview))
-    return json_answer(preview(model=name, asked=asked, client=request.auth.name))
+    auth = request.auth
+    return json_answer(preview(model=name, asked=asked, client=auth.name, check_model=auth.check_model))

@@ -36,10 +36,30 @@ A registered version reaches the jobs of an alias step by step, or goes back by 
         for change in client.rollouts.watch(rollout.id):
             print(change.sentence)
 
+A flag is on for some clients, some jobs or a share of them, for rules and for the platform's switches:
+
+        until = "2027-03-01T00:00:00Z"
+        client.flags.put("new-tokens", {"owner": "search", "expires_at": until, "share": 0.1})
+
 What it would have answered to stored jobs is seen before:
 
         backtest = client.backtests.start("iris", "2", agreement={"by": "label", "at": "/species"})
         print(client.backtests.wait(backtest.id).outcome)
+
+Whether its jobs are still like those at its promotion:
+
+        for version in client.drift.show("iris").versions:
+            print(version.version, version.sentence)
+
+What it answers to copies of the jobs that come now, beside them:
+
+        rule = client.rollouts.put_rule("iris", {"stable": "1", "shadow": {"version": "2"}})
+        print(client.shadows.get("iris", rule.number).sentence)
+
+How good an answer was is said afterwards, and compared between the versions of an A/B test:
+
+        client.feedback(job.id, "clicked", True)
+        print(client.rollouts.ab_report("iris", 7).sentence)
 """
 
 from inference_client.answers import (
@@ -60,17 +80,28 @@ from inference_client.answers import (
 )
 from inference_client.backtest_answers import RemoteBacktest
 from inference_client.calls import Patience
+from inference_client.drift.drift_answers import RemoteDrift
 from inference_client.files import File, part
+from inference_client.flags.flag_answers import PreviewedFlag, RemoteFlag, RemoteFlagChange, ShownFlag
 from inference_client.for_asyncio import AsyncClient
 from inference_client.for_threads import Client
 from inference_client.job_failed import JobFailedError
-from inference_client.rollout_answers import PreviewedRule, RemoteRollout, RemoteRule, RolloutChange
+from inference_client.rollout_answers import (
+    PreviewedRule,
+    RemoteCascade,
+    RemoteRollout,
+    RemoteRule,
+    RemoteShadow,
+    RolloutChange,
+)
+from inference_client.rules.ab_answers import GivenFeedback, RemoteAbReport, RemoteFeedbackOutcome
 
 __all__ = [
     "AsyncClient",
     "BulkItem",
     "Client",
     "File",
+    "GivenFeedback",
     "JobError",
     "JobEvent",
     "JobFailedError",
@@ -79,16 +110,25 @@ __all__ = [
     "PassedStage",
     "Patience",
     "PlatformRefusedError",
+    "PreviewedFlag",
     "PreviewedRule",
     "Problem",
     "RanAttempt",
     "RegisteredVersion",
+    "RemoteAbReport",
     "RemoteAct",
     "RemoteBacktest",
+    "RemoteCascade",
+    "RemoteDrift",
+    "RemoteFeedbackOutcome",
+    "RemoteFlag",
+    "RemoteFlagChange",
     "RemoteJob",
     "RemoteRollout",
     "RemoteRule",
+    "RemoteShadow",
     "RolloutChange",
+    "ShownFlag",
     "Timeline",
     "UploadedFile",
     "part",

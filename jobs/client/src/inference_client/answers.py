@@ -55,7 +55,9 @@ class _Base64(msgspec.Struct, frozen=True):
 class RemoteJob(msgspec.Struct, frozen=True):
     """A job as the API shows it; `output` is set once it succeeded, `error` once it ended without one.
 
-    `cached_from` is the identical job that produced the output, if the job itself did not run.
+    `cached_from` is the identical job that produced the output, if the job itself did not run. Of a job in a
+    cascade `step` is the step that it is in or ended with, and `degraded` says that a later step was due, but
+    could not answer.
     """
 
     id: UUID
@@ -75,6 +77,8 @@ class RemoteJob(msgspec.Struct, frozen=True):
     cached_from: UUID | None = None
     output: Any = None
     error: JobError | None = None
+    degraded: bool = False
+    step: int | None = None
 
     @property
     def ended(self) -> bool:

@@ -31,8 +31,10 @@ from inference_client.answers import (
     UploadedFile,
 )
 from inference_client.files import File, Source, UploadBody, form, upload_body
+from inference_client.rules.ab_answers import FeedbackOutcomes, GivenFeedback, RemoteFeedbackOutcome, Value
 
 BULK_JOBS = 10_000
+FEEDBACK_ITEMS = 1_000
 WAIT_S = 30.0
 JOBS = "/api/v1/jobs"
 BULK_ACTS = "/api/v1/bulk-acts"
@@ -125,7 +127,7 @@ class Calls:
     ) -> Flow[list[BulkItem]]:
         """Submit many jobs, as many in a call as the API allows; a call's key is `key` and its number."""
         items, key = list[BulkItem](), key or uuid4().hex
-        for number, chunk in enumerate(_chunks(requests)):
+        for number, chunk in enumerate(_chunks(requests, BULK_JOBS)):
             items += yield from self._bulk(chunk, f"{key}/{number}", first_index=len(items))
         return items
 
@@ -153,6 +155,25 @@ class Calls:
         return msgspec.json.decode(
             (yield from self._ask(Send("GET", f"{JOBS}/{job_id}/timeline"))), type=Timeline
         )
+
+    def feedback(self, job_id: UUID | str, name: str, value: Value) -> Flow[GivenFeedback]:
+        """Say one thing of a job."""
+        body = msgspec.json.encode({"name": name, "value": value})
+        content = yield from self._ask(Send("POST", f"{JOBS}/{job_id}/feedback", body, JSON))
+        return msgspec.json.decode(content, type=GivenFeedback)
+
+    def feedback_many(self, items: Iterable[Mapping[str, Any]]) -> Flow[list[RemoteFeedbackOutcome]]:
+        """Say many things, as many in a call as the API allows."""
+        outcomes = list[RemoteFeedbackOutcome]()
+        for chunk in _chunks(items, FEEDBACK_ITEMS):
+            body = msgspec.json.encode({"feedback": chunk})
+            content = yield from self._ask(Send("POST", "/api/v1/feedback", body, JSON))
+            first = len(outcomes)
+            outcomes += [
+                msgspec.structs.replace(outcome, index=outcome.index + first)
+                for outcome in msgspec.json.decode(content, type=FeedbackOutcomes).feedback
+            ]
+        return outcomes
 
     def act(self, job_id: UUID | str, verb: str) -> Flow[RemoteJob]:
         """Cancel or replay a job."""
@@ -240,7 +261,7 @@ def _retry_after_s(reply: Reply, *, last: bool) -> float:
     return 0.0
 
 
-def _chunks(requests: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    remaining = iter(requests)
-    while chunk := list(islice(remaining, BULK_JOBS)):
+def _chunks(items: Iterable[Mapping[str, Any]], most: int) -> Iterator[list[Mapping[str, Any]]]:
+    remaining = iter(items)
+    while chunk := list(islice(remaining, most)):
         yield chunk

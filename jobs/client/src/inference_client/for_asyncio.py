@@ -35,11 +35,17 @@ from inference_client.calls import (
     Send,
 )
 from inference_client.calls_on_backtests import BacktestCalls
-from inference_client.calls_on_rollouts import RolloutCalls
+from inference_client.calls_on_rollouts import CascadeCalls, RolloutCalls, ShadowCalls
+from inference_client.drift.drift_clients import AsyncDriftViews, DriftCalls
 from inference_client.events import EventReader
 from inference_client.files import OCTETS, File, Source, UploadBody
+from inference_client.flags.calls_on_flags import FlagCalls
+from inference_client.flags.flag_clients import AsyncFlags
 from inference_client.model_file import Model, artifact_of
 from inference_client.rollout_clients import AsyncRollouts
+from inference_client.rules.ab_answers import GivenFeedback, RemoteFeedbackOutcome
+from inference_client.rules.cascade_clients import AsyncCascades
+from inference_client.rules.shadow_clients import AsyncShadows
 from inference_client.submit_connection import submit_connection
 from inference_client.submit_flow import SubmitFlow
 from inference_client.submitting import WINDOW, AsyncSubmitting
@@ -65,7 +71,11 @@ class AsyncClient:
         self._patience = patience or Patience()
         self._calls = Calls(self._patience)
         self.rollouts = AsyncRollouts(RolloutCalls(self._patience), self._do, self._follow)
+        self.flags = AsyncFlags(FlagCalls(self._patience), self._do)
         self.backtests = AsyncBacktests(BacktestCalls(self._patience), self._do)
+        self.cascades = AsyncCascades(CascadeCalls(self._patience), self._do)
+        self.drift = AsyncDriftViews(DriftCalls(self._patience), self._do)
+        self.shadows = AsyncShadows(ShadowCalls(self._patience), self._do)
 
     async def __aenter__(self) -> Self:
         """Return the client."""
@@ -168,6 +178,17 @@ class AsyncClient:
     async def timeline(self, job_id: UUID | str) -> Timeline:
         """Return what a job waited for, stage by stage, and the cause of its longest wait."""
         return await self._do(self._calls.timeline(job_id))
+
+    async def feedback(self, job_id: UUID | str, name: str, value: float | str) -> GivenFeedback:
+        """Say how good the answer of a job was, once for each name: a number, a boolean or a short text.
+
+        PlatformRefusedError where the job has not ended, ended 30 days ago, or has another value.
+        """
+        return await self._do(self._calls.feedback(job_id, name, value))
+
+    async def feedback_many(self, items: Iterable[Mapping[str, Any]]) -> Sequence[RemoteFeedbackOutcome]:
+        """Say it of many jobs, each a `job`, a `name` and a `value`; return their outcomes in order."""
+        return await self._do(self._calls.feedback_many(items))
 
     async def cancel(self, job_id: UUID | str) -> RemoteJob:
         """Cancel a job that has not ended, and return it."""

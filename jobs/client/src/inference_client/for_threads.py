@@ -35,11 +35,17 @@ from inference_client.calls import (
     Send,
 )
 from inference_client.calls_on_backtests import BacktestCalls
-from inference_client.calls_on_rollouts import RolloutCalls
+from inference_client.calls_on_rollouts import CascadeCalls, RolloutCalls, ShadowCalls
+from inference_client.drift.drift_clients import DriftCalls, DriftViews
 from inference_client.events import EventReader
 from inference_client.files import OCTETS, File, Source
+from inference_client.flags.calls_on_flags import FlagCalls
+from inference_client.flags.flag_clients import Flags
 from inference_client.model_file import Model, artifact_of
 from inference_client.rollout_clients import Rollouts
+from inference_client.rules.ab_answers import GivenFeedback, RemoteFeedbackOutcome
+from inference_client.rules.cascade_clients import Cascades
+from inference_client.rules.shadow_clients import Shadows
 from inference_client.submit_connection import submit_connection
 from inference_client.submit_flow import SubmitFlow
 from inference_client.submitting import WINDOW, Submitting
@@ -65,7 +71,11 @@ class Client:
         self._patience = patience or Patience()
         self._calls = Calls(self._patience)
         self.rollouts = Rollouts(RolloutCalls(self._patience), self._do, self._follow)
+        self.flags = Flags(FlagCalls(self._patience), self._do)
         self.backtests = Backtests(BacktestCalls(self._patience), self._do)
+        self.cascades = Cascades(CascadeCalls(self._patience), self._do)
+        self.drift = DriftViews(DriftCalls(self._patience), self._do)
+        self.shadows = Shadows(ShadowCalls(self._patience), self._do)
 
     def __enter__(self) -> Self:
         """Return the client."""
@@ -167,6 +177,17 @@ class Client:
     def timeline(self, job_id: UUID | str) -> Timeline:
         """Return what a job waited for, stage by stage, and the cause of its longest wait."""
         return self._do(self._calls.timeline(job_id))
+
+    def feedback(self, job_id: UUID | str, name: str, value: float | str) -> GivenFeedback:
+        """Say how good the answer of a job was, once for each name: a number, a boolean or a short text.
+
+        PlatformRefusedError where the job has not ended, ended 30 days ago, or has another value.
+        """
+        return self._do(self._calls.feedback(job_id, name, value))
+
+    def feedback_many(self, items: Iterable[Mapping[str, Any]]) -> Sequence[RemoteFeedbackOutcome]:
+        """Say it of many jobs, each a `job`, a `name` and a `value`; return their outcomes in order."""
+        return self._do(self._calls.feedback_many(items))
 
     def cancel(self, job_id: UUID | str) -> RemoteJob:
         """Cancel a job that has not ended, and return it."""

@@ -19,6 +19,7 @@ from inference_client.calls import Answer, Flow
 from inference_client.calls_on_rollouts import ROLLOUTS, RolloutCalls
 from inference_client.events import EventReader
 from inference_client.rollout_answers import ENDED, PreviewedRule, RemoteRollout, RemoteRule, RolloutChange
+from inference_client.rules.ab_answers import RemoteAbReport
 
 Document = Mapping[str, Any]
 
@@ -140,6 +141,14 @@ class Rollouts:
         contents = {"document": document, "alias": alias, "asks": asks, "last": last}
         return self._run(self._calls.preview(model, contents))
 
+    def ab_report(self, model: str, rule: int, *, alias: str = "default") -> RemoteAbReport:
+        """Return what the A/B test of a rule, by its number, has shown so far."""
+        return self._run(self._calls.ab_report(model, rule, alias))
+
+    def ab_page(self, model: str, rule: int, *, alias: str = "default") -> str:
+        """Return the report of an A/B test as an HTML page with its pictures."""
+        return self._run(self._calls.ab_page(model, rule, alias))
+
     def watch(self, rollout_id: int) -> Iterator[RolloutChange]:
         """Yield how a roll-out stands, now and after each change, until it has ended; across reconnects."""
         yield from map(_change, self._follow(_reader(rollout_id)))
@@ -245,6 +254,14 @@ class AsyncRollouts:
         """Return what a rule would decide: for jobs as `asks` describe them, or the `last` stored ones."""
         contents = {"document": document, "alias": alias, "asks": asks, "last": last}
         return await self._run(self._calls.preview(model, contents))
+
+    async def ab_report(self, model: str, rule: int, *, alias: str = "default") -> RemoteAbReport:
+        """Return what the A/B test of a rule, by its number, has shown so far."""
+        return await self._run(self._calls.ab_report(model, rule, alias))
+
+    async def ab_page(self, model: str, rule: int, *, alias: str = "default") -> str:
+        """Return the report of an A/B test as an HTML page with its pictures."""
+        return await self._run(self._calls.ab_page(model, rule, alias))
 
     async def watch(self, rollout_id: int) -> AsyncIterator[RolloutChange]:
         """Yield how a roll-out stands, now and after each change, until it has ended; across reconnects."""

@@ -55,10 +55,11 @@ RETURNING job.id, old.version_id AS before, old.epoch, job.queue AS model
 )
 # What waits keeps its priority, its age and when it is due. A published row is due at the end of its
 # visibility time, and its message points at an epoch of the past: it is due now. So is one that was due
-# before and was put off since, because the candidate's circuit is open or the claim gate was shut.
+# before and was put off since, because the candidate's circuit is open or the claim gate was shut. It goes
+# through its model's queue again, because the stable version may be fast.
 _REQUEUE = Statement("""
-UPDATE jobs_outbox outbox SET epoch = job.epoch, version_id = job.version_id, published = 0,
-  published_at = NULL, retry = false, due = CASE
+UPDATE jobs_outbox outbox SET epoch = job.epoch, version_id = job.version_id, queue = job.queue,
+  published = 0, published_at = NULL, retry = false, due = CASE
     WHEN outbox.published > 0 THEN now() WHEN outbox.since <= now() THEN LEAST(outbox.due, now())
     ELSE outbox.due END
 FROM jobs_job job WHERE job.id = outbox.job_id AND outbox.job_id = ANY(%(jobs)s::uuid[])

@@ -5,7 +5,7 @@ All of it is one transaction, so that each first attempt is evidence once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -38,24 +38,27 @@ def settle_watched(
     worker: str = "",
 ) -> tuple[list[Settled], set[UUID]]:
     """Do what `settle` does, and rescue and count first attempts; a rescued job ends as queued."""
-    rescued = _rescue(connection, batch, verdicts, origin_of(batch.batch, worker))
+    rescued = rescue_failed(connection, batch, verdicts, origin_of(batch.batch, worker))
     gone = rescued.jobs | rescued.unsettled
     rest = [verdict for verdict in verdicts if verdict.job not in gone] if gone else verdicts
     settled = store(connection, batch=batch.batch, verdicts=rest, worker=worker)
     settled += [Settled(job, QUEUED) for job in sorted(rescued.jobs)]
-    tally(connection, _only(batch, {row.job for row in settled}))
+    count_firsts(connection, batch, settled)
     locked = close(connection, batch=batch.batch, verdicts=verdicts, settled=settled, times=times)
     return settled, locked
 
 
-def _only(batch: WatchedBatch, stored: Collection[UUID]) -> WatchedBatch:
-    """Return the batch with the first attempts whose verdicts were stored."""
-    return batch._replace(firsts=[first for first in batch.firsts if first.job in stored])
+def count_firsts(connection: sa.Connection, batch: WatchedBatch, settled: Sequence[Settled]) -> None:
+    """Count the first attempts whose verdicts were stored."""
+    stored = {row.job for row in settled}
+    firsts = [first for first in batch.firsts if first.job in stored]
+    tally(connection, batch._replace(firsts=firsts))
 
 
-def _rescue(
+def rescue_failed(
     connection: sa.Connection, batch: WatchedBatch, verdicts: Sequence[Verdict], origin: dict[str, str]
 ) -> Rescued:
+    """Queue again at the stable version what a candidate failed at, where its roll-out rescues."""
     rollouts = [watch.rollout for watch in batch.watches if watch.rescue]
     firsts = {first.job for first in batch.firsts} if rollouts else ()
     failed = [

@@ -51,6 +51,9 @@ LEFT JOIN jobs_route route ON route.job_id = job.id ORDER BY job.id DESC
 )
 
 
+_NEWEST_IDS = Statement("SELECT id FROM jobs_job ORDER BY id DESC LIMIT %(most)s", UUID)
+
+
 class _PreviewedRow(NamedTuple):
     id: UUID
     client: int
@@ -58,6 +61,7 @@ class _PreviewedRow(NamedTuple):
     model: int
     priority: int
     own_key: int | None
+    route_key: int | None
     is_kept: bool
     body_sha256: bytes | None
     body: bytes | None
@@ -71,6 +75,7 @@ _READ_ROWS = Statement(
     """
 SELECT job.id, job.client_id AS client, client.name, version.model_id AS model, job.priority,
   CASE WHEN rule.document ->> 'sticky' = %(by_job)s THEN route.key END AS own_key,
+  route.key AS route_key,
   input.job_id IS NOT NULL AS is_kept,
   CASE WHEN input.clear THEN sha256(input.body) END AS body_sha256,
   CASE WHEN NOT input.clear THEN input.body END AS body,
@@ -95,17 +100,27 @@ WHERE job.id = ANY(%(jobs)b::uuid[]) ORDER BY job.id DESC
 class StoredAsk:
     """A stored job; `asked` is None where its input is gone or cannot be read.
 
-    `key` is that of its route where it was drawn by itself, because nothing else of the job tells.
+    `key` is that of its route where it was drawn by itself, because nothing else of the job tells;
+    `route_key` is that of its route, where it has one.
     """
 
     id: UUID
     asked: AskedJob | None
     key: bytes | None
+    route_key: bytes | None
 
 
 def stored_asks(model: str, alias: str, *, most: int) -> Iterator[StoredAsk]:
     """Yield up to `most` of the newest jobs of an alias, among MOST_SCANNED jobs of all models."""
-    ids = _ids(model, alias, most=most)
+    yield from _asks_of(_ids(model, alias, most=most))
+
+
+def newest_asks(*, most: int) -> Iterator[StoredAsk]:
+    """Yield up to `most` of the newest jobs of all models."""
+    yield from _asks_of(iter(fetch_all(_NEWEST_IDS, {"most": most})))
+
+
+def _asks_of(ids: Iterator[UUID]) -> Iterator[StoredAsk]:
     while chunk := list(islice(ids, _READ)):
         values = {"jobs": chunk, "by_job": JOB, "plain": PLAIN, "mark": MARK}
         yield from (_ask(row) for row in fetch_all(_READ_ROWS, values))
@@ -136,13 +151,13 @@ def _stood_for(model: str, alias: str) -> list[int]:
 
 
 def _ask(row: _PreviewedRow) -> StoredAsk:
-    key = None if row.own_key is None else key_of(row.own_key)
+    keys = [None if key is None else key_of(key) for key in (row.own_key, row.route_key)]
     if not row.is_kept:
-        return StoredAsk(row.id, None, key)
+        return StoredAsk(row.id, None, *keys)
     try:
         sha256, parameters, metadata = _opened(row)
     except PayloadUnreadableError:
-        return StoredAsk(row.id, None, key)
+        return StoredAsk(row.id, None, *keys)
     asked = AskedJob(
         Asker(row.client, row.name),
         row.priority,
@@ -152,7 +167,7 @@ def _ask(row: _PreviewedRow) -> StoredAsk:
         parameters,
         row.id.bytes,
     )
-    return StoredAsk(row.id, asked, key)
+    return StoredAsk(row.id, asked, *keys)
 
 
 def _opened(row: _PreviewedRow) -> tuple[bytes, bytes | None, bytes | None]:

@@ -7,7 +7,7 @@ from math import sqrt
 Z_95 = 1.959964
 
 
-def rate_interval(failed: int, seen: int, z: float = Z_95) -> tuple[float, float]:
+def rate_interval(failed: float, seen: int, z: float = Z_95) -> tuple[float, float]:
     """Return Wilson's 95 % interval of a rate, from 0 to 1; all of it where nothing was seen."""
     if not seen:
         return 0.0, 1.0

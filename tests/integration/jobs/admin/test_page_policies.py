@@ -13,6 +13,7 @@ from django.test import Client as Browser
 from jobs.core.states import State
 from tests.support.admin import admin_pages
 from tests.support.factories import make_client, make_job
+from tests.support.flags import flag
 from tests.support.shown_rollouts import make_point, make_rollout, numbers
 
 
@@ -56,7 +57,13 @@ def rollout_pages() -> list[str]:
     page = f"rollout/{rollout.pk}"
     acts = [f"{page}/act/{act}/" for act in ("roll_back", "grant_budget", "promote")]
     version = f"modelversion/{rollout.candidate.pk}/act/block/"
-    return ["rollout/", "rollout/start/", f"{page}/change/", *acts, version, "rule/"]
+    return ["rollout/", "rollout/start/", f"{page}/change/", *acts, version, "rule/", *flag_pages()]
+
+
+def flag_pages() -> list[str]:
+    row = flag()
+    own = [f"flag/{row.pk}/{page}/" for page in ("change", "put", "remove")]
+    return ["flag/", "flag/new/", *own, "flagchange/", "flagchange/?at=2026-01-31T14:03:00"]
 
 
 def test_every_page_has_a_policy_for_scripts_and_no_script_inside(browser: Browser) -> None:

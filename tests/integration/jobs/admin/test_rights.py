@@ -35,9 +35,10 @@ from jobs.services.access.owner import token_digest
 from jobs.services.access.tokens import create_token
 from models_registry.models import Alias, ModelVersion, RegisteredModel
 from tests.support.admin import ADDRESS, admin_pages, bodies, browser_of
+from tests.support.drift import make_drift
 from tests.support.factories import make_batch, make_client, make_job, make_version, make_worker
 from tests.support.shown_platform import make_autoscaler, make_experiment
-from tests.support.shown_rollouts import make_rollout, make_trial
+from tests.support.shown_rollouts import make_rollout, make_shadow, make_trial
 
 SECRETS = ("ask-sesame", "with-sesame", "meta-sesame", "told-sesame", "trace-sesame", "event-sesame")
 # The message of a dead letter is tested with its pages: an operator sorts failures by it.
@@ -79,7 +80,9 @@ def rows(db: str) -> dict[str, Any]:
     standing = QueueStanding.objects.create(model="echo", waiting=[1] * 10, head_age_s=[1.0] * 10)
     return {
         "queuestanding": [standing.pk],
-        "trial": [trial.pk], "experiment": [make_experiment().pk], "autoscaler": [make_autoscaler().pk],
+        "trial": [trial.pk], "shadow": [make_shadow(rollout).pk],
+        "experiment": [make_experiment().pk], "autoscaler": [make_autoscaler().pk],
+        "frozenreference": [make_drift().pk],
         "job": [dead.pk, done.pk, waiting.pk, running.pk], "deadletter": [dead.pk], "outbox": [waiting.pk],
         "event": list(Event.objects.values_list("pk", flat=True)), "batch": [batch.pk],
         "worker": [Worker.objects.get().pk], "client": [dead.client_id],

@@ -35,18 +35,22 @@ from jobs.models import (
     WebhookSecret,
     WorkPause,
 )
-from models_registry.models import Alias, Promotion, RegisteredModel, VersionLoad
+from models_registry.models import Alias, FlagChange, Promotion, RegisteredModel, VersionLoad
 from tests.support.admin import text_of
+from tests.support.drift import make_drift
 from tests.support.factories import make_batch, make_job, make_version, make_worker
+from tests.support.flags import flag
 from tests.support.shown_platform import make_autoscaler, make_experiment
 from tests.support.shown_rollouts import (
     make_point,
     make_rollout,
     make_routed,
     make_rule,
+    make_shadow,
     make_trial,
     note_reroute,
     numbers,
+    shadow_counts,
 )
 
 RICH = {"flag": True, "none": None, "deep": [{"it's": False}], "number": 1.5}
@@ -90,9 +94,10 @@ def rows(browser: Browser) -> list[Model]:
         "odd": [1],
         **RICH,
     }
+    shown = shadow_counts({"job": str(rescued.pk), "distance": None})
     trials = [make_trial(rollout, kind, report=differences, spec=RICH) for kind in TrialKind]
     return [
-        rollout, *rules, *trials, rescued,
+        rollout, *rules, *trials, rescued, make_shadow(rollout), make_shadow(rollout, rule=2, counts=shown),
         *jobs, running, batch, worker, version, *Alias.objects.all(), *RegisteredModel.objects.all(),
         DeadLetter.objects.get(), Outbox.objects.get(job=waiting), client, User.objects.get(),
         Group.objects.create(name="clerks"),
@@ -108,6 +113,8 @@ def rows(browser: Browser) -> list[Model]:
         WorkPause.objects.create(kind="model", target=1, name="echo", reason="why", actor="olga"),
         BulkAct.objects.create(verb="cancel", selection=RICH, rate_per_s=1, total=1, actor="olga"),
         make_experiment(load=RICH, settings=RICH),
+        make_drift(),
+        flag(when={"const": RICH}), flag("old", on=False), *FlagChange.objects.all(),
         make_autoscaler(),
         make_autoscaler("gpu2", deaths=2, paused_until=timezone.now(), ended_at=timezone.now()),
         CanaryReplay.objects.create(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from jobs.api.endpoints import api
 from jobs.core.access.scopes import Scope
+from tests.support.flags import OWNED
 
 PREFIX = "/api/v1/"
 GOOD = {"model": "echo", "input": {"text": "hello"}}
@@ -15,15 +17,22 @@ BODIES: dict[str, Any] = {
     "/api/v1/jobs/bulk": [GOOD],
     "/api/v1/jobs/stream": GOOD,
     "/api/v1/erasures": {"subject": "s"},
+    "/api/v1/jobs/{job_id}/feedback": {"name": "liked", "value": 1},
+    "/api/v1/feedback": {"feedback": [{"job": str(UUID(int=1)), "name": "liked", "value": 1}]},
     "/api/v1/models/{name}/backtests": {"version": "1"},
     **{f"/api/v1/bulk-acts/{verb}": {"dry_run": True} for verb in ("cancel", "replay", "discard")},
     "/api/v1/models/{name}/rules": {"document": {"stable": "1"}},
     "/api/v1/models/{name}/rules/preview": {"document": {"stable": "1"}, "last": 1},
     "/api/v1/models/{name}/rollouts": {"candidate": "1"},
+    "/api/v1/flags/{flag}": {"document": OWNED},
+    "/api/v1/flags/{flag}/preview": {"document": OWNED, "last": 1},
     "/api/v1/rollouts/{rollout_id}/budget": {"budget": 100},
 }
 # What stands in a path but a job's id.
-PARTS = {"{act_id}": "1", "{backtest_id}": "1", "{rollout_id}": "1", "{name}": "echo", "{version}": "1"}
+PARTS = {
+    "{act_id}": "1", "{backtest_id}": "1", "{rollout_id}": "1", "{name}": "echo", "{version}": "1",
+    "{number}": "1", "{flag}": "beta",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

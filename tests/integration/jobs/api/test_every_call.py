@@ -17,13 +17,14 @@ from django.test import Client
 
 from jobs.core.access.scopes import Scope
 from jobs.core.states import State
-from jobs.models import BulkAct, Event, Job, JobResult
+from jobs.models import BulkAct, Event, Job, JobResult, Shadow
 from jobs.models.rollouts.version_trial import Trial
 from jobs.services.access.tokens import create_token
 from models_registry.core.rollouts.rollout_plan import Plan
-from models_registry.models import Rollout
+from models_registry.models import Rollout, Rule
 from tests.integration.jobs.api.calls import Call, documented
 from tests.support.factories import job_id, make_client, make_job, make_version
+from tests.support.flags import flag
 
 Send = Callable[[str, Call, object], tuple[int, dict[str, Any]]]
 CALLS = documented()
@@ -45,7 +46,13 @@ PROMISED = {
     "POST /api/v1/bulk-acts/cancel": Scope.CANCEL,
     "POST /api/v1/bulk-acts/replay": Scope.REPLAY,
     "POST /api/v1/bulk-acts/discard": Scope.ADMIN,
+    "POST /api/v1/jobs/{job_id}/feedback": Scope.SUBMIT,
+    "POST /api/v1/feedback": Scope.SUBMIT,
     "POST /api/v1/models/{name}/rules": Scope.ROLL_OUT,
+    "GET /api/v1/models/{name}/rules/{number}/cascade": Scope.ROLL_OUT,
+    "GET /api/v1/models/{name}/rules/{number}/report": Scope.ROLL_OUT,
+    "POST /api/v1/models/{name}/rules/{number}/shadow/stop": Scope.ROLL_OUT,
+    "POST /api/v1/models/{name}/rules/{number}/shadow/start": Scope.ROLL_OUT,
     "POST /api/v1/models/{name}/rollouts": Scope.ROLL_OUT,
     "POST /api/v1/models/{name}/backtests": Scope.ROLL_OUT,
     "GET /api/v1/backtests/{backtest_id}": Scope.ROLL_OUT,
@@ -54,6 +61,7 @@ PROMISED = {
     "POST /api/v1/rollouts/{rollout_id}/promote": Scope.ROLL_OUT,
     "POST /api/v1/rollouts/{rollout_id}/roll_back": Scope.ROLL_OUT,
     "POST /api/v1/rollouts/{rollout_id}/approve": Scope.APPROVE,
+    **{f"{verb} /api/v1/flags/{{flag}}": Scope.ROLL_OUT for verb in ("GET", "PUT", "DELETE")},
 }
 OPEN = {"/api/v1/token/rotate", "/api/v1/models", "/api/v1/models/{name}", "/api/v1/models/{name}/versions"}
 
@@ -73,6 +81,25 @@ def send(request: pytest.FixtureRequest, echo: None) -> Iterator[Send]:
         pk=1, model=version.model, alias="default", stable=version, candidate=version, plan=Plan().document,
         state="cancelled", budget=50, actor="app",
     )  # fmt: skip
+    flag("beta")
+    arms = [{"version": "1", "share": 0.5}, {"version": "2", "share": 0.5}]
+    check = {"pointer": "/confidence", "below": 0.5, "goto": 1, "degrades": True}
+    steps = [{"version": "echo:1", "id": version.pk, "checks": [check]}, {"version": "echo:2"}]
+    Rule.objects.create(  # no alias follows it
+        model="echo", alias="default", number=1, document={"stable": "1", "arms": arms}, steps=steps,
+        sha256="0" * 64, actor="app",
+    )  # fmt: skip
+    Shadow.objects.create(
+        rule=1,
+        model="echo",
+        alias="default",
+        number=1,
+        stable=version,
+        version=version,
+        share=1.0,
+        batch_s=0.05,
+        time_share=0.002,
+    )
     Trial.objects.create(pk=1, kind="backtest", model="echo", candidate=version, actor="app")
     with _sender(request) as made:
         yield made

@@ -22,7 +22,7 @@ from jobs.core.states import State
 from jobs.db.session import transaction
 from jobs.models import DeadLetter, Job
 from jobs.services.lifecycle.cancel import cancel_job
-from jobs.services.lifecycle.reap import expire
+from jobs.services.lifecycle.overdue import expire
 from jobs.services.lifecycle.settle import Verdict, settle
 from tests.integration.jobs.api.test_servers import Serve
 from tests.support.factories import make_batch, make_client, make_job, make_version, make_worker
@@ -70,7 +70,7 @@ def test_a_job_that_expired_while_it_waited_says_so(app: Client, session: sa.Con
     job = a_job()
     with transaction(session):
         session.exec_driver_sql(LATE, {"job": job})
-        assert [ended.id for ended in expire(session, [job])] == [job]
+        assert [ended.id for ended in expire(session, [job]).expired] == [job]
     assert shown(app, job) == EXPIRED
 
 

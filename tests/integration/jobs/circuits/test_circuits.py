@@ -18,6 +18,7 @@ from jobs.core.circuits.tally import EVERY_CLIENT, Answer, VerdictTally, tallies
 from jobs.core.errors import CircuitOpenError, WrongStateError
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.messages.envelope import Envelope
+from jobs.core.queue_names import slow_queue
 from jobs.core.states import State
 from jobs.core.submission.request import JobRequest
 from jobs.db.engine import engine
@@ -259,6 +260,15 @@ def test_an_operator_opens_tries_and_closes_it(version: ModelVersion) -> None:
     with pytest.raises(WrongStateError):
         close_by_hand(version=info, actor="olga")
     assert list(EventRow.objects.order_by("id").values_list("actor", flat=True)) == ["olga"] * 3
+
+
+def test_held_jobs_of_both_lanes_are_let_go(version: ModelVersion) -> None:
+    fast, slow = make_jobs(2, model=version.model.name, version=version)
+    Outbox.objects.update(due=timezone.now() + timedelta(minutes=1))
+    Outbox.objects.filter(job_id=slow.id).update(model=slow_queue(version.model.name))
+    with engine().begin() as session:
+        circuits.let_go(session, version=version.id, most=10)
+    assert all(due <= timezone.now() for due in _due({fast.id, slow.id}))
 
 
 def test_the_admin_shows_the_reason_and_only_an_operator_can_act(version: ModelVersion) -> None:

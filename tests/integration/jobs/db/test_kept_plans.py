@@ -134,6 +134,7 @@ def test_a_kept_claim_reads_the_partition_of_its_jobs_alone(session: sa.Connecti
         "model": job.model, "first": job.id, "last": job.id, "sources": ["queued"], "target": "running",
         "batch": uuid4(), "worker": make_worker().id, "version": job.version_id, "padded_size": 0,
         "seal_reason": "x", "waited_s": 0.0, "sealed_ago_s": 0.0, "buffered_s": [0.0], "apart": 0,
+            "slow": False,
     }  # fmt: skip
     plan = explained(session, claiming._CLAIM, values)
     executed = [line for line in plan.splitlines() if "on jobs_jobinput_k" in line]

@@ -24,8 +24,8 @@ from jobs.services.erasure.statements import TABLES
 from jobs.services.erasure.unwanted_objects import delete_unwanted
 from jobs.services.lifecycle import progress
 from jobs.services.lifecycle.cancel import cancel_job
+from jobs.services.lifecycle.overdue import expire
 from jobs.services.lifecycle.progress import ProgressReport
-from jobs.services.lifecycle.reap import expire
 from jobs.services.reads.job_views import job_view
 from jobs.services.submission.uploads import take_upload
 from jobs.services.webhooks.secrets import make_secret

@@ -14,6 +14,7 @@ from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.core.states import State
 from jobs.models import AttemptMessage, DeadLetter, Event, Job, JobResult, Outbox
+from jobs.services.lifecycle import overdue
 from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle.claim import Claimed, claim, recover
 from jobs.services.lifecycle.poison import convict
@@ -173,7 +174,7 @@ def test_a_claim_has_the_time_until_the_deadline(session: sa.Connection) -> None
 def test_a_claim_refuses_a_job_past_its_deadline(session: sa.Connection) -> None:
     job = make_job(deadline=timezone.now() - timedelta(seconds=1))
     assert claim(session, batch=batch_row(), envelopes=[envelope_of(job)]) == []
-    assert sweep.expire(session, [job.id]) == [(job.id, "echo")]
+    assert overdue.expire(session, [job.id]).all == [(job.id, "echo")]
 
 
 @pytest.mark.parametrize(

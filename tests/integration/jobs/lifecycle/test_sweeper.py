@@ -17,8 +17,8 @@ from jobs.db import leases
 from jobs.db.leases import HeldLeases
 from jobs.db.session import open_session, transaction
 from jobs.models import Batch, DeadLetter, Job, JobInput, Outbox, Worker
-from jobs.services.lifecycle import reap as statements
 from jobs.services.lifecycle.claim import claim
+from jobs.services.lifecycle.overdue import expire
 from jobs.services.lifecycle.sweeper import LONGEST_GAP_S, STALE_S, Rescuer, Swept
 from tests.support.claims import batch_row, envelope_of
 from tests.support.collector import collecting, traced_here
@@ -207,7 +207,7 @@ def test_a_job_claimed_in_the_meantime_does_not_expire(session: sa.Connection) -
     jobs = make_jobs(1, deadline=timezone.now() - PAST)
     make_batch(make_worker(), make_version(), jobs)
     with transaction(session):
-        assert statements.expire(session, [jobs[0].id]) == []
+        assert expire(session, [jobs[0].id]).all == []
     assert states(jobs) == {("running", 1, 1)}
 
 

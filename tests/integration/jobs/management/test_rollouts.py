@@ -121,10 +121,10 @@ def test_rules_are_put_shown_previewed_and_kept(tmp_path: Path) -> None:
     assert as_json("rules", "show", "echo") is None
     (tmp_path / "rule.json").write_text(CANARY)
     put = rules("put", "echo", f"@{tmp_path}/rule.json", "--actor", "olga", "--reason", "try it")
-    assert put == "rule 1 of default: 50.00% to 2, stable 1, by olga: try it"
+    assert put == "rule 1 of default: echo:1, and echo:2 for 50 %, by olga: try it"
     assert put in rules("show", "echo")
     rules("put", "echo", '{"stable": "1"}', "--actor", "olga")
-    assert rules("history", "echo").splitlines() == ["rule 2 of default: stable 1, by olga", put]
+    assert rules("history", "echo").splitlines() == ["rule 2 of default: echo:1, by olga", put]
     assert [rule["number"] for rule in as_json("rules", "history", "echo", "--alias", "default")] == [2, 1]
     asks = json.dumps([{"input": number} for number in range(20)])
     seen = as_json("rules", "preview", "echo", CANARY, "--asks", asks)
@@ -139,6 +139,8 @@ def test_rules_are_put_shown_previewed_and_kept(tmp_path: Path) -> None:
         (["put", "echo", '{"stable": "9"}'], "echo:9"),
         (["put", "echo", '{"stable": "1", "candidate": "2", "share": NaN}'], "share"),
         (["put", "echo", "[]"], "JSON object"),
+        (["put", "echo", '{"stable": "1", "salt": "\\ud800"}'], "half of a surrogate pair"),
+        (["preview", "echo", '{"\\udc00": 1}', "--last", "1"], "half of a surrogate pair"),
         (["put", "nothing", '{"stable": "1"}'], "no model"),
         (["history", "nothing"], "no model"),
         (["preview", "echo", CANARY], "--asks"),

@@ -10,10 +10,12 @@ import pytest
 import sqlalchemy as sa
 from django.utils import timezone
 
+from jobs.core.queue_names import slow_queue
 from jobs.core.whole_looks import WholeLooks
 from jobs.db.engine import engine
 from jobs.models import Client, Job, Outbox
 from jobs.services.admission.surveyor import QueueSurveyor
+from jobs.services.admission.waiting_count import WaitingCount
 from jobs.services.lifecycle.claim import claim
 from jobs.services.lifecycle.overdue import OverdueJobs
 from jobs.services.relay.statements import DueRow, take_fresh, take_overdue
@@ -204,6 +206,18 @@ def test_the_survey_counts_from_its_marks_where_the_whole_count_takes_long(
     assert rows_read(session) - before < A_LOOK
     assert count.waiting[4] == 9
     assert sorted(count.by_client[4].values()) == [4, 5]
+
+
+def test_a_count_from_the_marks_on_counts_the_slow_lane_too(
+    client: Client, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = WaitingCount()
+    monkeypatch.setattr(WholeLooks, "took", never_again)
+    assert waiting.count(session) == {}
+    fresh, flying = make_jobs(3, client=client), make_jobs(2, client=client, published=1)
+    slow = slow_queue("echo")
+    Outbox.objects.filter(job_id__in=[job.id for job in [*fresh, *flying]]).update(model=slow)
+    assert sum(waiting.count(session)[slow].waiting) == 5
 
 
 def test_deadlines_are_read_from_a_mark_on_where_a_whole_look_takes_long(

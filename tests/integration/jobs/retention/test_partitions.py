@@ -198,6 +198,7 @@ def test_a_claim_reads_only_the_partitions_of_its_jobs_days(session: sa.Connecti
         "last": job.id, "sources": ["queued"],
         "target": "running", "batch": uuid4(), "worker": uuid4(), "version": 1, "padded_size": 0,
         "seal_reason": "x", "waited_s": 0.0, "sealed_ago_s": 0.0, "buffered_s": [0.0], "apart": 0,
+        "slow": False,
     }  # fmt: skip
     plan = "\n".join(session.exec_driver_sql(f"EXPLAIN {claiming._CLAIM.sql}", values).scalars())
     assert f"{INPUT}{window(4, 5).suffix}" in partitions_in(plan)

@@ -347,7 +347,7 @@ def test_every_task_of_beat_exists(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sent == {
         "jobs.keep_retention", "jobs.forget_events", "jobs.forget_payloads", "jobs.note_beat",
         "jobs.forget_old", "jobs.purge_letters", "jobs.continue_erasures", "jobs.warn_of_tokens",
-        "jobs.continue_edits",
+        "jobs.continue_edits", "jobs.compare_drift", "jobs.send_drift_webhooks",
     }  # fmt: skip
     assert sent <= set(current_app.tasks)
     tasks.retention()

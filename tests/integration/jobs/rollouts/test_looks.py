@@ -21,7 +21,9 @@ from models_registry.models import (
     Rule,
     VersionLoad,
 )
+from models_registry.services.flags import remove_flag
 from tests.support.factories import make_batch, make_job, make_worker
+from tests.support.flags import flag
 from tests.support.rollout_rows import Judged, Outcome
 
 
@@ -367,3 +369,49 @@ def test_what_a_person_paused_no_judge_resumes() -> None:
     judged.good()
     row = judged.look(5)
     assert (row.state, row.hold, row.share_ppm) == ("held", "paused", 0)
+
+
+@pytest.mark.parametrize("deaths", [0, 2])
+def test_with_the_flag_auto_rollback_off_it_is_held_and_a_person_decides(deaths: int) -> None:
+    judged = Judged()
+    judged.running()
+    flag("auto_rollback", on=False)
+    if deaths:
+        judged.tally(Arm.CANDIDATE, 1, deaths=deaths)
+    else:
+        judged.bad()
+    row = judged.look()
+    assert (row.state, row.hold, row.share_ppm, row.deaths) == ("held", "paused", 0, deaths)
+    assert row.sentence.startswith("Held. Not rolled back")
+    assert row.sentence.endswith("The flag auto_rollback is off: a person decides.")
+    assert judged.candidate.state == "staged"
+    assert TakeBack.objects.get().closes is False
+    event = Event.objects.filter(kind="rollout").latest("id")
+    assert (event.detail["act"], event.detail["held"], event.detail["flag"]) == (
+        "hold", "paused", "auto_rollback",
+    )  # fmt: skip
+    events, rules = Event.objects.count(), Rule.objects.count()
+    judged.look(3)
+    assert (Event.objects.count(), Rule.objects.count()) == (events, rules)  # it says so once
+    remove_flag(name="auto_rollback", actor="olga")
+    assert judged.look().state == "rolled_back"
+
+
+def test_what_a_person_resumes_is_held_again_while_the_evidence_stands_and_a_person_may_go_back() -> None:
+    judged = Judged()
+    judged.running()
+    flag("auto_rollback", on=False)
+    judged.bad()
+    judged.look()
+    assert acts.resume(judged.id, actor="olga").state == "running"
+    assert judged.look().hold == "paused"
+    assert acts.roll_back(judged.id, actor="olga").state == "rolled_back"
+
+
+def test_the_flag_may_be_off_for_some_models_alone() -> None:
+    judged = Judged()
+    judged.running()
+    other = {"properties": {"metadata": {"properties": {"model": {"const": "other"}}}}}
+    flag("auto_rollback", when={"not": other})
+    judged.bad()
+    assert judged.look().state == "rolled_back"

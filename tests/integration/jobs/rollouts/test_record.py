@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from jobs.exporting.page_reading import read_page
 from jobs.models import Trial, TrialKind, TrialState
 from jobs.services.rollouts import acts
 from jobs.services.rollouts.change_record import record, record_markdown
 from jobs.services.rollouts.reads import list_rollouts, points, rollout_view, rules_of
-from jobs.services.rollouts.rollout_figures import read_figures
 from models_registry import selectors
 from models_registry.core.registry_errors import ModelNotFoundError, RolloutNotFoundError
 from models_registry.models import RegisteredModel, Rollout
@@ -106,8 +106,8 @@ def test_pages_of_metrics_show_live_roll_outs_and_no_ended_ones() -> None:
     judged.running()
     Rollout.objects.update(met=50)
     judged.look()
-    (row,) = read_figures()
+    (row,) = dict(read_page())["rollouts"]
     assert (row.model, row.alias, row.hold, row.met, row.budget) == ("echo", "default", "budget", 50, 50)
     assert row.e_values.keys() >= {"failures", "refusals", "latency"}
     acts.cancel(judged.id, actor="olga")
-    assert read_figures() == []
+    assert not dict(read_page())["rollouts"]

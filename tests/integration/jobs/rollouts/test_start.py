@@ -14,6 +14,7 @@ from jobs.services.rollouts.start import start_rollout
 from models_registry import selectors
 from models_registry.core.registry_errors import (
     AgreementError,
+    CascadeInForceError,
     ModelNotFoundError,
     OverBudgetError,
     RolloutConflictError,
@@ -22,6 +23,8 @@ from models_registry.core.registry_errors import (
     VersionStateError,
 )
 from models_registry.models import Alias, LoadState, ModelVersion, RegisteredModel, Rollout, VersionLoad
+from models_registry.services.rules import put_rule
+from tests.support.cascades import cascade
 from tests.support.factories import job_id, make_version, make_worker
 
 
@@ -78,6 +81,7 @@ def test_two_roll_outs_draw_their_shares_differently() -> None:
         ({"plan": {"agreement": {"at": "/a\0"}}}, RolloutPlanError),
         ({"plan": {"sticky": "metadata:/a\0"}}, RolloutPlanError),
         ({"plan": {"agreement": {"by": "entry_point"}}}, AgreementError),
+        ({"plan": {"cohorts": [{"flag": "unknown", "arm": "candidate"}]}}, RuleError),
         ({"plan": {"cohorts": [{"when": {"pattern": "(?=a)"}, "arm": "candidate"}]}}, RuleError),
         ({"plan": {"cohorts": [{"when": {"const": float("nan")}, "arm": "candidate"}]}}, RuleError),
         ({"plan": {"cohorts": [{"when": {"const": "a\0b"}, "arm": "stable"}]}}, RuleError),
@@ -117,6 +121,17 @@ def test_a_second_live_roll_out_of_an_alias_is_refused_and_one_of_another_alias_
     model = RegisteredModel.objects.get(name="echo")
     Alias.objects.create(model=model, name="beta", version=first.stable)
     assert start(alias="beta", candidate="3").state == "planned"
+
+
+def test_a_roll_out_that_would_end_a_cascade_is_refused_and_says_what_to_do() -> None:
+    make_version("echo", "light")
+    document = {"stable": "1", "cascade": cascade("echo:light", "echo:1")}
+    rule = put_rule(model="echo", alias="default", document=document, actor="olga")
+    with pytest.raises(CascadeInForceError, match=rf'rule {rule.number}.* put \{{"stable": "1"\}} in force'):
+        start()
+    assert not Rollout.objects.exists()
+    put_rule(model="echo", alias="default", document={"stable": "1"}, actor="olga")
+    assert start().state == "planned"
 
 
 def test_a_candidate_that_alone_encrypts_is_refused_because_its_jobs_could_not_be_taken_back() -> None:

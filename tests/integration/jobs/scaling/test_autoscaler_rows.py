@@ -76,6 +76,15 @@ def test_two_hosts_share_what_is_needed(db: str) -> None:
         assert (a.look().target, b.look().target) == (0, 0)
 
 
+def test_what_a_slow_lane_needs_is_added(db: str) -> None:
+    with two_hosts() as (a, b):
+        need(1.2)
+        need(1.5, "echo.slow")
+        assert a.look().needed == b.look().needed == 3
+        QueueStanding.objects.filter(model="echo").delete()
+        assert a.look().needed is None, "without the model's own count nothing is known"
+
+
 def test_one_job_starts_one_worker_though_both_look(db: str) -> None:
     with two_hosts() as (a, b):
         need(0.01)

@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
+from math import ceil
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -39,11 +40,11 @@ def trigger(name: str) -> dict[str, Any]:
     return metadata
 
 
-def need(workers: int, *, age_s: float = 0.0) -> None:
+def need(load: float, *, queue: str = "minilm", age_s: float = 0.0) -> None:
     QueueStanding.objects.update_or_create(
-        model="minilm",
+        model=queue,
         defaults={
-            "waiting": [0] * 10, "head_age_s": [0.0] * 10, "workers_wanted": workers, "workers_load": workers,
+            "waiting": [0] * 10, "head_age_s": [0.0] * 10, "workers_wanted": ceil(load), "workers_load": load,
             "counted_at": timezone.now() - timedelta(seconds=age_s),
         },
     )  # fmt: skip
@@ -85,7 +86,19 @@ def test_keda_s_role_reads_the_number_and_nothing_else(scaler: psycopg.Connectio
 
 def test_of_an_old_count_keda_gets_no_row_which_it_takes_as_an_error(scaler: psycopg.Connection) -> None:
     need(0, age_s=11.0)
+    need(2, queue="minilm.slow")
     assert scaler.execute(trigger("postgresql")["query"]).fetchall() == []
+
+
+def test_jobs_that_wait_in_the_slow_lane_alone_start_workers(scaler: psycopg.Connection) -> None:
+    query = trigger("postgresql")["query"]
+    need(0)
+    assert scaler.execute(query).fetchall() == [(0,)]
+    need(1.5, queue="minilm.slow")
+    need(9, queue="another.slow")
+    assert scaler.execute(query).fetchall() == [(2,)]
+    need(0.4)
+    assert scaler.execute(query).fetchall() == [(2,)], "1.9 in both"
 
 
 @pytest.fixture
@@ -137,5 +150,8 @@ def test_prometheus_has_the_number_and_none_of_an_old_count(prometheus: str) -> 
     assert metadata["ignoreNullValues"] == "false"
     need(4)
     wait_until(lambda: values(prometheus, metadata["query"]) == [4.0])
+    need(3, queue="minilm.slow")
+    wait_until(lambda: values(prometheus, metadata["query"]) == [7.0])
     need(4, age_s=30.0)
+    need(3, queue="minilm.slow", age_s=30.0)
     wait_until(lambda: values(prometheus, metadata["query"]) == [])

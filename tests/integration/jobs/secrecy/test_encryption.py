@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from jobs import result_backend
 from jobs.core.errors import EncryptionUnavailableError, IdempotencyConflictError, PayloadKeyMissingError
-from jobs.core.reuse.key import answer_key
+from jobs.core.reuse.key import AnswerScope, answer_key
 from jobs.core.submission.request import JobRequest
 from jobs.db.session import transaction
 from jobs.models import CacheEntry, DeadLetter, Job, JobInput, JobResult, Outbox
@@ -184,9 +184,8 @@ def test_keys_of_answers_and_requests_reveal_no_input() -> None:
     job = submit_job(owner=owner(), request=request)
     plain = b'{"text":"a"}'
     entry, row = CacheEntry.objects.get(), Job.objects.get()
-    assert bytes(entry.key) != answer_key(
-        version=row.version_id, client=row.client_id, body=plain, parameters=None
-    )
+    scope = AnswerScope(row.version_id, 0, row.client_id)
+    assert bytes(entry.key) != answer_key(scope, body=plain, parameters=None)
     assert submit_job(owner=owner(), request=request).id == job.id
     other = JobRequest(model=f"{payload_keys.MODEL}:2", input={"text": "b"}, idempotency_key="k")
     with pytest.raises(IdempotencyConflictError):

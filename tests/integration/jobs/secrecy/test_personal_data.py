@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from jobs.api.schemas import JobSchema
 from jobs.core.errors import InvalidInputError
-from jobs.core.reuse.key import answer_key
+from jobs.core.reuse.key import AnswerScope, answer_key
 from jobs.db.engine import engine
 from jobs.models import Batch, CacheEntry, DeadLetter, Event, Job
 from jobs.payloads import vault
@@ -31,6 +31,7 @@ from models_registry.core.registry_errors import RegistrationError, RetryableErr
 from models_registry.loaders.builtin import Stepper
 from models_registry.services import register_version
 from tests.support.admin import admin_pages, bodies
+from tests.support.drift import make_drift
 from tests.support.payload_keys import NEW, OLD, secret_version, use
 from tests.support.personal_data import (
     INPUT,
@@ -172,7 +173,7 @@ def test_the_key_of_an_answer_is_no_plain_hash(version: str, session: sa.Connect
     job = submit(version)
     row, entry = Job.objects.get(), CacheEntry.objects.get()
     body = json.dumps(INPUT, sort_keys=True, separators=(",", ":")).encode()
-    plain_key = answer_key(version=row.version_id, client=row.client_id, body=body, parameters=None)
+    plain_key = answer_key(AnswerScope(row.version_id, 0, row.client_id), body=body, parameters=None)
     assert bytes(entry.key) != plain_key
     run(session)
     assert submit(version).cached_from == job.id
@@ -225,8 +226,9 @@ def rows(done: Submitted, dead: Submitted, waiting: Submitted) -> dict[str, Any]
     assert {done.id, dead.id, waiting.id} == set(jobs)
     return {
         "job": jobs, "deadletter": [dead.id], "outbox": [waiting.id], "client": [], "circuit": [],
-        "canaryreplay": [], "bulkact": [], "workpause": [], "trial": [],
+        "canaryreplay": [], "bulkact": [], "workpause": [], "trial": [], "shadow": [],
         "experiment": [make_experiment().pk], "autoscaler": [make_autoscaler().pk],
+        "frozenreference": [make_drift().pk],
         "event": list(Event.objects.values_list("pk", flat=True)), "batch": batches(), "worker": [],
         "apitoken": [], "queuestanding": [], "delivery": [], "disabledendpoint": [], "webhooksecret": [],
     }  # fmt: skip

@@ -23,13 +23,14 @@ from jobs.core.submission.request import JobRequest
 from jobs.core.submission.routed_job import key_of
 from jobs.db import statement as statements
 from jobs.db.connections import options, pin_async
+from jobs.db.session import open_session
 from jobs.db.session_settings import Use
 from jobs.db.statement import Statement
-from jobs.models import Job, JobInput, Outbox, Route
+from jobs.models import Job, JobInput, Outbox, Route, ShadowCopy
 from jobs.services.circuits.operate import open_by_hand
 from jobs.services.circuits.reads import forget_circuits
 from jobs.services.submission import plain_jobs
-from jobs.services.submission.plain_jobs import PlainJob, store_plain
+from jobs.services.submission.plain_jobs import NO_SIDES, PlainJob, store_plain
 from jobs.services.submission.shared_statements import PLACE
 from jobs.services.submission.statements import INSERT_JOINED, INSERT_MANY, INSERT_ONE
 from jobs.services.submission.submit import place_job, submit_job, submit_jobs
@@ -37,8 +38,10 @@ from jobs.services.submission.submitted import Submitted
 from models_registry import selectors
 from models_registry.core.routing.decision import Ask, decide
 from models_registry.models import ModelVersion
+from models_registry.services.rules import put_rule
 from tests.support.factories import make_version
 from tests.support.rules import route_of, rule, two_versions
+from tests.support.shadows import keep
 from tests.support.submit import owner, submit_to
 
 SHARED: Any = {"cache_ttl_s": 60}
@@ -95,11 +98,11 @@ ROADS: dict[str, tuple[Callable[[str, str], None], int, dict[str, Any]]] = {
 # A process reads these again after some time, whatever the call.
 READ_BY_TIME = ("jobs_circuit", "jobs_workpause", "jobs_queuestanding", "clock_timestamp")
 PLAIN: dict[str, Statement[Any]] = {
-    "INSERT_ONE": INSERT_ONE,
-    "INSERT_MANY": INSERT_MANY,
-    "INSERT_JOINED": INSERT_JOINED,
-    "INSERT_ONE on the loop": INSERT_ONE,
-    "PLACE": PLACE,
+    "INSERT_ONE": INSERT_ONE[NO_SIDES],
+    "INSERT_MANY": INSERT_MANY[NO_SIDES],
+    "INSERT_JOINED": INSERT_JOINED[NO_SIDES],
+    "INSERT_ONE on the loop": INSERT_ONE[NO_SIDES],
+    "PLACE": PLACE[NO_SIDES],
 }
 
 
@@ -182,6 +185,35 @@ def test_each_road_stores_the_routes_of_its_jobs_in_the_statement_of_the_jobs(
         decision = decide(in_force, Ask(key_of(route.key), "tests", 4, {}, {}))  # type: ignore[arg-type]  # a rule
         assert (route.arm, route.counted) == (decision.arm, decision.counted)
         assert route.job.version.version == decision.version.version
+
+
+@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize(
+    "candidate", [{}, {"candidate": "2", "share": 0.5}], ids=["alone", "beside a canary"]
+)
+def test_each_road_stores_the_copies_of_a_shadow_in_the_statement_of_the_jobs(
+    road: str, candidate: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit, jobs, options = ROADS[road]
+    two_versions("watched", options=options)
+    make_version("watched", "3", options=options)
+    document = {"stable": "1", "shadow": {"version": "3"}, **candidate}
+    put = put_rule(model="watched", alias="default", document=document, actor="olga")
+    with open_session() as session:
+        keep(session)
+    submit("watched", "warm")
+    before = row_counts()
+    with seen(monkeypatch) as texts:
+        submit("watched", "x")
+    (insert,) = [text for text in texts if "INSERT INTO jobs_job " in text]
+    assert "INSERT INTO jobs_shadowcopy" in insert
+    assert not [text for text in texts if text != insert and "jobs_shadow" in text]
+    rows = {name: count - before[name] for name, count in row_counts().items() if count != before[name]}
+    routes = {"Route": jobs} if candidate else {}
+    assert rows["ShadowCopy"] == jobs
+    assert {name: rows.get(name, 0) for name in routes} == routes
+    assert ("Route" in rows) == bool(candidate)
+    assert set(ShadowCopy.objects.values_list("rule", flat=True)) == {put.pk}
 
 
 def test_a_call_of_routed_and_other_jobs_stores_routes_for_the_routed_ones_alone() -> None:

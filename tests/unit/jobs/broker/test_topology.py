@@ -19,10 +19,13 @@ from jobs.broker.topology import (
     QueueUse,
     dead_queue_name,
     gpu_node,
+    is_slow_queue,
+    model_of,
     queue_name,
     queue_specs,
     task_queue_spec,
 )
+from jobs.core.queue_names import slow_queue
 
 ROOT = Path(__file__).parents[4]
 DECLARED = ROOT / "jobs/broker/topology.py"
@@ -108,3 +111,13 @@ def test_each_queue_names_its_type_so_that_a_virtual_host_s_default_decides_noth
     tasks = [task_queue_spec(queue, queue_type) for queue in TASK_QUEUES]
     for spec in [*queue_specs("m", queue_type), *tasks]:
         assert spec.arguments["x-queue-type"] == queue_type
+
+
+def test_the_slow_lane_s_queue_is_as_the_model_s_and_shares_its_dead_letters() -> None:
+    live, dead = queue_specs("m", "classic")
+    slow, same_dead = queue_specs(slow_queue("m"), "classic")
+    assert (slow.name, slow.routing_key) == ("infer.m.slow", "m.slow")
+    assert slow.arguments == live.arguments
+    assert same_dead == dead
+    assert [model_of(key) for key in ("m", "m.slow", "infer.m.slow")] == ["m"] * 3
+    assert [is_slow_queue(key) for key in ("m", "m.slow", None)] == [False, True, False]

@@ -80,3 +80,17 @@ def test_each_part_has_its_rule_and_each_cause_its_sentence() -> None:
 def test_a_single_job_that_went_before_is_one(before: WentBefore, cause: Cause, end: str) -> None:
     text = explain(cause, now(before=before), model="echo", part_s=6.0)
     assert text == f"One job of echo was claimed before it, {end}"
+
+
+@pytest.mark.parametrize("part", [JobStage.OUTBOX, JobStage.BROKER, JobStage.BUFFER])
+def test_a_slow_job_behind_earlier_ones_waited_for_the_slow_lane(part: JobStage) -> None:
+    slow = now(slow=True, seal_reason="idle", before=WentBefore(own=7))
+    assert cause_of(part, slow) is Cause.SLOW_LANE
+    said = explain(Cause.SLOW_LANE, slow, model="m", part_s=10.0)
+    assert said.startswith("It waited for the slow lane")
+    assert "7 other jobs of m" in said
+
+
+def test_a_slow_job_that_was_held_or_passed_by_others_has_that_cause() -> None:
+    assert cause_of(JobStage.OUTBOX, now(slow=True, held_s={Cause.PAUSED: 9.0})) is Cause.PAUSED
+    assert cause_of(JobStage.BUFFER, now(slow=True, before=WentBefore(higher=3))) is Cause.PRIORITY

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from threading import Event
 
 import psycopg
 from prometheus_client import CollectorRegistry, generate_latest
 
-from jobs.exporting.survey_collector import PATIENCE_S, SurveyCollector
+from jobs.exporting.page_reading import PARTS, QUEUES, PagePart
+from jobs.exporting.survey_collector import _SHOWN, PATIENCE_S, STALE_S, SurveyCollector
 from jobs.services.admission.survey_reads import SurveyedQueue
+from jobs.services.drift.drift_figures import DriftFigure
+from jobs.services.flags.flag_views import ExpiredFlag
 from jobs.services.reads.server_copies import ReplicationSlot, ServerCopies
 
 QUEUE = SurveyedQueue(
@@ -23,40 +26,60 @@ UNKNOWN = QUEUE._replace(
     dead_letters=None,
 )  # fmt: skip
 IDLE = UNKNOWN._replace(queue="idle", waiting=[0] * 10, head_age_s=[0.0] * 10)
+UNREAD = "inference_page_unread"
 FRESH = {"inference_database_up": 1.0, "inference_database_archive_failing_seconds": 0.0}
 
 
 class Database:
-    """Answers with these rows, or an error, and counts how often it was asked."""
+    """Answers with these rows, or an error, and counts how often it was asked.
+
+    It refuses the parts in `refused`, and waits before a part in `slow` until `answers` is set.
+    """
 
     def __init__(self, *rows: SurveyedQueue) -> None:
         self.rows, self.error, self.reads = rows, False, 0
+        self.copies = ServerCopies()
+        self.flags: list[ExpiredFlag] = []
+        self.drift: list[DriftFigure] = []
+        self.refused, self.slow, self.answers = set[str](), set[str](), Event()
         self.now = 100.0
 
-    def read(self) -> Sequence[SurveyedQueue]:
+    def read(self) -> Iterator[PagePart]:
         self.reads += 1
         if self.error:
             raise psycopg.OperationalError
-        return self.rows
+        parts = {"rollouts": [], "shadows": [], "drift": self.drift, "flags": self.flags}
+        for part, read in {QUEUES: self.rows, **parts, "copies": self.copies}.items():
+            if part in self.slow:
+                self.answers.wait(30)
+            if part not in self.refused:
+                yield PagePart(part, read)
 
     def clock(self) -> float:
         return self.now
 
 
 def page(collector: SurveyCollector) -> dict[str, float]:
+    """Return the page without what says which parts it lacks: see `unread`."""
+    return {name: value for name, value in whole_page(collector).items() if not name.startswith(UNREAD)}
+
+
+def unread(collector: SurveyCollector) -> set[str]:
+    parts = {part: f'{UNREAD}{{part="{part}"}}' for part in PARTS}
+    shown = whole_page(collector)
+    return {part for part, name in parts.items() if shown[name]}
+
+
+def whole_page(collector: SurveyCollector) -> dict[str, float]:
     registry = CollectorRegistry(support_collectors_without_names=True)
     registry.register(collector)
     lines = generate_latest(registry).decode().splitlines()
     return {name: float(value) for name, value in (x.rsplit(" ", 1) for x in lines if not x.startswith("#"))}
 
 
-def no_copies() -> ServerCopies:
-    raise psycopg.errors.UndefinedFunction
-
-
 def surveyed(*rows: SurveyedQueue) -> tuple[Database, SurveyCollector]:
     database = Database(*rows)
-    return database, SurveyCollector(database.read, database.clock, lambda: (), ServerCopies)
+    return database, SurveyCollector(database.read, database.clock)
 
 
 def test_a_page_has_every_figure_of_the_last_count() -> None:
@@ -88,6 +111,23 @@ def test_what_is_unknown_is_absent_and_not_0() -> None:
         "inference_queue_jobs", "inference_queue_oldest_seconds", "inference_survey_age_seconds",
         *FRESH,
     }  # fmt: skip
+
+
+def test_a_page_has_how_far_each_field_is_from_its_reference_and_how_many_drift() -> None:
+    database, collector = surveyed(QUEUE)
+    database.drift = [
+        DriftFigure("echo", "2", "output:label", 0.5, drifts=True),
+        DriftFigure("echo", "2", "input:/age", 0.3, drifts=True),
+        DriftFigure("echo", "1", "input:bytes", 0.01, drifts=False),
+    ]
+    shown = {name: value for name, value in page(collector).items() if "drift" in name}
+    assert shown == {
+        'inference_drift_fields{model="echo",version="2"}': 2.0,
+        'inference_drift_fields{model="echo",version="1"}': 0.0,
+        'inference_drift_psi_ratio{field="output:label",model="echo",version="2"}': 0.5,
+        'inference_drift_psi_ratio{field="input:/age",model="echo",version="2"}': 0.3,
+        'inference_drift_psi_ratio{field="input:bytes",model="echo",version="1"}': 0.01,
+    }
 
 
 def test_where_nothing_waits_there_is_no_backlog_whatever_the_workers_do() -> None:
@@ -130,8 +170,8 @@ def test_a_page_says_whether_the_database_answered_and_never_by_absence() -> Non
 
 def test_a_page_has_the_archive_and_the_standbys_until_what_was_read_is_old() -> None:
     slots = [ReplicationSlot("standby", True, 512.0), ReplicationSlot("away", False, None)]
-    database = Database()
-    collector = SurveyCollector(database.read, database.clock, lambda: (), lambda: ServerCopies(90.0, slots))
+    database, collector = surveyed()
+    database.copies = ServerCopies(90.0, slots)
     expected = {
         "inference_database_archive_failing_seconds": 90.0,
         'inference_replication_slot_active{slot="standby"}': 1.0,
@@ -139,9 +179,13 @@ def test_a_page_has_the_archive_and_the_standbys_until_what_was_read_is_old() ->
         'inference_replication_slot_behind_bytes{slot="standby"}': 512.0,
     }
     assert page(collector) == {"inference_database_up": 1.0, **expected}
-    refused = SurveyCollector(database.read, database.clock, lambda: (), no_copies)
-    assert page(refused) == {"inference_database_up": 1.0}
-    database.error, database.now = True, 110.5
+    database.refused, database.now = {"copies"}, 130.0
+    assert page(collector) == {"inference_database_up": 1.0, **expected}
+    database.now = 131.0
+    assert page(collector) == {"inference_database_up": 1.0}
+    database.refused, database.now = set(), 132.0
+    assert page(collector) == {"inference_database_up": 1.0, **expected}
+    database.error, database.now = True, 162.5
     assert page(collector) == {"inference_database_up": 0.0}
 
 
@@ -156,12 +200,12 @@ def test_the_database_is_asked_at_most_once_a_second() -> None:
 def test_a_page_waits_a_second_at_most_for_a_database_that_does_not_answer() -> None:
     answers, reads = Event(), []
 
-    def read() -> Sequence[SurveyedQueue]:
+    def read() -> Iterator[PagePart]:
         reads.append(1)
         answers.wait(30)
-        return [QUEUE]
+        yield PagePart(QUEUES, [QUEUE])
 
-    collector = SurveyCollector(read, rollouts=lambda: (), copies=ServerCopies)
+    collector = SurveyCollector(read)
     began = time.monotonic()
     assert page(collector) == {"inference_database_up": 0.0}
     assert page(collector) == {"inference_database_up": 0.0}
@@ -172,3 +216,68 @@ def test_a_page_waits_a_second_at_most_for_a_database_that_does_not_answer() -> 
     thread.join(10)
     assert "inference_survey_age_seconds" in page(collector)
     assert len(reads) <= 2
+
+
+def test_a_page_has_for_how_long_a_flag_is_past_its_end_until_that_is_too_old() -> None:
+    database, collector = surveyed()
+    database.flags = [ExpiredFlag("beta", 30.0)]
+    assert page(collector)['inference_flag_expired_seconds{flag="beta"}'] == 30.0
+    database.error, database.now = True, 105.0
+    assert page(collector)['inference_flag_expired_seconds{flag="beta"}'] == 35.0
+    database.now = 131.0
+    assert 'inference_flag_expired_seconds{flag="beta"}' not in page(collector)
+
+
+def test_slow_parts_say_that_they_are_unread_and_not_that_the_database_is_away() -> None:
+    database, collector = surveyed(QUEUE)
+    database.flags, database.slow = [ExpiredFlag("beta", 30.0)], {"drift"}
+    shown = page(collector)
+    assert shown["inference_database_up"] == 1.0
+    assert shown["inference_survey_age_seconds"] == 0.4
+    assert "inference_flag_expired_seconds" not in {name.partition("{")[0] for name in shown}
+    assert unread(collector) == {"drift", "flags", "copies"}
+    database.answers.set()
+    thread = collector._thread
+    assert thread is not None
+    thread.join(10)
+    assert unread(collector) == set()
+    assert page(collector)['inference_flag_expired_seconds{flag="beta"}'] == 30.0
+    database.answers.clear()
+    database.now = 115.0  # the next page, whose own parts come late again
+    assert page(collector)['inference_flag_expired_seconds{flag="beta"}'] == 45.0
+    assert unread(collector) == set()
+    database.answers.set()
+
+
+def test_a_read_that_never_ends_says_that_the_database_is_away_after_ten_seconds() -> None:
+    database, collector = surveyed(QUEUE)
+    database.slow = {"copies"}
+    assert page(collector)["inference_database_up"] == 1.0
+    database.now += STALE_S
+    assert page(collector)["inference_database_up"] == 1.0
+    database.now += 0.1
+    assert page(collector)["inference_database_up"] == 0.0
+    database.answers.set()
+
+
+def test_a_part_that_is_refused_is_shown_until_it_is_old_and_named_then() -> None:
+    database, collector = surveyed(QUEUE)
+    database.drift = [DriftFigure("echo", "2", "output:label", 0.5, drifts=True)]
+    fields = 'inference_drift_fields{model="echo",version="2"}'
+    assert page(collector)[fields] == 1.0
+    database.refused, database.now = {"drift"}, 130.0
+    assert (page(collector)[fields], unread(collector)) == (1.0, set())
+    database.now = 131.0
+    assert fields not in page(collector)
+    assert unread(collector) == {"drift"}
+    assert page(collector)["inference_database_up"] == 1.0
+
+
+def test_drift_is_shown_where_the_surveyor_stopped() -> None:
+    database, collector = surveyed(QUEUE._replace(age_s=25.0))
+    database.drift = [DriftFigure("echo", "2", "output:label", 0.5, drifts=True)]
+    assert page(collector)['inference_drift_fields{model="echo",version="2"}'] == 1.0
+
+
+def test_each_part_that_is_read_is_shown() -> None:
+    assert _SHOWN.keys() == PARTS.keys()

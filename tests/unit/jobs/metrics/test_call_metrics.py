@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-MOST_SERIES, MOST_BYTES = 20_000, 2_000_000
+MOST_SERIES, MOST_BYTES = 21_000, 2_000_000
 FILL = """
 import itertools, sys
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, REGISTRY, generate_latest
@@ -17,6 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from jobs import metrics
 from jobs.core.admission.quota import QuotaKind
 from jobs.core.batching.sealed_batch import SealReason
+from jobs.core.cascades.step_ends import Hindrance
 from jobs.core.failures import FailureKind
 from jobs.core.stages import Stage
 from jobs.metrics.busiest_names import FirstNames
@@ -32,6 +33,7 @@ WORDS = {
     "outcome": ["succeeded", "dead", "expired", "cancelled"],
     "route": [f"/api/v1/things-{number}/{{thing_id}}/action" for number in range(30)],
     "method": ["GET", "POST", "DELETE"],
+    "answer": [*Hindrance, "enough", "below", "no_confidence"],
     "status": ["2xx", "3xx", "4xx", "5xx", "gone"],
 }
 CLIENTS = [f"client-{number}" for number in range(1_000)]

@@ -28,6 +28,22 @@ def test_without_options_the_defaults_hold() -> None:
     assert (options.retention_days, options.max_waiting, options.shares_runs) == (None, 1_000_000, False)
 
 
+@pytest.mark.parametrize(
+    ("options", "may_be_slow"),
+    [
+        ({}, False),
+        ({"lane": "fast", "slow_slice_s": 2}, False),
+        ({"lane": "slow"}, True),
+        ({"lane": "auto"}, True),
+        ({"slow_above_s": 2}, True),
+    ],
+)
+def test_a_version_has_slow_jobs_only_where_its_options_say_so(
+    options: dict[str, Any], *, may_be_slow: bool
+) -> None:
+    assert PlatformOptions.of(options).may_be_slow is may_be_slow
+
+
 def test_an_option_of_the_loader_is_left_to_the_loader() -> None:
     assert PlatformOptions.of({"dtype": "float16", "shed": True}) == PlatformOptions(shed=True)
 
@@ -92,6 +108,17 @@ def test_a_version_shares_runs_only_if_its_options_ask_for_it(
         ({"retention_days": 1.5}, "retention_days is 1.5"),
         ({"retention_days": True}, "retention_days is True"),
         ({"retention_days": [30]}, r"retention_days is \[30\]"),
+        ({"lane": "middle"}, "lane is 'middle'; it must be one of auto, fast, slow"),
+        ({"lane": None}, "lane is None"),
+        ({"lane": True}, "lane is True"),
+        ({"slow_slice_s": 0}, "slow_slice_s is 0; it must be a number above 0, at most 86,400"),
+        ({"slow_slice_s": NAN}, "slow_slice_s is nan"),
+        ({"slow_slice_s": None}, "slow_slice_s is None"),
+        ({"slow_above_s": "2"}, "slow_above_s is '2'; it must be a number above 0, at most 86,400 or null"),
+        ({"slow_above_s": -1}, "slow_above_s is -1"),
+        ({"slow_above_s": NAN}, "slow_above_s is nan"),
+        ({"slow_above_s": INFINITY}, "slow_above_s is inf"),
+        ({"slow_above_s": True}, "slow_above_s is True"),
         ({"fallback": " "}, "fallback is ' '; it must be a model, `name`"),
         ({"fallback": 3}, "fallback is 3"),
         ({"breaker": None}, "breaker is None; it must be an object"),

@@ -144,6 +144,17 @@ REFUSED: list[tuple[Any, str, str]] = [
 ]  # fmt: skip
 
 
+LONG = 10**4_300  # Python writes integers of at most 4,300 digits
+
+
+def test_an_integer_is_stored_with_each_digit_up_to_where_python_writes_none() -> None:
+    assert output_bytes({"a": LONG - 1}) == b'{"a":' + b"9" * 4_300 + b"}"
+    for output, place in [(LONG, ""), ({"a": [1, -LONG]}, "/a/1"), ({"b": {LONG: 1}}, "/b")]:
+        with pytest.raises(UnstorableOutputError, match="an integer has 14,285 bits") as refused:
+            output_bytes(output)
+        assert refused.value.details["pointer"] == place
+
+
 @pytest.mark.parametrize(("output", "place", "reason"), REFUSED, ids=[at[:20] for _, at, _ in REFUSED])
 def test_what_has_no_form_is_refused_with_its_place(output: Any, place: str, reason: str) -> None:
     with pytest.raises(UnstorableOutputError, match=reason) as caught:

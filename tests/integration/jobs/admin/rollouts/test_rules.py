@@ -77,6 +77,7 @@ def test_without_a_model_every_alias_is_answered_for_and_before_all_none(
     assert [alias for alias, *_ in answered(browser, moments["before"], "")] == ["other@default"]
     assert answered(browser, moments["before"]) == []
     assert "Enter a valid date/time." in text_of(browser, f"{RULES}?at=yesterday&of=")
+    assert "in the years 1 to 9999" in text_of(browser, f"{RULES}?at=0001-01-01T00:00:00%2B14:00&of=")
 
 
 @pytest.mark.usefixtures("moments")

@@ -36,9 +36,13 @@ def limit_at(method: str, path: str, kind: str = "") -> BodyLimit:
         ("POST", "/api/v1/uploads", "multipart/form-data", MOST.max_upload_bytes),
         ("POST", "/api/v1/models/m/versions", "", MOST.max_body_bytes),
         ("POST", "/api/v1/models/m/rules/preview", "", MOST.max_body_bytes),
+        ("POST", "/api/v1/models/m/rules/1/cascade", "", MOST.max_body_bytes),
         ("POST", "/api/v1/models/m/rules", "", SMALL_BYTES),
         ("POST", "/api/v1/models/m/rollouts", "", SMALL_BYTES),
         ("POST", "/api/v1/rollouts/1/pause", "", SMALL_BYTES),
+        ("PUT", "/api/v1/flags/beta", "", SMALL_BYTES),
+        ("POST", "/api/v1/flags/beta/preview", "", MOST.max_body_bytes),
+        ("DELETE", "/api/v1/flags/beta", "", SMALL_BYTES),
         ("PUT", "/api/v1/uploads", "", SMALL_BYTES),
         ("DELETE", JOB, "", SMALL_BYTES),
         ("POST", "/api/v1/erasures", "", SMALL_BYTES),
@@ -64,3 +68,11 @@ def test_a_decision_that_may_take_long_is_of_a_sender_who_is_known(call: str) ->
     limit = limit_at("POST", f"/api/v1/models/m/{call}")
     assert (limit.named, limit.scope) == (True, Scope.ROLL_OUT)
     assert not limit_at("GET", f"/api/v1/models/m/{call}").named
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("PUT", "/api/v1/flags/a"), ("POST", "/api/v1/flags/a/preview")]
+)
+def test_a_call_that_tries_the_patterns_of_a_flag_is_somebody_s(method: str, path: str) -> None:
+    limit = limit_at(method, path)
+    assert (limit.scope, limit.named) == (Scope.ROLL_OUT, True)

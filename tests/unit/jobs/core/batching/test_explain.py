@@ -37,6 +37,11 @@ def why(reason: str, **fields: Any) -> str:
             {},
             "it had waited 12 ms for more, and more were not expected soon enough to pay",
         ),
+        (
+            "slice",
+            {"slow_slice_s": 0.5},
+            "a larger one would have held the worker's only lane for more than 500 ms",
+        ),
         ("drain", {}, "the worker was stopping, and sealed the jobs that it held"),
         ("whim", {}, "it was sealed for the reason 'whim'"),
     ],
@@ -60,6 +65,10 @@ def test_padding_is_explained_where_it_counts() -> None:
 @pytest.mark.parametrize("reason", list(SealReason))
 def test_every_reason_that_the_policy_gives_has_a_sentence_of_its_own(reason: SealReason) -> None:
     assert "for the reason" not in why(reason)
+
+
+def test_a_slow_batch_names_its_lane() -> None:
+    assert why("full", slow=True).endswith(" It is of the slow lane, which leaves room for fast batches.")
 
 
 def test_a_batch_of_none_has_a_sentence_as_well() -> None:

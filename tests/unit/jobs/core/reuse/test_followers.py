@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -65,3 +66,18 @@ def test_a_leader_that_died_of_its_own_deadline_ends_no_follower() -> None:
 
 def test_a_dead_leader_without_a_dead_letter_ends_no_follower() -> None:
     assert led_by(State.DEAD) is FollowerFate.LEAD
+
+
+@pytest.mark.parametrize(
+    "leader",
+    [
+        Leader(State.SUCCEEDED, 3, has_result=True, hurried=True),
+        Leader(State.DEAD, 3, kind=FailureKind.REFUSED, reason="x", hurried=True),
+    ],
+)
+def test_what_a_leader_s_deadline_kept_from_it_followers_with_more_time_still_get(leader: Leader) -> None:
+    assert fate(leader, max_attempts=3, has_more_time=True) is FollowerFate.LEAD
+    shared = FollowerFate.ANSWER if leader.has_result else FollowerFate.DIE
+    assert fate(leader, max_attempts=3, has_more_time=False) is shared
+    own = replace(leader, hurried=False)
+    assert fate(own, max_attempts=3, has_more_time=True) is shared

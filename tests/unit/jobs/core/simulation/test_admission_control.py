@@ -89,6 +89,7 @@ def _row(control: AdmissionControl, now: float) -> QueueRow:
     """Return the last count as a row of the product's table."""
     count = control._count
     return QueueRow(
+        slow_from={},
         queue="m",
         waiting=list(count.waiting),
         head_age_s=list(count.head_age_s),

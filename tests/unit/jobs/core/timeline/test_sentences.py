@@ -56,3 +56,13 @@ def test_a_pruned_attempt_says_so() -> None:
     assert "was deleted" in sentence(attempt, piece)
     untimed = TimelineAttempt(number=1, outcome="worker died", parts=[piece])
     assert "no times were stored" in sentence(untimed, piece, BatchWords(1, "full", "w", is_timed=False))
+
+
+@pytest.mark.parametrize("part", [JobStage.OUTBOX, JobStage.BROKER, JobStage.BUFFER])
+@pytest.mark.parametrize("is_open", [False, True])
+def test_the_waits_of_a_slow_job_name_its_lane(part: JobStage, is_open: bool) -> None:  # noqa: FBT001
+    piece = TimelinePart(part, ZERO, ZERO + timedelta(seconds=1), is_open)
+    attempt = TimelineAttempt(number=1, outcome="succeeded", parts=[piece])
+    slow = BatchWords(1, "full", "w", slow=True)
+    assert sentence(attempt, piece, slow).endswith(" It is in the slow lane.")
+    assert "slow lane" not in sentence(attempt, piece, BatchWords(1, "full", "w"))

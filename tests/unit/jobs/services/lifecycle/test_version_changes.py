@@ -1,4 +1,4 @@
-"""A job's version changes in three places only: rerouting, a replay, and an edit before a replay."""
+"""A job's version changes in few places only: rerouting, a replay, an edit, and the steps of cascades."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ UPDATE = re.compile(r"UPDATE\s+jobs_job\b(?P<set>.*?)(?:\bWHERE\b|\bRETURNING\b|
 PLACES = {
     "services/lifecycle/rerouting/reroute.py",
     "services/lifecycle/replay.py",
+    "services/lifecycle/cascading/escalate.py",
+    "services/lifecycle/cascading/degrade.py",
     "services/dead_letters/edit.py",
 }
 

@@ -15,6 +15,8 @@ from jobs.worker.consuming.undelayed import UndelayedConsumer
 from tests.support.malformed_messages import MALFORMED
 
 ORDINARY = {
+    "jobs.compare_drift",
+    "jobs.send_drift_webhooks",
     "jobs.continue_edits",
     "jobs.continue_erasures",
     "jobs.forget_old",

@@ -15,7 +15,7 @@ LIMITS = {1: BatchLimits(64, max_input_bytes=100), 2: BatchLimits(64, max_input_
 
 
 def deliveries(version: int, sizes: list[int]) -> list[MessageDelivery]:
-    parcel: Any = SimpleNamespace(message=None, open_jobs=len(sizes), generation=1)
+    parcel: Any = SimpleNamespace(message=None, open_jobs=len(sizes), generation=1, slow=False)
     return [
         MessageDelivery(parcel, Envelope(UUID(int=at), 0, version, 4, size=size), task=None)
         for at, size in enumerate(sizes)

@@ -242,7 +242,8 @@ def all_claimable(_connection: Any, *, pointers: Any) -> list[Standing]:
 def a_delivery(client: int) -> tuple[Any, Envelope]:
     envelope = Envelope(UUID(int=client), 0, 5, 4, client=client)
     parcel: Any = SimpleNamespace(received_at=0.0, model="m")
-    return SimpleNamespace(envelope=envelope, job=envelope.job, parcel=parcel, pointer=None), envelope
+    names = {"envelope": envelope, "job": envelope.job, "parcel": parcel, "pointer": None, "slow": False}
+    return SimpleNamespace(**names), envelope
 
 
 def test_an_input_whose_key_cannot_be_made_fails_alone() -> None:

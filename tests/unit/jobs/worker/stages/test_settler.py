@@ -121,8 +121,13 @@ def test_each_output_is_stored_as_canonical_bytes_under_the_claims_epoch() -> No
 
 
 @pytest.mark.parametrize(
-    "bad", [float("nan"), {"x": [float("inf")]}, {float("nan")}, "\ud800", object(), {"a": {1: object()}}]
-)
+    "bad",
+    [
+        float("nan"), {"x": [float("inf")]}, {float("nan")}, "\ud800", object(), {"a": {1: object()}},
+        10**4_300, {"x": [-(10**4_300)]}, {10**4_300: 1},
+    ],
+    ids=map(str, range(9)),  # pytest could not write the long integers either
+)  # fmt: skip
 def test_an_output_that_json_cannot_carry_fails_alone(bad: Any) -> None:
     first, second, third = verdicts_of(work([1, bad, 3]))
     assert isinstance(first.outcome, Success)

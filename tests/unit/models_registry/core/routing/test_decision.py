@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_registry.core.routing.decision import SAMPLE, Arm, Ask, CompiledRule, Decision, bucket_of, decide
+from models_registry.core.routing.decision import (
+    SAMPLE,
+    Arm,
+    Ask,
+    CompiledRule,
+    Decision,
+    bucket_of,
+    decide,
+    is_copied,
+)
+from models_registry.core.routing.flag_document import CompiledFlag, FlagDocument
 from models_registry.core.routing.rule_document import PPM, RuleDocument
 from models_registry.core.version import VersionInfo
 
@@ -140,3 +150,102 @@ def test_a_cohort_looks_at_metadata_and_parameters() -> None:
     assert arm(metadata={"team": "beta-1"}, parameters={"k": "x"}) == "stable"
     assert arm(metadata={"team": "alpha"}) == "stable"
     assert arm() == "stable"
+
+
+def ab(*shares: float, **fields: Any) -> CompiledRule:
+    """Return an A/B test of versions 1, 2 and so on."""
+    versions = [STABLE, CANDIDATE, version(3), version(4)][: len(shares)]
+    arms = [{"version": one.version, "share": share} for one, share in zip(versions, shares, strict=True)]
+    document = RuleDocument.of({"stable": "1", "arms": arms, "salt": "salt", **fields})
+    return CompiledRule(3, 1, None, document, STABLE, None, tuple(versions))
+
+
+def test_the_arms_of_a_test_get_their_shares_and_the_rest_is_no_part_of_it() -> None:
+    test = ab(0.2, 0.3, 0.1)
+    counts = Counter((decision.arm, decision.version.version) for decision in decided(test))
+    expected = {(Arm.AB, "1"): 0.2, (Arm.AB, "2"): 0.3, (Arm.AB, "3"): 0.1, (Arm.STABLE, "1"): 0.4}
+    assert counts.keys() == expected.keys()
+    for place, share in expected.items():
+        assert counts[place] / len(KEYS) == pytest.approx(share, abs=0.012)
+    assert not any(decision.counted for decision in decided(test, KEYS[:99]))
+    assert [one.version for one in test.versions] == ["1", "2", "3"]
+
+
+def test_arms_that_add_up_to_all_leave_no_job_out() -> None:
+    thirds = ab(1 / 3, 1 / 3, 1 / 3)
+    assert {decision.arm for decision in decided(thirds)} == {Arm.AB}
+    assert thirds.arm_ends[-1] == PPM
+
+
+def test_a_cohort_keeps_jobs_out_of_a_test() -> None:
+    compiled = ab(
+        0.5, 0.5, cohorts=[{"when": {"properties": {"client": {"const": "otto"}}}, "arm": "stable"}]
+    )
+    assert decide(compiled, ask(client="otto")).arm is Arm.STABLE
+    assert decide(compiled, ask(client="olga")).arm is Arm.AB
+
+
+def test_a_shadow_is_resident_and_answers_no_job() -> None:
+    document = RuleDocument.of({"stable": "1", "shadow": {"version": "2"}, "salt": "salt"})
+    compiled = CompiledRule(3, 1, None, document, STABLE, None, shadow=CANDIDATE)
+    assert compiled.versions == (STABLE,)
+    assert compiled.resident == (STABLE, CANDIDATE)
+    assert {decision.version for decision in decided(compiled, KEYS[:99])} == {STABLE}
+
+
+def test_a_full_shadow_copies_all_jobs_and_a_share_that_grows_keeps_its_keys() -> None:
+    def copied(share: float) -> set[bytes]:
+        shadow = {"version": "2", "share": share}
+        document = RuleDocument.of({"stable": "1", "shadow": shadow, "salt": "salt"})
+        compiled = CompiledRule(3, 1, None, document, STABLE, None, shadow=CANDIDATE)
+        return {key for key in KEYS[:500] if is_copied(compiled, key)}
+
+    assert copied(0.0) == set()
+    assert copied(1.0) == set(KEYS[:500])
+    assert copied(0.1) < copied(0.4)
+    assert 130 < len(copied(0.4)) < 270
+    assert copied(0.1) != {key for key in KEYS[:500] if bucket_of("salt", key) < 100_000}
+
+
+def test_a_cohort_is_of_the_jobs_for_which_its_flag_is_on_by_the_key_of_the_rule() -> None:
+    half = flag(share=0.5)
+    cohort = {"flag": "beta", "arm": "candidate"}
+    ruled = CompiledRule(3, 1, 7, rule(cohorts=[cohort]).document, STABLE, CANDIDATE, flags={"beta": half})
+    for key in KEYS[:2_000]:
+        in_cohort = bucket_of("beta", key) < PPM // 2
+        decision = decide(ruled, ask(key))
+        assert (decision.arm is Arm.CANDIDATE, decision.why == "cohort 1") == (in_cohort, in_cohort)
+        assert half.is_on(ask(key)) is in_cohort
+
+
+def test_a_cohort_with_a_flag_and_a_schema_needs_both_and_the_next_one_is_looked_at() -> None:
+    gold = {"properties": {"client": {"const": "gold"}}}
+    cohorts = [{"flag": "beta", "when": gold, "arm": "candidate"}, {"when": gold, "arm": "stable"}]
+    document = rule(cohorts=cohorts).document
+    for on, why in ((True, "cohort 1"), (False, "cohort 2")):
+        ruled = CompiledRule(3, 1, 7, document, STABLE, CANDIDATE, flags={"beta": flag(on=on)})
+        assert decide(ruled, ask(client="gold")).why == why
+        assert decide(ruled, ask(client="tin")).why == "share"
+
+
+def test_a_flag_that_is_not_there_is_off() -> None:
+    assert decide(rule(cohorts=[{"flag": "beta", "arm": "candidate"}]), ask()).why == "share"
+
+
+def test_a_cohort_is_written_without_what_it_does_not_name() -> None:
+    cohorts = ({"when": {}, "arm": "stable"}, {"flag": "beta", "arm": "candidate"})
+    assert rule(cohorts=list(cohorts)).document.document["cohorts"] == cohorts
+
+
+def flag(**fields: Any) -> CompiledFlag:
+    owned = {"owner": "us", "expires_at": "2027-03-01T00:00:00Z"}
+    return CompiledFlag("beta", FlagDocument.of(owned | fields))
+
+
+def test_a_rule_without_the_later_parts_is_written_as_the_release_before_reads_it() -> None:
+    plain = {"stable": "1", "candidate": "2", "share": 0.5, "salt": "salt"}
+    known = {"stable", "candidate", "share", "baseline", "sticky", "cohorts", "schema", "salt"}
+    assert RuleDocument.of(plain).document.keys() == known
+    shadowed = RuleDocument.of({**plain, "shadow": {"version": "3"}}).document
+    assert shadowed.keys() == known | {"shadow"}
+    assert RuleDocument.of(shadowed).document == shadowed

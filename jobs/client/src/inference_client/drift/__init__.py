@@ -1,0 +1,1 @@
+"""Drift: whether the jobs of a version are still like those at its promotion."""

@@ -1,0 +1,1 @@
+"""Flags: the calls, their answers as values, and the clients for threads and for asyncio."""

@@ -1,0 +1,1 @@
+"""Shadows: how many copies run at once, and what the copies that ran have shown."""

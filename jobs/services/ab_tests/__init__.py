@@ -1,0 +1,1 @@
+"""A/B tests: feedback is stored, and a rule's report is read."""
