@@ -45,7 +45,7 @@ class FeedbackDesk:
     def __init__(
         self, jobs: Mapping[UUID, ToldJob], before: Iterable[tuple[UUID, str, Content]], now: datetime
     ) -> None:
-        """Know the client's jobs that are named, with what was said of them `before`."""
+        """Begin with the client's jobs that feedback names, and what was said of them `before`."""
         self._jobs, self._now = jobs, now
         self._before = dict[UUID, dict[str, Content]]()
         for job, name, content in before:

@@ -21,7 +21,7 @@ class StepEnd(StrEnum):
     NO_CONFIDENCE = "no_confidence"
     FAILED = "failed"
     EXPIRED = "expired"
-    REPLAYED = "replayed"  # no step: the cascade begins anew
+    REPLAYED = "replayed"  # no step: a replay begins the cascade again
 
 
 class Hindrance(StrEnum):

@@ -88,7 +88,7 @@ class SlowVersions:
         return self._sizes.get(model, _NO_SIZES)
 
     def look(self, session: sa.Connection) -> None:
-        """Judge anew, if it is time to."""
+        """Judge again where the last judgement is too old."""
         began_s = self._clock()
         if began_s < self._due_at:
             return

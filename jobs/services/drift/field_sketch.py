@@ -25,7 +25,7 @@ from jobs.core.drift.field_names import LABEL, MISSING, Value, rounded
 K = 200  # a share is wrong by 1.3 % at most, in 99 of 100 sketches; some 2 kB
 DECILES = tuple(number / 10 for number in range(1, 10))
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-SHARED = 0.05  # of the values are just one, so that it is told apart from what is a little less
+SHARED = 0.05  # of the values are equal: then values just below count apart from them
 
 
 class FieldSketch:

@@ -25,7 +25,7 @@ from models_registry.models import Promotion
 
 REFERENCE_JOBS = 5_000
 HOUR = timedelta(hours=1)
-LEAST_JOBS = 100  # with fewer hardly any hour could ever be told from the reference
+LEAST_JOBS = 100  # with fewer, chance alone explains almost any difference of an hour
 PLATFORM = "platform"
 
 

@@ -161,7 +161,7 @@ def requeue(
         "queues": [move.to.queue for move in moves],
     }
     before = execute(_REQUEUE, {**times, **versions, "queued": target(Verb.REPLAY)})
-    # One that begins a cascade anew may get another answer, too, even where its version stays.
+    # A job that begins a cascade again may get another answer, too, even at the same version.
     if other := sorted({*moved, *(restart.job for restart in restarts)}):
         unshare(other)
     if restarts:

@@ -1,4 +1,4 @@
-"""Restart: a replayed job begins a cascade anew, the one that it had or another one."""
+"""Restart: a replayed job begins a cascade again, that of its rule or of another one."""
 
 from __future__ import annotations
 

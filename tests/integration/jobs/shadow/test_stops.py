@@ -73,14 +73,14 @@ def test_a_person_stops_a_shadow_and_starts_it_again(
     assert not ShadowCopy.objects.exists()
     keep(session)
     submitted("echo", range(3))
-    stop_shadow(**of, reason="too warm")  # type: ignore[arg-type]
+    stop_shadow(**of, reason="too warm")  # type: ignore[arg-type]  # as above
     with pytest.raises(WrongStateError, match="is stopped, so you cannot stop it"):
-        stop_shadow(**of, reason="")  # type: ignore[arg-type]
+        stop_shadow(**of, reason="")  # type: ignore[arg-type]  # as above
     ShadowWorker(*versions).run(session)
     submitted("echo", [8])
     keep(session)
     assert (shadow_of(put).run, shadow_of(put).unwanted, ShadowCopy.objects.count()) == (0, 3, 0)
-    start_shadow(**of, reason="cold again")  # type: ignore[arg-type]
+    start_shadow(**of, reason="cold again")  # type: ignore[arg-type]  # as above
     submitted("echo", [9])
     assert ShadowCopy.objects.count() == 1
     acts = Event.objects.filter(kind="shadow").order_by("id").values_list("detail__act", "actor")
